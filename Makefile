@@ -1,0 +1,33 @@
+# Every target sets itself up in .venv, from nothing, and again in no time when nothing changed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo repro test check format
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sedlib needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(READY)  ## add, seed 42: from training to the coupling figure
+	dvc repro figures@add-42
+	@sedlib summary add-42
+
+repro: $(READY)  ## every run in params.yaml
+	dvc repro
+
+test: $(READY)
+	pytest
+
+check: $(READY)  ## lint, format and types; changes nothing
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: $(READY)
+	ruff check --fix .
+	ruff format .

@@ -1,0 +1,1 @@
+"""Which directions in parameter space carry the features a network forms."""

@@ -1,0 +1,162 @@
+r"""Rolling SVD bases of a row stream, from its Gram matrix.
+
+A stream is a ``[rows, params]`` matrix of row vectors (gradients, updates), one per checkpoint. The right singular
+vectors of W consecutive rows A are :math:`v_i = A^\top u_i / \sigma_i` with :math:`A A^\top u_i = \sigma_i^2 u_i`,
+and :math:`A A^\top` is a diagonal block of the stream's Gram matrix: every window of it, for any W and k, is a
+W×W eigenproblem. Source of the bases: arXiv 2604.25143, equations 2 and 3.
+
+The Gram matrix squares the condition number: singular values below about 1e-8 of the largest are noise.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+RELATIVE_PRECISION = 1e-7
+BLOCK_BYTES = 2**25
+
+
+class Rows(Protocol):
+    """A matrix read in blocks: a NumPy array, or an HDF5 dataset that never is in memory whole."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class RollingBases:
+    """The basis of every whole window of a stream, as coefficients over the stream's rows."""
+
+    window_end: Int64[Tensor, " windows"]
+    """Last row of each window; its first is ``window_end - window + 1``."""
+    coefficients: Float64[Tensor, "windows rank window"]
+    """Row i times the window's rows is the unit direction :math:`v_i`."""
+    singular_values: Float64[Tensor, "windows window"]
+    """All of them, descending."""
+
+    @property
+    def window(self) -> int:
+        """W, the number of rows of a window."""
+        return self.coefficients.shape[-1]
+
+
+def gram(rows: Rows, device: torch.device | str = "cpu") -> Float64[Tensor, "rows rows"]:
+    """Gram matrix ``rows @ rows.T``, accumulated in float64 over blocks of columns.
+
+    Memory: the result and about ``BLOCK_BYTES`` for a block of columns.
+    """
+    result = torch.zeros(rows.shape[0], rows.shape[0], dtype=torch.float64, device=device)
+    for columns in _column_blocks(rows):
+        block = torch.from_numpy(np.asarray(rows[:, columns])).to(device, torch.float64)
+        result.addmm_(block, block.T)
+    return result
+
+
+def rolling_bases(gram: Float64[Tensor, "rows rows"], window: int, rank: int) -> RollingBases:
+    """Top ``rank`` right singular vectors of every ``window`` consecutive rows.
+
+    The sign of a singular vector is arbitrary; here its largest coefficient is positive.
+
+    Raises
+    ------
+    ValueError
+        The stream is shorter than the window, rank exceeds window, or the rows of a window span fewer than
+        ``rank`` dimensions, so that the basis is not determined.
+    """
+    n_rows = gram.shape[0]
+    if not 1 <= rank <= window:
+        raise ValueError(f"rank must be between 1 and window = {window}, got {rank}")
+    if n_rows < window:
+        raise ValueError(
+            f"a window of {window} rows does not fit a stream of {n_rows}; "
+            "choose a smaller window or a run with more checkpoints"
+        )
+    blocks = _window_blocks(gram, window)
+    eigenvalues, eigenvectors = torch.linalg.eigh(blocks)
+    singular_values = eigenvalues.clamp(min=0).sqrt().flip(-1)
+    left = eigenvectors.flip(-1)[..., :rank].mT
+    window_end = torch.arange(window - 1, n_rows)
+
+    kept, largest = singular_values[:, rank - 1], singular_values[:, 0]
+    undetermined = (kept <= RELATIVE_PRECISION * largest).nonzero().flatten()
+    if len(undetermined):
+        end = int(window_end[undetermined[0]])
+        raise ValueError(
+            f"rows {end - window + 1} to {end} span fewer than rank = {rank} dimensions "
+            f"(singular value {rank} is {float(kept[undetermined[0]]):.1e}, the first "
+            f"{float(largest[undetermined[0]]):.1e}); choose a smaller rank or look for repeated or zero rows"
+        )
+    largest_entry = left.gather(-1, left.abs().argmax(-1, keepdim=True))
+    coefficients = left * largest_entry.sign() / singular_values[:, :rank, None]
+    return RollingBases(window_end, coefficients, singular_values)
+
+
+def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
+    r"""Unit directions of basis number ``index``: :math:`v_i = \sum_j C_{ij} a_j` over its window's rows."""
+    end = int(bases.window_end[index]) + 1
+    window_rows = slice(end - bases.window, end)
+    pieces = [
+        bases.coefficients[index] @ torch.from_numpy(np.asarray(rows[window_rows, columns])).double()
+        for columns in _column_blocks(rows, n_rows=bases.window)
+    ]
+    return torch.cat(pieces, dim=1).float()
+
+
+@dataclass(frozen=True)
+class SpectralGaps:
+    """Three readings of a window's singular values, which the literature calls by one name."""
+
+    k_star: Int64[Tensor, " windows"]
+    r"""Position of the largest ratio: :math:`k^* = \arg\max_j \sigma_j / \sigma_{j+1}`, counted from 1."""
+    ratio23: Float64[Tensor, " windows"]
+    r""":math:`\sigma_2 / \sigma_3`."""
+    g23: Float64[Tensor, " windows"]
+    r""":math:`g_{23} = \sigma_2^2 - \sigma_3^2`, in squared units of the rows."""
+
+
+def spectral_gaps(singular_values: Float64[Tensor, "windows window"]) -> SpectralGaps:
+    """The gaps between descending singular values; a ratio to a vanishing value is infinite.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three singular values.
+    """
+    if singular_values.shape[-1] < 3:
+        raise ValueError(f"gaps need a window of at least 3 rows, got {singular_values.shape[-1]}")
+    ratios = singular_values[:, :-1] / singular_values[:, 1:]
+    ratios = ratios.nan_to_num(nan=0.0, posinf=torch.inf)  # 0/0 is no gap
+    second, third = singular_values[:, 1], singular_values[:, 2]
+    return SpectralGaps(ratios.argmax(-1) + 1, ratios[:, 1], second.square() - third.square())
+
+
+def successive_overlaps(gram: Float64[Tensor, "rows rows"], bases: RollingBases) -> Float64[Tensor, " pairs"]:
+    r"""Mean principal cosine between each basis and the next; 1: the same subspace, 0: orthogonal.
+
+    :math:`V_m V_{m+1}^\top = C_m G_{m,m+1} C_{m+1}^\top`, where the block of the Gram matrix holds the rows of
+    window m against those of window m + 1; its singular values are the cosines.
+    """
+    blocks = _window_blocks(gram, bases.window, offset=1)
+    products = bases.coefficients[:-1] @ blocks @ bases.coefficients[1:].mT
+    return torch.linalg.svdvals(products).mean(-1)
+
+
+def _window_blocks(
+    gram: Float64[Tensor, "rows rows"], window: int, offset: int = 0
+) -> Float64[Tensor, "windows window window"]:
+    """Blocks of window m's rows against window m + offset's, as views."""
+    blocks = gram.unfold(0, window, 1).unfold(1, window, 1)
+    return blocks.diagonal(offset, dim1=0, dim2=1).permute(2, 0, 1)
+
+
+def _column_blocks(rows: Rows, n_rows: int | None = None) -> Iterator[slice]:
+    height = n_rows or rows.shape[0]
+    width = max(1, BLOCK_BYTES // (8 * height))
+    for start in range(0, rows.shape[1], width):
+        yield slice(start, start + width)

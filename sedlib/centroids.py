@@ -1,0 +1,106 @@
+r"""Centroids of a network (Linear Centroids Hypothesis) and what is read off them.
+
+The centroid of an input h on a readout s is the gradient :math:`c(h) = \nabla_h s(h)`, flattened: the direction of
+the locally linear piece of the network that h lies in. Source: Walker et al., arXiv 2604.11962.
+
+Shapes: logits are ``[tasks, probes, classes]``, a readout of them ``[tasks, probes]``, inputs ``[probes, ...]``
+and centroids ``[tasks, probes, inputs]``, where inputs is the flattened size of one input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Readout = Callable[[Tensor], Tensor]
+
+
+def logit_readout(
+    logits: Float[Tensor, "tasks probes classes"], targets: Int64[Tensor, "tasks probes"]
+) -> Float[Tensor, "tasks probes"]:
+    r"""Logit of the correct answer, :math:`f_{y(x)}(h)`: the paper's simplified centroid."""
+    return logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+
+def full_readout(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, "tasks probes"]:
+    r"""Sum of all logits: its gradient is :math:`J_f(h)^\top \mathbf 1`, the centroid of the LCH paper."""
+    return logits.sum(-1)
+
+
+def centroids(readout: Readout, inputs: Float[Tensor, "probes ..."]) -> Float[Tensor, "tasks probes inputs"]:
+    r"""Centroids :math:`c_o(x) = \nabla_h s_o(h(x))` of every task from one forward pass.
+
+    ``readout`` maps the whole batch ``[probes, ...]`` to ``[tasks, probes]`` and must treat inputs one by one (no
+    batch norm). It is differentiable once more in whatever ``readout`` closes over.
+
+    Raises
+    ------
+    ValueError
+        The readout is not of shape ``[tasks, probes]``.
+    """
+    scores, pull_back = torch.func.vjp(readout, inputs)
+    if scores.ndim != 2 or scores.shape[1] != len(inputs):
+        raise ValueError(f"the readout must be [tasks, {len(inputs)} probes], got {tuple(scores.shape)}")
+    select = torch.eye(len(scores), dtype=scores.dtype, device=scores.device)
+    return torch.stack(
+        [pull_back(task[:, None].expand_as(scores).contiguous())[0].flatten(1) for task in select]
+    )
+
+
+@dataclass(frozen=True)
+class CentroidReadouts:
+    """Numbers read off one task's centroids."""
+
+    rank90: int
+    """Smallest r whose top r singular values of the centred centroids hold 90 % of the squared spectrum."""
+    pc1_share: float
+    """Share of the squared spectrum in the first principal component."""
+    alignment: float
+    """Mean cosine between a centroid and the input it belongs to, cos(c(x), h(x))."""
+
+
+def read_out(
+    centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "probes inputs"]
+) -> CentroidReadouts:
+    """Rank-90, PC-1 share and alignment of one task's centroids."""
+    share = _spectrum(centroids).square()
+    share = share / share.sum()
+    rank90 = int((share.cumsum(0) < 0.9).sum()) + 1
+    alignment = torch.cosine_similarity(centroids, inputs, dim=-1).mean()
+    return CentroidReadouts(rank90, float(share[0]), float(alignment))
+
+
+@dataclass(frozen=True)
+class CentroidComparison:
+    """How far two definitions of the centroid agree on the same probes."""
+
+    row_cosine: float
+    """Mean cosine between the two centroids of a probe."""
+    top1_cosine: float
+    """Absolute cosine between the first principal directions."""
+    top3_cosine: float
+    """Mean of the three principal cosines between the spans of the top three principal directions."""
+
+
+def compare(
+    first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"]
+) -> CentroidComparison:
+    """Agreement of two sets of centroids of the same probes."""
+    row_cosine = torch.cosine_similarity(first, second, dim=-1).mean()
+    products = _principal_directions(first, 3) @ _principal_directions(second, 3).mT
+    return CentroidComparison(
+        float(row_cosine), float(products[0, 0].abs()), float(torch.linalg.svdvals(products).mean())
+    )
+
+
+def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float[Tensor, " components"]:
+    return torch.linalg.svdvals((centroids - centroids.mean(0)).double())
+
+
+def _principal_directions(
+    centroids: Float[Tensor, "probes inputs"], count: int
+) -> Float[Tensor, "count inputs"]:
+    centred = (centroids - centroids.mean(0)).double()
+    return torch.linalg.svd(centred, full_matrices=False)[2][:count]

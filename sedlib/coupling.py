@@ -1,0 +1,82 @@
+r"""Coupling of parameter directions to centroids.
+
+Along a unit direction v at parameters θ, centroids respond by
+
+.. math:: S(v) = \operatorname{mean}_x \lVert (\partial c_\theta(x) / \partial\theta)\, v \rVert^2
+
+and the coupling ratio is :math:`R(v) = S(v) / \operatorname{median}_r S(r)` over Gaussian unit directions r. Note the
+square. Source: arXiv 2604.25143, equations 5 and 6.
+
+Shapes: θ and directions are ``[params]``; ``centroids_at`` maps θ to centroids ``[tasks, probes, inputs]``, so that
+a response is ``[tasks]``.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+CentroidsAt = Callable[[Tensor], Tensor]
+Response = Callable[[Tensor], Tensor]
+"""Maps a direction ``[params]`` to a response ``[tasks]``."""
+
+
+def central_difference(
+    centroids_at: CentroidsAt, theta: Float[Tensor, " params"], epsilon: float
+) -> Response:
+    r"""Response by a central difference.
+
+    :math:`S(v) = \operatorname{mean}_x \lVert [c_{\theta+\eta v}(x) - c_{\theta-\eta v}(x)] / 2\eta \rVert^2` with
+    :math:`\eta = \epsilon \lVert\theta\rVert`.
+
+    Raises
+    ------
+    ValueError
+        ε is not positive, or θ is zero, so that the step vanishes.
+    """
+    step = epsilon * theta.norm()
+    if not step > 0:
+        raise ValueError(f"the step ε‖θ‖ must be positive, got ε = {epsilon} and ‖θ‖ = {float(theta.norm())}")
+
+    def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
+        ahead, behind = centroids_at(theta + step * direction), centroids_at(theta - step * direction)
+        return _mean_square((ahead - behind) / (2 * step))
+
+    return response
+
+
+def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"]) -> Response:
+    """Exact response, ε → 0, by forward-over-reverse differentiation."""
+
+    def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
+        _, change = torch.func.jvp(centroids_at, (theta,), (direction,))
+        return _mean_square(change)
+
+    return response
+
+
+def random_directions(count: int, size: int, generator: torch.Generator) -> Float[Tensor, "count params"]:
+    """Gaussian unit directions, independent and uniform on the sphere; drawn on the CPU."""
+    directions = torch.randn(count, size, generator=generator)
+    return directions / directions.norm(dim=1, keepdim=True)
+
+
+def coupling_ratios(
+    responses: Float[Tensor, "rank tasks"], random_responses: Float[Tensor, "random tasks"]
+) -> Float[Tensor, "rank tasks"]:
+    """Ratio R of each response to the median response of the random directions, per task.
+
+    Raises
+    ------
+    ValueError
+        The random baseline is zero or not finite for some task: its centroids do not depend on the parameters.
+    """
+    baseline = random_responses.quantile(0.5, dim=0)
+    if not (torch.isfinite(baseline) & (baseline > 0)).all():
+        raise ValueError(f"the median random response must be positive for every task, got {baseline.tolist()}")
+    return responses / baseline
+
+
+def _mean_square(change: Float[Tensor, "tasks probes inputs"]) -> Float[Tensor, " tasks"]:
+    return change.square().sum(-1).mean(-1)

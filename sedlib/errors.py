@@ -1,0 +1,5 @@
+"""Errors that a user can mend: scripts print them without a traceback."""
+
+
+class UserError(Exception):
+    """Wrong input or a broken file; the message says what was expected, what came, where, and what to do."""

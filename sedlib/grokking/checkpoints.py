@@ -1,0 +1,78 @@
+"""A run's checkpoint file as the sequence of networks it holds."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+
+from sedlib.artifacts import CHECKPOINTS
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.model import GrokkingTransformer
+from sedlib.grokking.training import Checkpoint, Data, build_model
+from sedlib.store import append, growing
+from sedlib.vectors import ParamLayout
+
+
+def write_checkpoints(
+    path: Path, experiment: Experiment, data: Data, checkpoints: Iterable[Checkpoint]
+) -> list[dict[str, Any]]:
+    """Write every checkpoint as it comes; return the readouts as rows of a tidy table."""
+    layout = ParamLayout.attention(build_model(experiment))
+    attributes = {"run": experiment.model_dump_json(), "layout": layout.to_json()}
+    readouts = []
+    with CHECKPOINTS.create(path, attributes) as file:
+        file["split/train"] = data.train_pairs.cpu().numpy()
+        file["split/test"] = data.test_pairs.cpu().numpy()
+        steps = growing(file, "steps", (), "int64")
+        series: dict[str, h5py.Dataset] = {}
+        for checkpoint in checkpoints:
+            append(steps, checkpoint.step)
+            for name, value in {
+                **{f"state/{name}": value for name, value in checkpoint.model.state_dict().items()},
+                "optimizer/exp_avg": checkpoint.exp_avg,
+                "optimizer/exp_avg_sq": checkpoint.exp_avg_sq,
+            }.items():
+                if name not in series:
+                    series[name] = growing(file, name, tuple(value.shape))
+                append(series[name], value.cpu().numpy())
+            readouts += [{"step": checkpoint.step, **asdict(readout)} for readout in checkpoint.readouts]
+    return readouts
+
+
+@dataclass(frozen=True)
+class RunCheckpoints:
+    """A checkpoint file, open for reading."""
+
+    file: h5py.File
+    experiment: Experiment
+    layout: ParamLayout
+    model: GrokkingTransformer
+    """The network into which ``load`` puts a checkpoint."""
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, device: torch.device) -> Iterator["RunCheckpoints"]:
+        """Check and open the file at ``path``; one network on ``device`` serves all checkpoints."""
+        with CHECKPOINTS.open(path) as file:
+            experiment = Experiment.model_validate_json(file.attrs["run"])
+            model = build_model(experiment).to(device).requires_grad_(False)
+            yield cls(file, experiment, ParamLayout.from_json(file.attrs["layout"]), model)
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints."""
+        return [int(step) for step in self.file["steps"]]
+
+    def pairs(self, split: str) -> torch.Tensor:
+        """The pairs of ``train`` or ``test``."""
+        return torch.from_numpy(self.file[f"split/{split}"][:])
+
+    def load(self, index: int) -> GrokkingTransformer:
+        """The network at checkpoint number ``index``; it is overwritten by the next ``load``."""
+        state = {name: torch.from_numpy(values[index]) for name, values in self.file["state"].items()}
+        self.model.load_state_dict(state)
+        return self.model

@@ -1,0 +1,63 @@
+"""Centroids of a run at the measured checkpoints, and the readouts of both definitions of the centroid."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from sedlib.artifacts import CENTROIDS
+from sedlib.centroids import CentroidComparison, CentroidReadouts, compare, read_out
+from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.params import ProbeParams
+from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
+from sedlib.progress import track
+from sedlib.store import append, growing
+
+
+def write_centroids(
+    path: Path,
+    checkpoints: RunCheckpoints,
+    settings: ProbeParams,
+    kind: CentroidKind,
+    count: int | Literal["all"],
+) -> list[dict[str, Any]]:
+    """Write the ``kind`` centroids of every probe at the measured checkpoints.
+
+    Returns rows of a tidy table: per step, operation and definition rank-90, PC-1 share and alignment, and how
+    far the two definitions agree.
+    """
+    ops, layout = checkpoints.experiment.run.ops, checkpoints.layout
+    probes = Probes.of(checkpoints, settings)
+    measured = measured_checkpoints(len(checkpoints.steps), count)
+    table = []
+    with CENTROIDS.create(path, dict(checkpoints.file.attrs) | {"schema": CENTROIDS.tag}) as file:
+        file["probes"] = probes.pairs.cpu().numpy()
+        steps = growing(file, "steps", (), "int64")
+        inputs_size = checkpoints.model.position.numel()
+        series = {op: growing(file, f"centroids/{op}", (len(probes.pairs), inputs_size)) for op in ops}
+        for index in track(measured, len(measured), "centroids"):
+            model, step = checkpoints.load(index), checkpoints.steps[index]
+            theta = layout.flatten(model.state_dict())
+            inputs = model.embed(probes.pairs).flatten(1)
+            logit = centroid_function(model, layout, probes, "logit")(theta)
+            full = centroid_function(model, layout, probes, "full")(theta)
+            append(steps, step)
+            for task, op in enumerate(ops):
+                append(series[op], (full if kind == "full" else logit)[task].cpu().numpy())
+                table += _rows(step, op, logit[task], full[task], inputs)
+    return table
+
+
+def _rows(
+    step: int, op: str, logit: torch.Tensor, full: torch.Tensor, inputs: torch.Tensor
+) -> list[dict[str, Any]]:
+    comparison: CentroidComparison = compare(logit, full)
+    readouts: dict[str, CentroidReadouts] = {
+        "logit": read_out(logit, inputs),
+        "full": read_out(full, inputs),
+    }
+    return [
+        {"step": step, "op": op, "centroid": kind, **asdict(readout), **asdict(comparison)}
+        for kind, readout in readouts.items()
+    ]

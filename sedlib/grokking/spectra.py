@@ -1,0 +1,79 @@
+"""Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import torch
+
+from sedlib.artifacts import BASES
+from sedlib.bases import RollingBases, gram, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.grokking.schema import ParamsError
+from sedlib.grokking.streams import Stream, read_streams
+
+Alignment = Literal["trailing", "forward"]
+
+
+def write_bases(
+    path: Path, gradients: h5py.File, window: int, rank: int, alignment: Alignment, device: torch.device
+) -> list[dict[str, Any]]:
+    """Write the bases of every stream for W = ``window`` and, beside it, W = 1: the current row alone.
+
+    Returns rows of a tidy table: the spectral gaps of every window and its overlap with the next, where the
+    window has the three singular values that gaps need.
+
+    Raises
+    ------
+    ParamsError
+        The run has too few checkpoints for the window, or too little variety for the rank.
+    """
+    steps = gradients["steps"][:]
+    spectra = []
+    with BASES.create(path, dict(gradients.attrs) | {"schema": BASES.tag}) as file:
+        for stream in read_streams(gradients):
+            products = gram(stream.rows, device).cpu()
+            file[f"streams/{stream.name}/gram"] = products.numpy()
+            for size in sorted({1, window}):
+                try:
+                    bases = rolling_bases(products, size, min(rank, size))
+                except ValueError as error:
+                    raise ParamsError(f"{gradients.filename}, stream {stream.name}: {error}") from error
+                checkpoints = _checkpoints(stream, bases, alignment)
+                group = file.create_group(f"streams/{stream.name}/window-{size}")
+                group["checkpoint"] = checkpoints.numpy()
+                group["window_end"] = bases.window_end.numpy()
+                group["coefficients"] = bases.coefficients.numpy()
+                group["singular_values"] = bases.singular_values.numpy()
+            if window >= 3:
+                gaps = spectral_gaps(bases.singular_values)
+                overlaps = [*successive_overlaps(products, bases).tolist(), None]
+                spectra += [
+                    {
+                        "step": int(steps[checkpoint]),
+                        "stream": stream.name,
+                        "window": window,
+                        "k_star": int(k_star),
+                        "ratio23": float(ratio23),
+                        "g23": float(g23),
+                        "overlap_with_next": overlap,
+                    }
+                    for checkpoint, k_star, ratio23, g23, overlap in zip(
+                        checkpoints, gaps.k_star, gaps.ratio23, gaps.g23, overlaps, strict=True
+                    )
+                ]
+    return spectra
+
+
+def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list[int]]]:
+    """A stream's bases for every window size, with the checkpoint at which each basis is used."""
+    sizes = [group for name, group in file[f"streams/{stream.name}"].items() if name.startswith("window-")]
+    found = []
+    for group in sorted(sizes, key=lambda group: group["coefficients"].shape[-1]):
+        values = (torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values"))
+        found.append((RollingBases(*values), group["checkpoint"][:].tolist()))
+    return found
+
+
+def _checkpoints(stream: Stream, bases: RollingBases, alignment: Alignment) -> torch.Tensor:
+    rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
+    return rows + stream.first_checkpoint

@@ -1,0 +1,39 @@
+"""The device and the threads a stage runs on, from the environment: hardware is no parameter of a result."""
+
+import os
+
+import torch
+
+from sedlib.errors import UserError
+
+
+def configure() -> torch.device:
+    """Device named by ``SEDLIB_DEVICE`` (default: CUDA if there is one, else CPU), after setting the threads.
+
+    ``SEDLIB_THREADS`` sets the number of CPU threads (default: PyTorch's, one per core). Only deterministic
+    kernels are allowed from here on: the same stage on the same device with as many threads writes the same
+    bytes.
+
+    Raises
+    ------
+    UserError
+        A variable does not name a device or a positive number, or the device is not there.
+    """
+    threads = os.environ.get("SEDLIB_THREADS")
+    if threads is not None:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise UserError(f"SEDLIB_THREADS must be a positive whole number, got {threads!r}")
+        torch.set_num_threads(int(threads))
+
+    name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"SEDLIB_DEVICE={name!r} cannot be used here ({reason}); use 'cpu', 'cuda' or 'cuda:N'"
+        ) from error
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    torch.use_deterministic_algorithms(True)
+    return device

@@ -1,0 +1,1 @@
+"""Tables, figures and pages from the result tables of the pipeline; imports no torch."""

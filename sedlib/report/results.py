@@ -1,0 +1,51 @@
+"""The tidy tables of one run, and the two quantities that all of the report is made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Tables of one run as its stages wrote them."""
+
+    training: pd.DataFrame
+    spectra: pd.DataFrame
+    centroids: pd.DataFrame
+    coupling: pd.DataFrame
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunResults":
+        """Read the tables in ``folder``.
+
+        Raises
+        ------
+        FileNotFoundError
+            One is missing; the message names the file and the stage that writes it.
+        """
+        writers = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
+        tables = {}
+        for name, stage in writers.items():
+            path = folder / f"{name}.csv"
+            if not path.exists():
+                raise FileNotFoundError(f"{path} is missing; run `dvc repro {stage}@{folder.name}`")
+            tables[name] = pd.read_csv(path)
+        return cls(**tables)
+
+    @property
+    def ops(self) -> list[str]:
+        """Operations of the run, in its order."""
+        return list(self.training["op"].unique())
+
+
+def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:
+    """First checkpoint at which the test accuracy of ``op`` reaches ``threshold``; None if none does."""
+    reached = training[(training["op"] == op) & (training["test_accuracy"] >= threshold)]
+    return None if reached.empty else int(reached["step"].min())
+
+
+def mean_ratios(coupling: pd.DataFrame) -> pd.DataFrame:
+    r"""R̄ of every basis: :math:`\bar R_k = \operatorname{mean}_{i \le k} R_i` by op, stream, window and step."""
+    keys = ["op", "stream", "window", "step"]
+    return coupling.groupby(keys, as_index=False, sort=False)["ratio"].mean()

@@ -1,0 +1,78 @@
+"""One run in a few numbers: grok steps, and peak, final value and plateau of every stream's coupling ratio."""
+
+from typing import Any
+
+import pandas as pd
+
+from sedlib.report.results import RunResults, grok_step, mean_ratios
+
+GROK_THRESHOLDS = (0.5, 0.95, 0.98)
+"""Test accuracies in use for the grok step; all are reported, beside the one that params.yaml chooses."""
+
+
+def summarise(results: RunResults, grok_threshold: float) -> dict[str, Any]:
+    """Summary of a run, by operation.
+
+    Peak, final value and plateau of R̄ are over the measured checkpoints at which every stream's longest window
+    is whole: the largest, the last, and the median up to the grok step at ``grok_threshold``. Of an operation
+    that never groks, the grok step and the plateaus are null and a reason stands beside them.
+    """
+    ratios = mean_ratios(results.coupling)
+    return {
+        "last_step": int(results.training["step"].max()),
+        "grok_threshold": grok_threshold,
+        "ops": {op: _operation(results, ratios[ratios["op"] == op], op, grok_threshold) for op in results.ops},
+    }
+
+
+def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
+    training = results.training
+    grokked = grok_step(training, op, threshold)
+    longest = ratios[ratios["window"] == ratios["window"].max()]
+    start = int(longest.groupby("stream")["step"].min().max())
+    summary: dict[str, Any] = {
+        "grok_step": grokked,
+        "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
+        "streams": {
+            _key(stream, window): _curve(curve[curve["step"] >= start], grokked)
+            for (stream, window), curve in ratios.groupby(["stream", "window"], sort=False)
+        },
+    }
+    if grokked is None:
+        best = training.loc[training["op"] == op, "test_accuracy"].max()
+        summary["reason"] = (
+            f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
+        )
+    return summary
+
+
+def _key(stream: str, window: int) -> str:
+    return f"{stream} W={window}"
+
+
+def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | None]:
+    before = curve if grokked is None else curve[curve["step"] <= grokked]
+    return {
+        "plateau": None if grokked is None or before.empty else float(before["ratio"].median()),
+        "peak": float(curve["ratio"].max()),
+        "final": float(curve["ratio"].iloc[-1]),
+    }
+
+
+def as_text(run: str, summary: dict[str, Any]) -> str:
+    """The summary as a table for a terminal."""
+    lines = [f"{run}: coupling ratio of each stream's basis to a random direction (= 1)", ""]
+    for op, values in summary["ops"].items():
+        grokked = values["grok_step"]
+        lines.append(
+            f"{op}: "
+            + (f"groks at step {grokked:,}" if grokked is not None else f"never groks ({values['reason']})")
+            + f", trained to step {summary['last_step']:,}"
+        )
+        lines.append(f"  {'stream':<24}{'before grokking':>16}{'peak':>10}{'final':>10}")
+        for stream, numbers in values["streams"].items():
+            cells = (numbers["plateau"], numbers["peak"], numbers["final"])
+            text = ["–" if cell is None else f"{cell:.3g}" for cell in cells]
+            lines.append(f"  {stream:<24}{text[0]:>16}{text[1]:>10}{text[2]:>10}")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,20 @@
+"""Compute the rolling SVD bases of one run's streams."""
+
+from sedlib.artifacts import GRADIENTS
+from sedlib.grokking.params import Params
+from sedlib.grokking.spectra import write_bases
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.hardware import configure
+
+
+def main(run: Workspace) -> None:
+    params = Params.load()
+    with GRADIENTS.open(run.gradients) as gradients:
+        spectra = write_bases(
+            run.bases, gradients, params.window, params.rank, params.alignment, configure()
+        )
+    run.write_table("spectra", spectra)
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)

@@ -1,0 +1,34 @@
+"""Measure one run's coupling ratios at the measured checkpoints."""
+
+from sedlib.artifacts import BASES, GRADIENTS
+from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.couplings import measure_coupling
+from sedlib.grokking.params import Params
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.hardware import configure
+from sedlib.store import require_same_run
+
+
+def main(run: Workspace) -> None:
+    params = Params.load()
+    with (
+        RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
+        GRADIENTS.open(run.gradients) as gradients,
+        BASES.open(run.bases) as bases,
+    ):
+        require_same_run(checkpoints.file, gradients, bases)
+        ratios = measure_coupling(
+            checkpoints,
+            gradients,
+            bases,
+            params.probes,
+            params.centroid,
+            params.response,
+            params.random_directions,
+            params.measured_checkpoints,
+        )
+        run.write_table("coupling", ratios)
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)

@@ -1,0 +1,17 @@
+"""Dump one run's gradient and update rows from its checkpoints."""
+
+from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.params import Params
+from sedlib.grokking.streams import write_streams
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.hardware import configure
+
+
+def main(run: Workspace) -> None:
+    params = Params.load()
+    with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
+        write_streams(run.gradients, checkpoints, params.gradient_batch)
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)

@@ -1,0 +1,29 @@
+"""Train one run and write its checkpoints and readouts."""
+
+from sedlib.grokking.checkpoints import write_checkpoints
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.training import Checkpoint, Data, train
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.hardware import configure
+from sedlib.progress import track
+
+
+def main(run: Workspace) -> None:
+    experiment = Experiment.load(run.run)
+    device = configure()
+    data = Data.of(experiment, device)
+    total = experiment.run.max_steps // experiment.run.checkpoint_every + 1
+    checkpoints = track(train(experiment, data, device), total, f"train {run.run}", describe)
+    run.write_table("training", write_checkpoints(run.checkpoints, experiment, data, checkpoints))
+
+
+def describe(checkpoint: Checkpoint) -> str:
+    operations = (
+        f"{r.op} loss {r.train_loss:.2g}/{r.test_loss:.2g} accuracy {r.train_accuracy:.0%}/{r.test_accuracy:.0%}"
+        for r in checkpoint.readouts
+    )
+    return f"step {checkpoint.step:,} (train/test) " + ", ".join(operations)
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)
