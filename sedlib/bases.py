@@ -25,7 +25,9 @@ class Rows(Protocol):
     """A matrix read in blocks: a NumPy array, or an HDF5 dataset that never is in memory whole."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:  # noqa: D102
+        ...
+
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray: ...
 
 

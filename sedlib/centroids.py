@@ -40,13 +40,11 @@ def centroids(readout: Readout, inputs: Float[Tensor, "probes ..."]) -> Float[Te
     ValueError
         The readout is not of shape ``[tasks, probes]``.
     """
-    scores, pull_back = torch.func.vjp(readout, inputs)
+    scores, pull_back, *_ = torch.func.vjp(readout, inputs)
     if scores.ndim != 2 or scores.shape[1] != len(inputs):
         raise ValueError(f"the readout must be [tasks, {len(inputs)} probes], got {tuple(scores.shape)}")
     select = torch.eye(len(scores), dtype=scores.dtype, device=scores.device)
-    return torch.stack(
-        [pull_back(task[:, None].expand_as(scores).contiguous())[0].flatten(1) for task in select]
-    )
+    return torch.stack([pull_back(task[:, None].expand_as(scores).contiguous())[0].flatten(1) for task in select])
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,7 @@ class CentroidReadouts:
     """Mean cosine between a centroid and the input it belongs to, cos(c(x), h(x))."""
 
 
-def read_out(
-    centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "probes inputs"]
-) -> CentroidReadouts:
+def read_out(centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "probes inputs"]) -> CentroidReadouts:
     """Rank-90, PC-1 share and alignment of one task's centroids."""
     share = _spectrum(centroids).square()
     share = share / share.sum()
@@ -84,9 +80,7 @@ class CentroidComparison:
     """Mean of the three principal cosines between the spans of the top three principal directions."""
 
 
-def compare(
-    first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"]
-) -> CentroidComparison:
+def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"]) -> CentroidComparison:
     """Agreement of two sets of centroids of the same probes."""
     row_cosine = torch.cosine_similarity(first, second, dim=-1).mean()
     products = _principal_directions(first, 3) @ _principal_directions(second, 3).mT
@@ -99,8 +93,6 @@ def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float[Tensor, " comp
     return torch.linalg.svdvals((centroids - centroids.mean(0)).double())
 
 
-def _principal_directions(
-    centroids: Float[Tensor, "probes inputs"], count: int
-) -> Float[Tensor, "count inputs"]:
+def _principal_directions(centroids: Float[Tensor, "probes inputs"], count: int) -> Float[Tensor, "count inputs"]:
     centred = (centroids - centroids.mean(0)).double()
     return torch.linalg.svd(centred, full_matrices=False)[2][:count]

@@ -22,9 +22,7 @@ Response = Callable[[Tensor], Tensor]
 """Maps a direction ``[params]`` to a response ``[tasks]``."""
 
 
-def central_difference(
-    centroids_at: CentroidsAt, theta: Float[Tensor, " params"], epsilon: float
-) -> Response:
+def central_difference(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], epsilon: float) -> Response:
     r"""Response by a central difference.
 
     :math:`S(v) = \operatorname{mean}_x \lVert [c_{\theta+\eta v}(x) - c_{\theta-\eta v}(x)] / 2\eta \rVert^2` with
@@ -50,7 +48,7 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"]) -> Response:
     """Exact response, ε → 0, by forward-over-reverse differentiation."""
 
     def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
-        _, change = torch.func.jvp(centroids_at, (theta,), (direction,))
+        _, change, *_ = torch.func.jvp(centroids_at, (theta,), (direction,))
         return _mean_square(change)
 
     return response

@@ -112,7 +112,7 @@ class Schema:
                 yield name, file[name], expected
 
     def _label(self, file: h5py.File) -> None:
-        for name, dataset, expected in self._matches(file, Path(file.filename)):
+        for _, dataset, expected in self._matches(file, Path(file.filename)):
             dataset.attrs["axes"] = json.dumps(expected.axes)
 
     def _check(self, file: h5py.File, path: Path) -> None:
@@ -166,7 +166,11 @@ def growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str = "fl
     """An empty dataset ``[0, *shape]`` to append to, chunked for reading by rows and by blocks of columns."""
     last = (min(shape[-1], CHUNK_ELEMENTS),) if shape else ()
     return file.create_dataset(
-        name, shape=(0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=(1, *shape[:-1], *last) if shape else True
+        name,
+        shape=(0, *shape),
+        maxshape=(None, *shape),
+        dtype=dtype,
+        chunks=(1, *shape[:-1], *last) if shape else True,
     )
 
 

@@ -126,9 +126,7 @@ class ParamLayout:
                 f"got shape {tuple(vector.shape)}"
             )
         pieces = vector.split(self.sizes)
-        return {
-            name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)
-        }
+        return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)}
 
     def to_json(self) -> str:
         """Names and shapes as JSON, as artifacts carry it."""

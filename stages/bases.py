@@ -1,8 +1,8 @@
 """Compute the rolling SVD bases of one run's streams."""
 
-from sedlib.artifacts import GRADIENTS
 from sedlib.grokking.params import Params
 from sedlib.grokking.spectra import write_bases
+from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 
@@ -10,9 +10,7 @@ from sedlib.hardware import configure
 def main(run: Workspace) -> None:
     params = Params.load()
     with GRADIENTS.open(run.gradients) as gradients:
-        spectra = write_bases(
-            run.bases, gradients, params.window, params.rank, params.alignment, configure()
-        )
+        spectra = write_bases(run.bases, gradients, params.window, params.rank, params.alignment, configure())
     run.write_table("spectra", spectra)
 
 

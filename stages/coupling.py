@@ -1,9 +1,10 @@
 """Measure one run's coupling ratios at the measured checkpoints."""
 
-from sedlib.artifacts import BASES, GRADIENTS
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import measure_coupling
 from sedlib.grokking.params import Params
+from sedlib.grokking.spectra import BASES
+from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 from sedlib.store import require_same_run

@@ -1,8 +1,8 @@
 """Dump one run's gradient and update rows from its checkpoints."""
 
 from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.dumping import write_streams
 from sedlib.grokking.params import Params
-from sedlib.grokking.streams import write_streams
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 

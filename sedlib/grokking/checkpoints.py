@@ -9,12 +9,29 @@ from typing import Any
 import h5py
 import torch
 
-from sedlib.artifacts import CHECKPOINTS
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer
 from sedlib.grokking.training import Checkpoint, Data, build_model
-from sedlib.store import append, growing
+from sedlib.store import Dataset, Schema, append, growing
 from sedlib.vectors import ParamLayout
+
+CHECKPOINTS = Schema(
+    "checkpoints",
+    1,
+    "train",
+    {
+        "steps": Dataset(("steps",), "int64", "optimizer steps taken at each checkpoint; the first is 0"),
+        "state/*": Dataset(("steps", "..."), "float32", "every parameter of the model, by name"),
+        "optimizer/exp_avg": Dataset(
+            ("steps", "params"), "float32", "AdamW's first moment of the attention slots; zero at step 0"
+        ),
+        "optimizer/exp_avg_sq": Dataset(
+            ("steps", "params"), "float32", "AdamW's second moment of the attention slots; zero at step 0"
+        ),
+        "split/train": Dataset(("train_pairs", "operands"), "int64", "pairs (a, b) trained on"),
+        "split/test": Dataset(("test_pairs", "operands"), "int64", "pairs (a, b) held out"),
+    },
+)
 
 
 def write_checkpoints(

@@ -59,8 +59,7 @@ class ModelParams(Section):
     def _heads_divide_width(self) -> "ModelParams":
         if self.d_model % self.heads:
             raise ValueError(
-                f"d_model = {self.d_model} is not divisible by heads = {self.heads}; "
-                f"choose a multiple of {self.heads}"
+                f"d_model = {self.d_model} is not divisible by heads = {self.heads}; choose a multiple of {self.heads}"
             )
         return self
 

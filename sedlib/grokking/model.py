@@ -8,6 +8,7 @@ Shapes: an embedded input h is ``[batch, tokens, d_model]``, logits are ``[tasks
 """
 
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -54,6 +55,17 @@ class EncoderLayer(nn.Module):
         x = x[:, :n_tokens] + self.self_attn(self.norm1(x), n_tokens)
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw weights and biases; biases of the attention are zero."""
+        nn.init.xavier_uniform_(self.self_attn.in_proj_weight, generator=generator)
+        for linear in (self.self_attn.out_proj, self.linear1, self.linear2):
+            _initialise_linear(linear, generator)
+        nn.init.zeros_(self.self_attn.in_proj_bias)
+        nn.init.zeros_(self.self_attn.out_proj.bias)
+        for norm in (self.norm1, self.norm2):
+            nn.init.ones_(norm.weight)
+            nn.init.zeros_(norm.bias)
+
 
 class Encoder(nn.Module):
     """Encoder layers and a final norm, read at the first token; parameters as in ``torch.nn.TransformerEncoder``."""
@@ -69,6 +81,15 @@ class Encoder(nn.Module):
         for layer in below:
             x = layer(x, x.shape[1])
         return self.norm(last(x, 1)[:, 0])
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the first layer; the others start as its copies."""
+        nn.init.ones_(self.norm.weight)
+        nn.init.zeros_(self.norm.bias)
+        first, *others = self.layers
+        cast("EncoderLayer", first).initialise(generator)
+        for layer in others:
+            layer.load_state_dict(first.state_dict())
 
 
 class GrokkingTransformer(nn.Module):
@@ -92,22 +113,18 @@ class GrokkingTransformer(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all parameters as PyTorch's own modules do; encoder layers start as copies of one another."""
+        """Draw all parameters as PyTorch's own modules do."""
         self.token.normal_(generator=generator)
         self.position.normal_(std=1 / math.sqrt(self.position.shape[1]), generator=generator)
-        first, *others = self.encoder.layers
-        nn.init.xavier_uniform_(first.self_attn.in_proj_weight, generator=generator)
-        nn.init.zeros_(first.self_attn.in_proj_bias)
-        for linear in (first.self_attn.out_proj, first.linear1, first.linear2, *self.heads):
-            bound = 1 / math.sqrt(linear.in_features)
-            linear.weight.uniform_(-bound, bound, generator=generator)
-            linear.bias.uniform_(-bound, bound, generator=generator)
-        nn.init.zeros_(first.self_attn.out_proj.bias)
-        for norm in (first.norm1, first.norm2, self.encoder.norm):
-            nn.init.ones_(norm.weight)
-            nn.init.zeros_(norm.bias)
-        for layer in others:
-            layer.load_state_dict(first.state_dict())
+        self.encoder.initialise(generator)
+        for head in self.heads:
+            _initialise_linear(cast("nn.Linear", head), generator)
+
+
+def _initialise_linear(linear: nn.Linear, generator: torch.Generator) -> None:
+    bound = 1 / math.sqrt(linear.in_features)
+    linear.weight.uniform_(-bound, bound, generator=generator)
+    linear.bias.uniform_(-bound, bound, generator=generator)
 
 
 def build(

@@ -19,7 +19,6 @@ from sedlib.grokking.experiment import (
 from sedlib.grokking.operations import operands
 from sedlib.grokking.schema import PARAMS_FILE, Section, read_yaml, validated
 
-
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
@@ -62,10 +61,12 @@ class Params(Section):
     window: Positive = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
     rank: Positive = Field(3, description="k: right singular vectors in a basis; at most window.")
     alignment: Literal["trailing", "forward"] = Field(
-        "trailing", description="Whether the window of a checkpoint ends there (trailing) or starts there (forward)."
+        "trailing",
+        description="Whether the window of a checkpoint ends there (trailing) or starts there (forward).",
     )
     centroid: Literal["logit", "full"] = Field(
-        "logit", description="Centroid: gradient of the correct answer's logit, or of the sum of all logits (full)."
+        "logit",
+        description="Centroid: gradient of the correct answer's logit, or of the sum of all logits (full).",
     )
     measured_checkpoints: Positive | Literal["all"] = Field(
         40, description="Evenly spaced checkpoints at which centroids and coupling are measured, or all."
@@ -139,4 +140,3 @@ class Params(Section):
                 if wanted > there:
                     raise ValueError(f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}")
         return self
-

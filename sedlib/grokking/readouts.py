@@ -6,13 +6,24 @@ from typing import Any, Literal
 
 import torch
 
-from sedlib.artifacts import CENTROIDS
 from sedlib.centroids import CentroidComparison, CentroidReadouts, compare, read_out
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.params import ProbeParams
 from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
 from sedlib.progress import track
-from sedlib.store import append, growing
+from sedlib.store import Dataset, Schema, append, growing
+
+CENTROIDS = Schema(
+    "centroids",
+    1,
+    "centroids",
+    {
+        "steps": Dataset(("steps",), "int64", "step of each measured checkpoint"),
+        "probes": Dataset(("probes", "operands"), "int64", "the fixed pairs (a, b)"),
+        "centroids/*": Dataset(("steps", "probes", "inputs"), "float32", "centroid of every probe, by operation"),
+    },
+    shared_axes=frozenset({"steps", "probes", "inputs"}),
+)
 
 
 def write_centroids(
@@ -49,9 +60,7 @@ def write_centroids(
     return table
 
 
-def _rows(
-    step: int, op: str, logit: torch.Tensor, full: torch.Tensor, inputs: torch.Tensor
-) -> list[dict[str, Any]]:
+def _rows(step: int, op: str, logit: torch.Tensor, full: torch.Tensor, inputs: torch.Tensor) -> list[dict[str, Any]]:
     comparison: CentroidComparison = compare(logit, full)
     readouts: dict[str, CentroidReadouts] = {
         "logit": read_out(logit, inputs),

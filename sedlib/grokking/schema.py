@@ -75,15 +75,17 @@ def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"key {key} is missing; add it: {field.description if field else ''}"
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
-        return f"{key} = {value!r}: {message}" if field and not isinstance(value, dict) else f"{key or 'parameters'}: {message}"
+        return (
+            f"{key} = {value!r}: {message}"
+            if field and not isinstance(value, dict)
+            else f"{key or 'parameters'}: {message}"
+        )
     wanted = problem["msg"].removeprefix("Input should be ")
     meaning = f" ({field.description})" if field and field.description else ""
     return f"{key} = {value!r} must be {wanted}, got {type(value).__name__}; change it{meaning}"
 
 
-def _resolve(
-    model: type[BaseModel], location: Sequence[int | str]
-) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+def _resolve(model: type[BaseModel], location: Sequence[int | str]) -> tuple[type[BaseModel] | None, FieldInfo | None]:
     """The section that holds the key at ``location``, and the key's field if it is a known one."""
     owner: type[BaseModel] | None = model
     field: FieldInfo | None = None

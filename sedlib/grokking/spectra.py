@@ -6,12 +6,32 @@ from typing import Any, Literal
 import h5py
 import torch
 
-from sedlib.artifacts import BASES
 from sedlib.bases import RollingBases, gram, rolling_bases, spectral_gaps, successive_overlaps
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.streams import Stream, read_streams
+from sedlib.store import Dataset, Schema
 
 Alignment = Literal["trailing", "forward"]
+
+
+BASES = Schema(
+    "bases",
+    1,
+    "bases",
+    {
+        "streams/*/gram": Dataset(("rows", "rows"), "float64", "Gram matrix of the stream's rows"),
+        "streams/*/window-*/checkpoint": Dataset(
+            ("windows",), "int64", "index of the checkpoint at which the window's basis is used"
+        ),
+        "streams/*/window-*/window_end": Dataset(("windows",), "int64", "last row of the window"),
+        "streams/*/window-*/coefficients": Dataset(
+            ("windows", "rank", "window"), "float64", "the basis, as coefficients over the window's rows"
+        ),
+        "streams/*/window-*/singular_values": Dataset(
+            ("windows", "window"), "float64", "all singular values of the window, descending"
+        ),
+    },
+)
 
 
 def write_bases(

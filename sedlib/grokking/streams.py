@@ -1,61 +1,34 @@
-"""A run's row streams: gradients on one fixed batch at every checkpoint, and updates between checkpoints.
+"""The row streams of a run as its gradients file holds them.
 
-Shapes: rows are ``[params]``, the attention slots.
+Shapes: a stream's rows are ``[rows, params]``, a row per checkpoint, over the attention slots.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
-import torch
 
-from sedlib.artifacts import GRADIENTS
-from sedlib.gradients import task_gradients
-from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.params import GradientBatchParams
-from sedlib.grokking.tasks import all_pairs, answers, draw
-from sedlib.grokking.training import task_losses
-from sedlib.progress import track
-from sedlib.randomness import generator
-from sedlib.store import append, growing
+from sedlib.store import Dataset, Schema
 
-
-def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams) -> None:
-    r"""Write the rows of every stream.
-
-    - ``gradient/<op>``: :math:`g_t^{(o)} = \nabla_\theta L_o(\theta_t; B)` on the fixed batch B;
-    - ``gradient/total``: their sum, where the run has several operations;
-    - ``update``: :math:`\delta_t = \theta_t - \theta_{t-1}`, from the second checkpoint on.
-    """
-    experiment, layout = checkpoints.experiment, checkpoints.layout
-    ops, p = experiment.run.ops, experiment.data.p
-    available = all_pairs(ops, p) if settings.pairs == "all" else checkpoints.pairs(settings.pairs)
-    batch = draw(available, settings.size, generator(settings.seed, "gradient batch"))
-    device = checkpoints.model.token.device
-    pairs, targets = batch.to(device), answers(ops, batch, p).to(device)
-
-    with GRADIENTS.create(path, dict(checkpoints.file.attrs) | {"schema": GRADIENTS.tag}) as file:
-        file["steps"] = checkpoints.file["steps"][:]
-        file["batch"] = batch.numpy()
-        streams = {op: growing(file, f"gradient/{op}", (layout.size,)) for op in ops}
-        total = growing(file, "gradient/total", (layout.size,)) if len(ops) > 1 else None
-        update = growing(file, "update", (layout.size,))
-        before = None
-        for index in track(range(len(checkpoints.steps)), len(checkpoints.steps), "dump"):
-            model = checkpoints.load(index)
-            for parameter in layout.of(model).values():
-                parameter.requires_grad_(True)
-            losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
-            rows = task_gradients(losses, model, layout)
-            for op, row in rows.items():
-                append(streams[op], row.cpu().numpy())
-            if total is not None:
-                append(total, torch.stack(list(rows.values())).sum(0).cpu().numpy())
-            theta = layout.flatten(model.state_dict())
-            if before is not None:
-                append(update, (theta - before).cpu().numpy())
-            before = theta
+GRADIENTS = Schema(
+    "gradients",
+    1,
+    "dump",
+    {
+        "steps": Dataset(("steps",), "int64", "as in the checkpoints"),
+        "batch": Dataset(("batch", "operands"), "int64", "the fixed pairs that every gradient is taken on"),
+        "gradient/*": Dataset(
+            ("steps", "params"),
+            "float32",
+            "loss gradient at each checkpoint, by operation; `gradient/total` is their sum where there are several",
+        ),
+        "update": Dataset(
+            ("intervals", "params"),
+            "float32",
+            "difference of the attention slots between successive checkpoints",
+        ),
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,7 @@ class Data:
     def of(cls, experiment: Experiment, device: torch.device) -> "Data":
         """The run's split."""
         ops, p = experiment.run.ops, experiment.data.p
-        train, test = split(
-            all_pairs(ops, p), experiment.data.train_fraction, generator(experiment.run.seed, "split")
-        )
+        train, test = split(all_pairs(ops, p), experiment.data.train_fraction, generator(experiment.run.seed, "split"))
         return cls(*(part.to(device) for part in (train, answers(ops, train, p), test, answers(ops, test, p))))
 
 

@@ -45,6 +45,11 @@ class Workspace:
         """Folder of the run's tables and figures."""
         return ARTIFACTS / "results" / self.run
 
+    @property
+    def summary(self) -> Path:
+        """Written by figures."""
+        return self.results / "summary.json"
+
     def write_table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows as ``name``.csv among the results."""
         table = pd.DataFrame(list(rows))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from sedlib.errors import UserError
+
 
 @dataclass(frozen=True)
 class RunResults:
@@ -21,7 +23,7 @@ class RunResults:
 
         Raises
         ------
-        FileNotFoundError
+        UserError
             One is missing; the message names the file and the stage that writes it.
         """
         writers = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
@@ -29,7 +31,7 @@ class RunResults:
         for name, stage in writers.items():
             path = folder / f"{name}.csv"
             if not path.exists():
-                raise FileNotFoundError(f"{path} is missing; run `dvc repro {stage}@{folder.name}`")
+                raise UserError(f"{path} is missing; run `dvc repro {stage}@{folder.name}`")
             tables[name] = pd.read_csv(path)
         return cls(**tables)
 
@@ -48,4 +50,4 @@ def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:
 def mean_ratios(coupling: pd.DataFrame) -> pd.DataFrame:
     r"""R̄ of every basis: :math:`\bar R_k = \operatorname{mean}_{i \le k} R_i` by op, stream, window and step."""
     keys = ["op", "stream", "window", "step"]
-    return coupling.groupby(keys, as_index=False, sort=False)["ratio"].mean()
+    return coupling.groupby(keys, sort=False)[["ratio"]].mean().reset_index()

@@ -34,20 +34,14 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
         "grok_step": grokked,
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
         "streams": {
-            _key(stream, window): _curve(curve[curve["step"] >= start], grokked)
+            f"{stream} W={window}": _curve(curve[curve["step"] >= start], grokked)
             for (stream, window), curve in ratios.groupby(["stream", "window"], sort=False)
         },
     }
     if grokked is None:
         best = training.loc[training["op"] == op, "test_accuracy"].max()
-        summary["reason"] = (
-            f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
-        )
+        summary["reason"] = f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
     return summary
-
-
-def _key(stream: str, window: int) -> str:
-    return f"{stream} W={window}"
 
 
 def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | None]:

@@ -1,0 +1,21 @@
+"""Draw one run's figures and sum it up in a few numbers."""
+
+import json
+
+from sedlib.grokking.params import Params
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.report.figures import draw, save
+from sedlib.report.results import RunResults
+from sedlib.report.summary import summarise
+
+
+def main(run: Workspace) -> None:
+    params = Params.load()
+    results = RunResults.load(run.results)
+    save(draw(results, run.run, params.grok_threshold), run.results)
+    summary = summarise(results, params.grok_threshold)
+    run.summary.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)
