@@ -10,7 +10,7 @@ The Gram matrix squares the condition number: singular values below about 1e-8 o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ RELATIVE_PRECISION = 1e-7
 BLOCK_BYTES = 2**25
 
 
+@runtime_checkable
 class Rows(Protocol):
     """A matrix read in blocks: a NumPy array, or an HDF5 dataset that never is in memory whole."""
 

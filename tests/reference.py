@@ -1,0 +1,54 @@
+"""Slow, obvious restatements of what the library computes fast."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def dense_svd_basis(rows: np.ndarray, end: int, window: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Top right singular vectors and all singular values of rows end − window + 1 … end."""
+    _, singular_values, right = np.linalg.svd(rows[end - window + 1 : end + 1].astype(np.float64), full_matrices=False)
+    return right[:rank], singular_values
+
+
+def looped_gradient(loss: Callable[[], Tensor], module: nn.Module, names: list[str]) -> Tensor:
+    """Gradient of one freshly computed loss, one parameter at a time."""
+    parameters = dict(module.named_parameters())
+    pieces = []
+    for name in names:
+        (gradient,) = torch.autograd.grad(loss(), parameters[name], allow_unused=True)
+        pieces.append((torch.zeros_like(parameters[name]) if gradient is None else gradient).flatten())
+    return torch.cat(pieces)
+
+
+def looped_centroids(readout: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """Gradient of a readout [tasks, probes], one task and one probe at a time."""
+    n_tasks = len(readout(inputs))
+    result = torch.empty(n_tasks, len(inputs), inputs[0].numel(), dtype=inputs.dtype)
+    for task in range(n_tasks):
+        for probe in range(len(inputs)):
+            one = inputs[probe : probe + 1].clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(readout(one)[task, 0], one)
+            result[task, probe] = gradient.flatten()
+    return result
+
+
+def encoder(d_model: int, heads: int, d_ff: int, layers: int) -> nn.TransformerEncoder:
+    """PyTorch's own encoder with the paper's settings."""
+    layer = nn.TransformerEncoderLayer(
+        d_model, heads, d_ff, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(d_model), enable_nested_tensor=False)
+
+
+def principal_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosines of the principal angles between the spans of two sets of rows."""
+    first, second = (np.linalg.qr(rows.T)[0] for rows in (first, second))
+    return np.linalg.svd(first.T @ second, compute_uv=False)
+
+
+def projected(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The part of a state dict under ``prefix``, without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

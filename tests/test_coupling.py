@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch import nn
+
+from sedlib.centroids import centroids, full_readout
+from sedlib.coupling import CentroidsAt, central_difference, coupling_ratios, jvp, random_directions
+from sedlib.randomness import generator
+from sedlib.vectors import ParamLayout
+
+
+@pytest.fixture
+def problem() -> tuple[CentroidsAt, torch.Tensor]:
+    """A small network in float64: centroids as a function of its first layer's weights."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3)).double().requires_grad_(False)
+    layout = ParamLayout.select(model, "0.weight")
+    inputs = torch.randn(9, 4, dtype=torch.float64)
+
+    def at(theta: torch.Tensor) -> torch.Tensor:
+        def readout(h: torch.Tensor) -> torch.Tensor:
+            return full_readout(torch.func.functional_call(model, layout.unflatten(theta), (h,)).square()[None])
+
+        return centroids(readout, inputs)
+
+    return at, layout.flatten(dict(model.named_parameters()))
+
+
+def unit(size: int, seed: int) -> torch.Tensor:
+    return random_directions(1, size, generator(seed, "test"))[0].double()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_jvp_is_the_limit_of_the_difference(problem: tuple[CentroidsAt, torch.Tensor], seed: int) -> None:
+    at, theta = problem
+    exact = jvp(at, theta)(unit(len(theta), seed))
+    errors = [
+        float((central_difference(at, theta, epsilon)(unit(len(theta), seed)) / exact - 1).abs())
+        for epsilon in (1e-2, 1e-3)
+    ]
+    assert errors[1] < 1e-5
+    assert errors[1] < errors[0] / 50  # a central difference errs by ε²
+
+
+def test_response_is_the_mean_square_of_the_difference_quotient(problem: tuple[CentroidsAt, torch.Tensor]) -> None:
+    at, theta = problem
+    direction, step = unit(len(theta), 1), 1e-3 * theta.norm()
+    quotient = (at(theta + step * direction) - at(theta - step * direction)) / (2 * step)
+    expected = sum(float((row @ row)) for row in quotient[0]) / quotient.shape[1]
+    assert float(central_difference(at, theta, 1e-3)(direction)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_response_of_centroids_linear_in_the_parameters_is_known() -> None:
+    jacobian = torch.randn(2, 5, 3, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta, direction = torch.ones(7, dtype=torch.float64), unit(7, 0)
+    expected = (jacobian @ direction).square().sum(-1).mean(-1)
+    torch.testing.assert_close(central_difference(lambda t: jacobian @ t, theta, 0.5)(direction), expected)
+    torch.testing.assert_close(jvp(lambda t: jacobian @ t, theta)(direction), expected)
+
+
+def test_response_is_quadratic_in_the_direction(problem: tuple[CentroidsAt, torch.Tensor]) -> None:
+    at, theta = problem
+    response, direction = jvp(at, theta), unit(len(theta), 3)
+    torch.testing.assert_close(response(-3 * direction), 9 * response(direction))
+
+
+@pytest.mark.parametrize(("epsilon", "scale"), [(0.0, 1.0), (-1.0, 1.0), (0.1, 0.0)])
+def test_a_vanishing_step_is_refused(epsilon: float, scale: float) -> None:
+    with pytest.raises(ValueError, match=r"step ε‖θ‖ must be positive"):
+        central_difference(lambda t: t, scale * torch.ones(3), epsilon)
+
+
+def test_random_directions_are_unit_reproducible_and_spread() -> None:
+    directions = random_directions(50, 4000, generator(0, "test"))
+    torch.testing.assert_close(directions.norm(dim=1), torch.ones(50))
+    assert torch.equal(directions, random_directions(50, 4000, generator(0, "test")))
+    assert (directions @ directions.T - torch.eye(50)).abs().max() < 0.1
+
+
+def test_ratio_is_to_the_median_per_task() -> None:
+    random = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [100.0, 40.0]])
+    ratios = coupling_ratios(torch.tensor([[5.0, 50.0]]), random)
+    assert ratios.tolist() == [[2.0, 2.0]]
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_a_baseline_that_is_not_positive_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="must be positive for every task"):
+        coupling_ratios(torch.ones(1, 1), torch.full((4, 1), value))

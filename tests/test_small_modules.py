@@ -1,0 +1,78 @@
+"""Randomness, hardware and progress: one screen each."""
+
+import sys
+
+import pytest
+import torch
+
+import sedlib.progress
+from sedlib.errors import UserError
+from sedlib.hardware import configure
+from sedlib.progress import track
+from sedlib.randomness import generator
+
+
+def draw(seed: int, name: str) -> list[float]:
+    return torch.rand(4, generator=generator(seed, name)).tolist()
+
+
+def test_a_generator_depends_on_seed_and_name_alone() -> None:
+    first = draw(0, "probes")
+    torch.manual_seed(7)
+    draw(0, "split")
+    assert draw(0, "probes") == first
+    assert draw(1, "probes") != first
+    assert draw(0, "split") != first
+
+
+def test_a_generator_leaves_the_global_state_alone() -> None:
+    before = torch.get_rng_state()
+    draw(0, "probes")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = torch.get_num_threads()
+    try:
+        monkeypatch.setenv("SEDLIB_DEVICE", "cpu")
+        monkeypatch.setenv("SEDLIB_THREADS", "1")
+        assert configure() == torch.device("cpu")
+        assert torch.get_num_threads() == 1
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SEDLIB_THREADS", "0", "must be a positive whole number, got '0'"),
+        ("SEDLIB_THREADS", "two", "must be a positive whole number, got 'two'"),
+        ("SEDLIB_DEVICE", "gpu", "SEDLIB_DEVICE='gpu' cannot be used here .* use 'cpu'"),
+        ("SEDLIB_DEVICE", "cuda:99", "SEDLIB_DEVICE='cuda:99' cannot be used here"),
+    ],
+)
+def test_impossible_hardware_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=message):
+        configure()
+
+
+def test_progress_is_plain_lines_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sedlib.progress, "SECONDS_BETWEEN_LINES", 0)
+    assert list(track([1, 2], 4, "count", lambda item: f"at {item}")) == [1, 2]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("count: 1/4 at 1 [at most")
+    assert lines[-1].startswith("count: done, 2 in")
+    assert "\r" not in "".join(lines)
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(track([1, 2], 2, "count", lambda item: f"at {item}")) == [1, 2]
+    assert "100%" in capsys.readouterr().err
