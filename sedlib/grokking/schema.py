@@ -59,50 +59,58 @@ def validated(model: type[Model], values: dict[str, Any], path: Path) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ParamsError("\n".join(f"{path}: {_explain(model, problem)}" for problem in error.errors())) from error
+        problems: dict[str, list[ErrorDetails]] = {}
+        for problem in error.errors():
+            problems.setdefault(_key(problem), []).append(problem)
+        lines = (f"{path}: {_explain(model, key, same)}" for key, same in problems.items())
+        raise ParamsError("\n".join(lines)) from error
 
 
-def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
-    location, kind, value = problem["loc"], problem["type"], problem["input"]
-    key = ".".join(str(part) for part in location)
-    owner, field = _resolve(model, location)
+def _key(problem: ErrorDetails) -> str:
+    """Dotted key of the value; the last parts that pydantic adds for the members of a union are left out."""
+    parts = [str(part) for part in problem["loc"]]
+    while parts and (parts[-1].startswith("literal[") or parts[-1] == "constrained-int"):
+        parts.pop()
+    return ".".join(parts)
+
+
+def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails]) -> str:
+    """What is wrong with one key's value; of a union, what each of its members wanted."""
+    kind, value = problems[0]["type"], problems[0]["input"]
+    owner, field = _resolve(model, key.split(".") if key else [])
+    meaning = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
-        known = list(owner.model_fields) if owner else []
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        known = list(owner.model_fields)
+        close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
         return f"unknown key {key} = {value!r}; {guess}known here: {', '.join(known)}"
     if kind == "missing":
-        return f"key {key} is missing; add it: {field.description if field else ''}"
+        return f"key {key} is missing; add it{meaning}"
     if kind == "value_error":
-        message = str(problem["ctx"]["error"])
-        return (
-            f"{key} = {value!r}: {message}"
-            if field and not isinstance(value, dict)
-            else f"{key or 'parameters'}: {message}"
-        )
-    wanted = problem["msg"].removeprefix("Input should be ")
-    meaning = f" ({field.description})" if field and field.description else ""
+        message = str(problems[0]["ctx"]["error"])
+        return f"{key}: {message}" if key else message
+    wanted = " or ".join(problem["msg"].removeprefix("Input should be ") for problem in problems)
+    if problems[0]["msg"] == wanted:
+        return f"{key} = {value!r} is refused: {wanted[0].lower()}{wanted[1:]}{meaning}"
     return f"{key} = {value!r} must be {wanted}, got {type(value).__name__}; change it{meaning}"
 
 
-def _resolve(model: type[BaseModel], location: Sequence[int | str]) -> tuple[type[BaseModel] | None, FieldInfo | None]:
-    """The section that holds the key at ``location``, and the key's field if it is a known one."""
-    owner: type[BaseModel] | None = model
-    field: FieldInfo | None = None
-    for part in location:
-        if owner is None:
-            break
+def _resolve(model: type[BaseModel], parts: Sequence[str]) -> tuple[type[BaseModel], FieldInfo | None]:
+    """The section that holds the key, and the key's field if it is a known one."""
+    owner, field = model, None
+    for position, part in enumerate(parts):
         if part in owner.model_fields:
-            field = owner.model_fields[str(part)]
+            field = owner.model_fields[part]
             inner = _section_in(field.annotation)
-            if inner is not None and part != location[-1]:
+            if inner is not None and position < len(parts) - 1:
                 owner = inner
-        elif field is not None and _section_in(field.annotation) is owner:
-            continue  # a key of a mapping of sections, such as a run's name
+        elif position == len(parts) - 1:
+            field = None
     return owner, field
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation is, or is a mapping of."""
     for candidate in (annotation, *get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate

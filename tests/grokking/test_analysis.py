@@ -1,0 +1,211 @@
+"""From checkpoints to coupling ratios on a tiny run: each file against a slow restatement."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sedlib.centroids import full_readout, logit_readout
+from sedlib.coupling import random_directions
+from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.couplings import measure_coupling
+from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.probing import Probes, measured_checkpoints
+from sedlib.grokking.readouts import CENTROIDS, write_centroids
+from sedlib.grokking.schema import ParamsError
+from sedlib.grokking.spectra import BASES, write_bases
+from sedlib.grokking.streams import GRADIENTS, read_streams
+from sedlib.grokking.tasks import answers
+from sedlib.grokking.training import Data, train
+from sedlib.randomness import generator
+from tests.grokking.test_training import CPU, experiment
+from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
+
+PROBES, RANDOM = ProbeParams(count=16), RandomDirectionParams(count=3)
+STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints and gradients of a run of two operations, nine checkpoints."""
+    folder = tmp_path_factory.mktemp("run")
+    tiny = experiment()
+    data = Data.of(tiny, CPU)
+    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
+    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20))
+    return folder
+
+
+@pytest.fixture
+def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
+    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as opened:
+        yield opened
+
+
+@pytest.fixture
+def gradients(folder: Path) -> Iterator[h5py.File]:
+    with GRADIENTS.open(folder / "gradients.h5") as opened:
+        yield opened
+
+
+def test_gradient_rows_are_gradients_of_each_operation_alone(
+    checkpoints: RunCheckpoints, gradients: h5py.File
+) -> None:
+    batch = torch.from_numpy(gradients["batch"][:])
+    assert len({tuple(pair) for pair in batch.tolist()}) == 20
+    for index in (0, 4, 8):
+        model = checkpoints.load(index).requires_grad_(True)
+        for task, op in enumerate(["add", "mul"]):
+            target = answers([op], batch, 7)[0]
+            expected = looped_gradient(
+                lambda model=model, task=task, target=target: F.cross_entropy(model(model.embed(batch))[task], target),  # type: ignore[misc]
+                model,
+                list(checkpoints.layout.names),
+            )
+            np.testing.assert_allclose(gradients[f"gradient/{op}"][index], expected, rtol=1e-4, atol=1e-7)
+        total = gradients["gradient/add"][index] + gradients["gradient/mul"][index]
+        np.testing.assert_allclose(gradients["gradient/total"][index], total, rtol=1e-6, atol=1e-9)
+
+
+def test_update_rows_are_differences_of_checkpoints(checkpoints: RunCheckpoints, gradients: h5py.File) -> None:
+    thetas = [checkpoints.layout.flatten(checkpoints.load(index).state_dict()).clone() for index in range(9)]
+    assert gradients["update"].shape == (8, checkpoints.layout.size)
+    for row in range(8):
+        np.testing.assert_array_equal(gradients["update"][row], thetas[row + 1] - thetas[row])
+
+
+@pytest.mark.parametrize("pairs", ["train", "test"])
+def test_the_gradient_batch_can_be_drawn_from_one_split(
+    checkpoints: RunCheckpoints, tmp_path: Path, pairs: str
+) -> None:
+    write_streams(tmp_path / "g.h5", checkpoints, GradientBatchParams(size=15, pairs=pairs))  # type: ignore[arg-type]
+    with GRADIENTS.open(tmp_path / "g.h5") as file:
+        batch = {tuple(pair) for pair in file["batch"][:].tolist()}
+    assert batch <= {tuple(pair) for pair in checkpoints.pairs(pairs).tolist()}
+
+
+@pytest.mark.parametrize(("alignment", "shift"), [("trailing", 2), ("forward", 0)])
+def test_bases_belong_to_the_right_checkpoints(
+    gradients: h5py.File, tmp_path: Path, alignment: str, shift: int
+) -> None:
+    spectra = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, 3, 2, alignment, CPU))  # type: ignore[arg-type]
+    with BASES.open(tmp_path / "bases.h5") as bases:
+        for stream in read_streams(gradients):
+            group = bases[f"streams/{stream.name}/window-3"]
+            first_row = 1 if stream.name == "update" else 0
+            used_at = group["checkpoint"][:].tolist()
+            assert used_at == [first_row + shift + i for i in range(len(stream.rows) - 2)]
+            for index, end in enumerate(group["window_end"][:].tolist()):
+                expected, singular_values = dense_svd_basis(stream.rows[:], end, 3, 2)
+                found = group["coefficients"][index] @ stream.rows[end - 2 : end + 1]
+                np.testing.assert_allclose(np.abs((found * expected).sum(1)), 1, atol=1e-4)
+                np.testing.assert_allclose(group["singular_values"][index], singular_values, rtol=1e-4)
+            assert bases[f"streams/{stream.name}/window-1/coefficients"].shape == (len(stream.rows), 1, 1)
+            steps = spectra.loc[spectra["stream"] == stream.name, "step"].tolist()
+            assert steps == [5 * checkpoint for checkpoint in used_at]
+    assert spectra["overlap_with_next"].dropna().between(0, 1 + 1e-6).all()
+
+
+def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows does not fit a stream of 8"):
+        write_bases(tmp_path / "bases.h5", gradients, 9, 2, "trailing", CPU)
+    assert not (tmp_path / "bases.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("n", "count", "expected"),
+    [(9, 4, [0, 3, 5, 8]), (9, "all", list(range(9))), (3, 40, [0, 1, 2]), (138, 2, [0, 137])],
+)
+def test_measured_checkpoints_are_evenly_spaced(n: int, count: int, expected: list[int]) -> None:
+    assert measured_checkpoints(n, count) == expected
+
+
+@pytest.mark.parametrize("kind", ["logit", "full"])
+def test_centroids_are_gradients_of_the_readout(checkpoints: RunCheckpoints, tmp_path: Path, kind: str) -> None:
+    table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", checkpoints, PROBES, kind, 4))  # type: ignore[arg-type]
+    with CENTROIDS.open(tmp_path / "centroids.h5") as file:
+        assert file["steps"][:].tolist() == [0, 15, 25, 40]
+        pairs = torch.from_numpy(file["probes"][:])
+        model = checkpoints.load(5)
+        targets = answers(["add", "mul"], pairs, 7)
+        logits = torch.stack(
+            [
+                looped_centroids(
+                    lambda h, x=x: full_readout(model(h))  # type: ignore[misc]
+                    if kind == "full"
+                    else logit_readout(model(h), targets[:, x : x + 1]),
+                    model.embed(pairs[x : x + 1]),
+                )[:, 0]
+                for x in range(16)
+            ],
+            dim=1,
+        )
+        for task, op in enumerate(["add", "mul"]):
+            np.testing.assert_allclose(file[f"centroids/{op}"][2], logits[task], rtol=1e-3, atol=1e-5)
+    assert len(table) == 4 * 2 * 2  # steps, operations, definitions
+
+
+@pytest.mark.parametrize("kind", ["difference", "jvp"])
+def test_coupling_ratios_equal_a_slow_restatement(
+    checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path, kind: str
+) -> None:
+    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    with BASES.open(tmp_path / "bases.h5") as bases:
+        settings = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
+        table = pd.DataFrame(
+            measure_coupling(checkpoints, gradients, bases, PROBES, "logit", settings, RANDOM, "all")
+        )
+    model = checkpoints.load(6).double()
+    layout = checkpoints.layout
+    probes = Probes.of(checkpoints, PROBES)
+    theta = layout.flatten(model.state_dict()).clone()
+
+    def centroids_at(vector: torch.Tensor) -> torch.Tensor:
+        model.load_state_dict({**model.state_dict(), **layout.unflatten(vector)})
+        h = model.embed(probes.pairs).detach().requires_grad_()
+        readout = logit_readout(model(h), probes.answers)
+        return torch.stack(
+            [torch.autograd.grad(scores.sum(), h, retain_graph=True)[0].flatten(1) for scores in readout]
+        )
+
+    def response(direction: np.ndarray) -> torch.Tensor:
+        step = 1e-4 * theta.norm()
+        vector = torch.from_numpy(direction).double()
+        quotient = (centroids_at(theta + step * vector) - centroids_at(theta - step * vector)) / (2 * step)
+        return quotient.square().sum(-1).mean(-1)
+
+    random = random_directions(3, layout.size, generator(0, "random directions"))
+    baseline = torch.stack([response(r.numpy()) for r in random]).quantile(0.5, dim=0)
+    at_six = table[table["step"] == 30]
+    assert set(at_six["stream"]) == set(STREAMS)
+    for stream in read_streams(gradients):
+        expected, _ = dense_svd_basis(stream.rows[:], 6 - stream.first_checkpoint, 3, 2)
+        for task, op in enumerate(["add", "mul"]):
+            found = at_six[(at_six["stream"] == stream.name) & (at_six["window"] == 3) & (at_six["op"] == op)]
+            if stream.op not in (None, op):
+                assert found.empty
+                continue
+            ratios = [float(response(direction)[task] / baseline[task]) for direction in expected]
+            np.testing.assert_allclose(found["ratio"], ratios, rtol=0.02)
+            assert found["direction"].tolist() == [1, 2]
+
+
+def test_only_whole_windows_are_measured(checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path) -> None:
+    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    with BASES.open(tmp_path / "bases.h5") as bases:
+        table = pd.DataFrame(
+            measure_coupling(checkpoints, gradients, bases, PROBES, "logit", ResponseParams(), RANDOM, "all")
+        )
+    first = table.groupby(["stream", "window"])["step"].min()
+    assert first.to_dict() == {
+        (stream, window): 5 * ((window - 1) + (stream == "update")) for stream in STREAMS for window in (1, 3)
+    }
+    assert (table["n_random"] == 3).all()
+    np.testing.assert_allclose(table["ratio"], table["response"] / table["baseline_median"], rtol=1e-5)

@@ -1,0 +1,122 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.params import Params
+from sedlib.grokking.schema import ParamsError
+from tests.imports import ROOT
+from tests.tiny import TINY
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    """TINY with changes at dotted keys; None removes the key."""
+    values = copy.deepcopy(TINY)
+    for dotted, value in changes.items():
+        *parents, key = dotted.split("__")
+        section = values
+        for parent in parents:
+            section = section[parent.replace("_1", "-1")]
+        if value is None:
+            del section[key]
+        else:
+            section[key] = value
+    path = folder / "params.yaml"
+    path.write_text(json.dumps(values))  # JSON is YAML
+    return path
+
+
+def test_the_committed_parameters_are_the_papers() -> None:
+    params = Params.load(ROOT / "params.yaml")
+    assert len(params.runs) == 15
+    assert {run.seed for run in params.runs.values()} == {42, 137, 2024}
+    assert (params.window, params.rank, params.probes.count, params.gradient_batch.size) == (20, 3, 1024, 512)
+    assert all(
+        (run.checkpoint_every, run.max_steps) == ((25, 8000) if len(run.ops) == 1 else (200, 60000))
+        for run in params.runs.values()
+    )
+
+
+def test_defaults_are_the_committed_parameters() -> None:
+    committed = Params.load(ROOT / "params.yaml")
+    assert Params(runs=committed.runs) == committed
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"windw": 5}, ["unknown key windw = 5", "did you mean 'window'?"]),
+        ({"optimizer__momentum": 0.9}, ["unknown key optimizer.momentum = 0.9", "known here: lr, betas"]),
+        ({"runs__add_1__sed": 3}, ["unknown key runs.add-1.sed = 3", "did you mean 'seed'?"]),
+        ({"window": "20"}, ["window = '20' must be a valid integer, got str", "rows of a stream"]),
+        ({"window": 2.5}, ["window = 2.5 must be a valid integer, got float"]),
+        ({"rank": True}, ["rank = True must be a valid integer, got bool"]),
+        ({"measured_checkpoints": "most"}, ["measured_checkpoints = 'most' must be a valid integer or 'all', got str"]),
+        ({"alignment": "centred"}, ["alignment = 'centred' must be 'trailing' or 'forward'"]),
+        ({"runs__add_1__ops": ["add", "div"]}, ["runs.add-1.ops", "unknown operation 'div'", "choose from add, sub"]),
+        ({"runs__add_1__ops": ["add", "add"]}, ["runs.add-1.ops", "an operation is repeated"]),
+        ({"runs__add_1__ops": []}, ["runs.add-1.ops = []"]),
+        ({"runs__add_1__seed": -1}, ["runs.add-1.seed = -1 must be greater than or equal to 0"]),
+        ({"runs__add_1__seed": 2**32}, ["runs.add-1.seed = 4294967296 must be less than or equal to 4294967295"]),
+        ({"runs__add_1__seed": None}, ["key runs.add-1.seed is missing", "Seed of the split"]),
+        ({"runs__add_1__max_steps": 0}, ["runs.add-1.max_steps = 0 must be greater than 0"]),
+        ({"runs__add_1__checkpoint_every": 50}, ["runs.add-1", "checkpoint_every = 50 exceeds max_steps = 40"]),
+        ({"runs__a b": {"ops": ["add"], "seed": 0}}, ["run name 'a b'", "use letters, digits"]),
+        ({"runs": {}}, ["runs = {} is refused: dictionary should have at least 1 item"]),
+        ({"rank": 4}, ["rank = 4 exceeds window = 3; choose rank ≤ 3 or window ≥ 4"]),
+        ({"window": 9}, ["window = 9 is longer than run add-1 can have", "choose window ≤ 8"]),
+        ({"model__d_model": 9}, ["d_model = 9 is not divisible by heads = 2; choose a multiple of 2"]),
+        ({"model__layers": 0}, ["model.layers = 0 must be greater than 0"]),
+        ({"data__train_fraction": 1.0}, ["data.train_fraction = 1.0 must be less than 1"]),
+        ({"data__train_fraction": 0.0}, ["data.train_fraction = 0.0 must be greater than 0"]),
+        ({"data__train_fraction": 0.001}, ["data.train_fraction = 0.001 leaves run add-1 0 of 49 pairs"]),
+        ({"data__p": 1}, ["data.p = 1 must be greater than or equal to 2"]),
+        ({"optimizer__betas": [0.9, 1.0]}, ["optimizer.betas.1 = 1.0 must be less than 1"]),
+        ({"optimizer__lr": 0}, ["optimizer.lr = 0 must be greater than 0"]),
+        ({"probes__count": 50}, ["probes.count = 50 exceeds the 49 pairs of run add-1; choose ≤ 49"]),
+        ({"probes__count": 40}, ["probes.count = 40 exceeds the 36 pairs of run both-1; choose ≤ 36"]),
+        ({"gradient_batch": {"size": 30, "pairs": "train"}}, ["gradient_batch.size = 30 exceeds the 24 pairs"]),
+        ({"response__epsilon": -0.1}, ["response.epsilon = -0.1 must be greater than 0"]),
+    ],
+)
+def test_refused_with_key_value_and_remedy(tmp_path: Path, changes: dict[str, Any], parts: list[str]) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(ParamsError) as caught:
+        Params.load(path)
+    for part in [str(path), *parts]:
+        assert part in str(caught.value)
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError) as caught:
+        Params.load(written(tmp_path, windw=5, optimizer__lr=0))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_values_as_dvc_writes_them_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("lr: 0.001", "lr: 1e-05"))
+    assert Params.load(path).optimizer.lr == 1e-5
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- 1", "must hold a mapping")])
+def test_a_file_that_holds_no_parameters(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=message):
+        Params.load(path)
+    with pytest.raises(ParamsError, match="run from the root of the repository"):
+        Params.load(tmp_path / "elsewhere.yaml")
+
+
+def test_an_experiment_is_one_run_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    experiment = Experiment.load("both-1", path)
+    assert experiment.run.ops == ["add", "mul"]
+    assert experiment.model.d_model == 8
+    assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
+    with pytest.raises(ParamsError, match="no run 'both-2' under 'runs'; there are: add-1, both-1"):
+        Experiment.load("both-2", path)

@@ -1,0 +1,184 @@
+import copy
+import hashlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.tasks import all_pairs, answers, split
+from sedlib.grokking.training import Checkpoint, Data, TrainingDivergedError, build_model, evaluate, train
+from sedlib.randomness import generator
+from sedlib.store import ArtifactError
+from tests.reference import encoder
+from tests.tiny import TINY
+
+CPU = torch.device("cpu")
+
+
+def experiment(**changes: dict[str, object]) -> Experiment:
+    """The tiny run of two operations, with changes by section."""
+    sections: dict[str, dict[str, object]] = {
+        "run": TINY["runs"]["both-1"],
+        **{name: TINY[name] for name in ("model", "data", "optimizer", "stopping")},
+    }
+    return Experiment.model_validate({name: {**section, **changes.get(name, {})} for name, section in sections.items()})
+
+
+def snapshots(tiny: Experiment) -> list[tuple[Checkpoint, dict[str, torch.Tensor]]]:
+    found = train(tiny, Data.of(tiny, CPU), CPU)
+    return [(checkpoint, copy.deepcopy(checkpoint.model.state_dict())) for checkpoint in found]
+
+
+def plainly_trained_logits(tiny: Experiment, n_steps: int) -> torch.Tensor:
+    """Logits after the same training with PyTorch's own encoder, a loss per operation, unfused AdamW, in float64."""
+    ops, p = tiny.run.ops, tiny.data.p
+    start = build_model(tiny).double()
+    trunk = encoder(tiny.model.d_model, tiny.model.heads, tiny.model.d_ff, tiny.model.layers).double()
+    trunk.load_state_dict(start.encoder.state_dict())
+    token, position = nn.Parameter(start.token.data), nn.Parameter(start.position.data)
+    parameters = [token, position, *trunk.parameters(), *start.heads.parameters()]
+    settings = tiny.optimizer
+    optimizer = torch.optim.AdamW(
+        parameters, settings.lr, (settings.betas[0], settings.betas[1]), weight_decay=settings.weight_decay
+    )
+    pairs, _ = split(all_pairs(ops, p), tiny.data.train_fraction, generator(tiny.run.seed, "split"))
+    batches = generator(tiny.run.seed, "batches")
+    for _ in range(n_steps):
+        batch = pairs[torch.randint(len(pairs), (settings.batch_size,), generator=batches)]
+        read = trunk(token[batch] + position)[:, 0]
+        losses = [
+            F.cross_entropy(head(read), answers([op], batch, p)[0])
+            for op, head in zip(ops, start.heads, strict=True)
+        ]
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        optimizer.step()
+    read = trunk(token[all_pairs(ops, p)] + position)[:, 0]
+    return torch.stack([head(read) for head in start.heads])
+
+
+def test_training_equals_a_plain_restatement() -> None:
+    """Logits and not parameters: keys' biases have no effect, so their gradient is rounding, which AdamW blows up."""
+    tiny = experiment()
+    checkpoint, state = snapshots(tiny)[2]
+    model = build_model(tiny)
+    model.load_state_dict(state)
+    logits = model(model.embed(all_pairs(tiny.run.ops, tiny.data.p))).double()
+    torch.testing.assert_close(logits, plainly_trained_logits(tiny, checkpoint.step), rtol=1e-3, atol=1e-3)
+
+
+def test_checkpoints_come_at_their_steps_and_training_ends_at_max_steps() -> None:
+    assert [checkpoint.step for checkpoint, _ in snapshots(experiment())] == list(range(0, 41, 5))
+
+
+def test_training_ends_after_enough_grokked_checkpoints() -> None:
+    tiny = experiment(stopping={"accuracy": 1e-9, "checkpoints": 3}, data={"train_fraction": 0.2})
+    found = [checkpoint for checkpoint, _ in snapshots(tiny)]
+    grokked = [all(readout.test_accuracy > 0 for readout in checkpoint.readouts) for checkpoint in found]
+    assert sum(grokked) == 3
+    assert grokked[-1]
+    assert len(found) < 9
+
+
+def test_training_depends_on_the_experiment_alone() -> None:
+    torch.manual_seed(3)
+    first = snapshots(experiment())
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    second = snapshots(experiment())
+    assert torch.equal(torch.get_rng_state(), before)
+    for (_, one), (_, other) in zip(first, second, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    other_seed = snapshots(experiment(run={"seed": 2}))
+    assert not torch.equal(other_seed[-1][1]["token"], first[-1][1]["token"])
+
+
+def test_moments_explain_the_next_step() -> None:
+    """AdamW by its formula from recorded moments: θ ← θ(1 − lr·wd) − lr·m̂/(√v̂ + 1e-8)."""
+    tiny = experiment(run={"checkpoint_every": 1, "max_steps": 6})
+    model_layout = [name for name in build_model(tiny).state_dict() if "in_proj_weight" in name or "out_proj.w" in name]
+    before = None
+    for checkpoint, state in snapshots(tiny):
+        theta = torch.cat([state[name].flatten() for name in model_layout])
+        if before is None:
+            assert checkpoint.exp_avg.count_nonzero() == 0
+        else:
+            lr, (beta1, beta2) = tiny.optimizer.lr, tiny.optimizer.betas
+            m = checkpoint.exp_avg / (1 - beta1**checkpoint.step)
+            v = checkpoint.exp_avg_sq / (1 - beta2**checkpoint.step)
+            expected = before * (1 - lr * tiny.optimizer.weight_decay) - lr * m / (v.sqrt() + 1e-8)
+            torch.testing.assert_close(theta, expected, rtol=1e-4, atol=1e-6)
+        before = theta
+
+
+def test_readouts_by_their_definitions() -> None:
+    tiny = experiment()
+    data, model = Data.of(tiny, CPU), build_model(tiny)
+    found = evaluate(model, data, tiny.run.ops)
+    pairs = torch.cat([data.train_pairs, data.test_pairs])
+    logits = model(model.embed(pairs)).detach()
+    for task, readout in enumerate(found):
+        predicted = logits[task].argmax(-1)
+        n_train = len(data.train_pairs)
+        assert readout.op == tiny.run.ops[task]
+        correct = predicted[n_train:] == data.test_answers[task]
+        assert readout.test_accuracy == pytest.approx(correct.float().mean().item())
+        loss = F.cross_entropy(logits[task][:n_train], data.train_answers[task])
+        assert readout.train_loss == pytest.approx(loss.item(), rel=1e-5)
+        scale = logits[task].var(-1, correction=0).mean().sqrt()
+        assert readout.logit_scale == pytest.approx(scale.item(), rel=1e-5)
+        norm = torch.cat([parameter.flatten() for parameter in model.parameters()]).norm()
+        assert readout.weight_norm == pytest.approx(norm.item(), rel=1e-5)
+
+
+def test_divergence_is_reported_with_step_and_remedy() -> None:
+    with pytest.raises(TrainingDivergedError, match=r"not finite at step 5 .*choose a smaller optimizer.lr than 1e\+38"):
+        snapshots(experiment(optimizer={"lr": 1e38}))
+
+
+def write(path: Path, tiny: Experiment) -> None:
+    data = Data.of(tiny, CPU)
+    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
+
+
+def test_training_twice_writes_the_same_bytes(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("first.h5", "second.h5"):
+        write(tmp_path / name, experiment())
+        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) -> None:
+    tiny = experiment()
+    write(tmp_path / "both-1.h5", tiny)
+    trained = snapshots(tiny)
+    with RunCheckpoints.open(tmp_path / "both-1.h5", CPU) as checkpoints:
+        assert checkpoints.experiment == tiny
+        assert checkpoints.steps == [checkpoint.step for checkpoint, _ in trained]
+        for index, (checkpoint, state) in enumerate(trained):
+            found = checkpoints.load(index).state_dict()
+            assert all(torch.equal(found[name], state[name]) for name in state)
+            np.testing.assert_array_equal(checkpoints.file["optimizer/exp_avg"][index], checkpoint.exp_avg)
+            np.testing.assert_array_equal(checkpoints.file["optimizer/exp_avg_sq"][index], checkpoint.exp_avg_sq)
+        pairs = torch.cat([checkpoints.pairs("train"), checkpoints.pairs("test")])
+        assert sorted(pairs.tolist()) == all_pairs(tiny.run.ops, tiny.data.p).tolist()
+
+
+def test_a_broken_checkpoint_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "both-1.h5"
+    write(path, experiment())
+    with h5py.File(path, "r+") as file:
+        file["state/token"][3, 0, 0] = np.nan
+    with (
+        pytest.raises(ArtifactError, match=r"nan in dataset 'state/token' at \[3, 0, 0\].*train@both-1"),
+        RunCheckpoints.open(path, CPU),
+    ):
+        pass
