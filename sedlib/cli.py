@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check.set_defaults(run=lambda given: check_params(given.file))
     check.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"), help="default: params.yaml")
 
+    parameters = commands.add_parser("parameters", help="print every parameter with its default, limits and meaning")
+    parameters.set_defaults(run=lambda _: print(all_parameters(), end=""))
+
     summary = commands.add_parser("summary", help="print a run's coupling ratios and the path of its figure")
     summary.set_defaults(run=lambda given: print(run_summary(given.name)))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
@@ -40,6 +43,13 @@ def check_params(path: Path) -> None:
     from sedlib.grokking.params import Params
 
     Params.load(path)
+
+
+def all_parameters() -> str:
+    """The page of parameters, as docs/parameters.md has it."""
+    from sedlib.grokking.params_page import params_page
+
+    return params_page()
 
 
 def run_summary(name: str) -> str:

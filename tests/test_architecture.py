@@ -1,0 +1,84 @@
+"""Imports run one way, and a stage depends on exactly the code it imports and the parameters it reads."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.imports import ROOT, direct_imports, import_closure, imported_modules
+
+SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
+GENERIC, GROKKING, REPORT = "generic", "grokking", "report"
+ALLOWED = {GENERIC: {GENERIC}, GROKKING: {GENERIC, GROKKING}, REPORT: {GENERIC, REPORT}}
+HEAVY = {"torch", "dvc"}
+
+
+def group(file: Path) -> str:
+    folder = file.relative_to(ROOT / "sedlib").parts[0]
+    return folder if folder in (GROKKING, REPORT) else GENERIC
+
+
+def library_files() -> list[Path]:
+    """All of sedlib but the command line, which may call anything."""
+    return [file for file in sorted((ROOT / "sedlib").rglob("*.py")) if file.name != "cli.py"]
+
+
+@pytest.mark.parametrize("file", library_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_run_one_way(file: Path) -> None:
+    for imported in direct_imports(file):
+        assert group(imported) in ALLOWED[group(file)], f"{file.name} must not import {imported.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("file", library_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_module_imports_itself_in_a_circle(file: Path) -> None:
+    assert file not in import_closure(file)
+
+
+def test_package_files_import_nothing() -> None:
+    for file in (ROOT / "sedlib").rglob("__init__.py"):
+        assert not imported_modules(file), file
+
+
+def test_the_report_and_the_parameters_need_no_torch() -> None:
+    """They start in a fraction of a second, and a report can be rendered where no torch is."""
+    for file in [ROOT / "stages/figures.py", ROOT / "sedlib/grokking/params.py"]:
+        for module in {file} | import_closure(file):
+            assert not {name.partition(".")[0] for name in imported_modules(module)} & HEAVY, module
+
+
+def stages() -> dict[str, Any]:
+    """The stages of dvc.yaml with what they do per run."""
+    found = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    return {name: stage["do"] for name, stage in found.items()}
+
+
+def test_every_script_is_a_stage() -> None:
+    assert set(stages()) == {script.stem for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_stage_depends_on_exactly_the_code_it_imports(script: Path) -> None:
+    declared = {dep for dep in stages()[script.stem]["deps"] if dep.endswith(".py")}
+    imported = {str(file.relative_to(ROOT)) for file in {script} | import_closure(script)}
+    assert declared == imported
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_stage_depends_on_exactly_the_parameters_it_reads(script: Path) -> None:
+    declared = set(stages()[script.stem]["params"])
+    if script.stem == "train":
+        assert declared == {"runs.${key}", "model", "data", "optimizer", "stopping"}
+        return
+    read = {
+        node.attr
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
+    }
+    assert declared == read
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_stage_script_fits_on_a_screen(script: Path) -> None:
+    assert len(script.read_text().splitlines()) <= 50

@@ -1,0 +1,173 @@
+"""Real DVC on a tiny model in a temporary clone: what a change re-runs, and what it leaves alone."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.imports import ROOT
+from tests.tiny import TINY
+
+ANALYSIS = ["bases", "coupling", "figures"]
+ALL = ["train", "dump", "bases", "centroids", "coupling", "figures"]
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of the repository, with commands that run in it."""
+
+    folder: Path
+
+    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+            "SEDLIB_THREADS": "1",
+        }
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Stages that `dvc repro` executed, in order."""
+        done = self.call("dvc", "repro", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"Running stage '(.*?)'", done.stdout)
+
+    def set(self, **changes: Any) -> None:
+        """Write params.yaml: the tiny parameters with one run, and changes."""
+        values = {**TINY, "runs": {"add-1": TINY["runs"]["add-1"]}, **changes}
+        (self.folder / "params.yaml").write_text(json.dumps(values, indent=1))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone whose pipeline ran once."""
+    clone = Clone(tmp_path_factory.mktemp("clone") / "sedlib")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone.folder / name)
+    clone.set()
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=clone.folder, check=True)
+    assert clone.repro() == [f"{stage}@add-1" for stage in ALL]
+    return clone
+
+
+@pytest.fixture
+def clone(finished: Clone, tmp_path: Path) -> Clone:
+    """A copy of the finished clone, to change."""
+    shutil.copytree(finished.folder, tmp_path / "sedlib", symlinks=True)
+    return Clone(tmp_path / "sedlib")
+
+
+def names(stages: list[str], run: str = "add-1") -> list[str]:
+    return [f"{stage}@{run}" for stage in stages]
+
+
+def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
+    assert clone.repro() == []
+    assert "up to date" in clone.call("dvc", "status").stdout
+
+
+def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone: Clone) -> None:
+    clone.set(window=4)
+    assert sorted(clone.repro()) == names(ANALYSIS)
+    clone.set(window=3)
+    assert clone.repro() == []
+
+
+def test_an_added_run_runs_alone(clone: Clone) -> None:
+    clone.set(runs=TINY["runs"])
+    assert clone.repro() == names(ALL, "both-1")
+
+
+def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
+    with (clone.folder / "sedlib/report/figures.py").open("a") as file:
+        file.write("\n# edited\n")
+    assert clone.repro() == names(["figures"])
+
+
+def test_an_optimizer_change_reruns_everything(clone: Clone) -> None:
+    clone.set(optimizer={**TINY["optimizer"], "lr": 0.02})
+    assert sorted(clone.repro()) == sorted(names(ALL))
+
+
+def test_an_experiment_overrides_a_parameter_from_the_command_line(clone: Clone) -> None:
+    for command in (["git", "add", "."], ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        clone.call(*command)
+    done = clone.call("dvc", "exp", "run", "-S", "window=5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(re.findall(r"Running stage '(.*?)'", done.stdout)) == names(ANALYSIS)
+
+
+def test_every_stage_writes_the_same_bytes_again(clone: Clone) -> None:
+    before = (clone.folder / "dvc.lock").read_text()
+    assert clone.repro("--force") == names(ALL)
+    assert (clone.folder / "dvc.lock").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": 99}, "window = 99 is longer than run add-1 can have"),
+        ({"windw": 3}, "did you mean 'window'?"),
+    ],
+)
+def test_wrong_parameters_stop_the_first_stage_and_lose_nothing(
+    clone: Clone, changes: dict[str, Any], message: str
+) -> None:
+    clone.set(**changes, optimizer={**TINY["optimizer"], "lr": 0.02})  # training is due
+    done = clone.call("dvc", "repro")
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.findall(r"Running stage '(.*?)'", done.stdout) == ["train@add-1"]
+    clone.set()
+    assert clone.repro() == []  # restored from the cache
+
+
+def broken(change: Callable[[bytes], bytes], path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()  # it is a link into the cache
+    path.write_bytes(change(content))
+
+
+def test_a_truncated_artifact_names_file_and_remedy(clone: Clone) -> None:
+    path = clone.folder / "artifacts/gradients/add-1.h5"
+    broken(lambda content: content[: len(content) // 2], path)
+    done = clone.call(sys.executable, "stages/bases.py", "add-1")
+    assert done.returncode == 1
+    assert "artifacts/gradients/add-1.h5: expected a gradients/1 artifact" in done.stderr
+    assert "dvc repro --force --single-item dump@add-1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert clone.repro() == []  # DVC restores it from the cache
+    assert clone.call(sys.executable, "stages/bases.py", "add-1").returncode == 0
+
+
+def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
+    text = clone.call("sedlib", "summary", "add-1").stdout
+    assert "before grokking" in text
+    assert "gradient/add W=3" in text
+    figure = text.splitlines()[-1].removeprefix("figure: ")
+    assert (clone.folder / figure).read_text().startswith("<?xml")
+    missing = clone.call("sedlib", "summary", "add-9")
+    assert missing.returncode == 1
+    assert "run `dvc repro figures@add-9`" in missing.stderr
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_explains_itself(finished: Clone, script: Path) -> None:
+    text = finished.call(sys.executable, str(script), "--help").stdout
+    assert "name of a run in params.yaml" in text
