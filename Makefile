@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo repro test check format
@@ -14,20 +15,20 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)  ## add, seed 42: from training to the coupling figure
-	dvc repro figures@add-42
-	@sedlib summary add-42
+	$(BIN)/dvc repro figures@add-42
+	@$(BIN)/sedlib summary add-42
 
 repro: $(READY)  ## every run in params.yaml
-	dvc repro
+	$(BIN)/dvc repro
 
 test: $(READY)
-	pytest
+	$(BIN)/pytest
 
 check: $(READY)  ## lint, format and types; changes nothing
-	ruff check .
-	ruff format --check .
-	mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(READY)
-	ruff check --fix .
-	ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

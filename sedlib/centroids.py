@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 Readout = Callable[[Tensor], Tensor]
@@ -89,10 +89,14 @@ def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes
     )
 
 
-def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float[Tensor, " components"]:
-    return torch.linalg.svdvals((centroids - centroids.mean(0)).double())
+def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float64[Tensor, " components"]:
+    return torch.linalg.svdvals(_centred(centroids))
 
 
-def _principal_directions(centroids: Float[Tensor, "probes inputs"], count: int) -> Float[Tensor, "count inputs"]:
-    centred = (centroids - centroids.mean(0)).double()
-    return torch.linalg.svd(centred, full_matrices=False)[2][:count]
+def _principal_directions(centroids: Float[Tensor, "probes inputs"], count: int) -> Float64[Tensor, "count inputs"]:
+    return torch.linalg.svd(_centred(centroids), full_matrices=False)[2][:count]
+
+
+def _centred(centroids: Float[Tensor, "probes inputs"]) -> Float64[Tensor, "probes inputs"]:
+    """In float64 on the CPU, where the decomposition is deterministic."""
+    return (centroids - centroids.mean(0)).double().cpu()

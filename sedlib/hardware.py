@@ -25,6 +25,7 @@ def configure() -> torch.device:
             raise UserError(f"SEDLIB_THREADS must be a positive whole number, got {threads!r}")
         torch.set_num_threads(int(threads))
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -34,6 +35,5 @@ def configure() -> torch.device:
         raise UserError(
             f"SEDLIB_DEVICE={name!r} cannot be used here ({reason}); use 'cpu', 'cuda' or 'cuda:N'"
         ) from error
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.use_deterministic_algorithms(True)
     return device

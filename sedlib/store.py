@@ -62,7 +62,7 @@ class Schema:
             What was written does not follow the schema.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{path.name}.tmp")
         try:
             with h5py.File(temporary, "w") as file:
                 file.attrs["schema"] = self.tag
@@ -178,6 +178,11 @@ def append(dataset: h5py.Dataset, row: np.ndarray | int) -> None:
     """Add one row at the end of a growing dataset."""
     dataset.resize(len(dataset) + 1, axis=0)
     dataset[-1] = row
+
+
+def provenance(file: h5py.File) -> dict[str, str]:
+    """Attributes that an artifact passes on to those computed from it: the run's parameters and the layout."""
+    return {name: file.attrs[name] for name in ("run", "layout")}
 
 
 def require_same_run(*files: h5py.File) -> None:

@@ -45,7 +45,7 @@ def test_response_is_the_mean_square_of_the_difference_quotient(problem: tuple[C
     at, theta = problem
     direction, step = unit(len(theta), 1), 1e-3 * theta.norm()
     quotient = (at(theta + step * direction) - at(theta - step * direction)) / (2 * step)
-    expected = sum(float((row @ row)) for row in quotient[0]) / quotient.shape[1]
+    expected = sum(float(row @ row) for row in quotient[0]) / quotient.shape[1]
     assert float(central_difference(at, theta, 1e-3)(direction)) == pytest.approx(expected, rel=1e-9)
 
 

@@ -46,9 +46,7 @@ def test_another_tasks_head_has_zero_gradient(model: nn.Module) -> None:
 
 def test_known_gradient() -> None:
     linear = nn.Linear(2, 1, bias=False)
-    rows = task_gradients(
-        {"t": linear(torch.tensor([[3.0, 5.0]])).sum()}, linear, ParamLayout.select(linear, "weight")
-    )
+    rows = task_gradients({"t": linear(torch.tensor([[3.0, 5.0]])).sum()}, linear, ParamLayout.select(linear, "weight"))
     assert rows["t"].tolist() == [3, 5]
 
 
@@ -60,7 +58,7 @@ def test_a_loss_that_depends_on_nothing_selected_is_refused(model: nn.Module) ->
 
 @pytest.mark.parametrize("bad", [torch.tensor(float("nan")), torch.ones(2)])
 def test_a_loss_that_is_no_finite_scalar_is_refused(model: nn.Module, bad: torch.Tensor) -> None:
-    with pytest.raises((ValueError, TypeError), match="scalar|losses"):
+    with pytest.raises((ValueError, TypeError), match=r"scalar|losses"):
         task_gradients({"t": bad}, model, ParamLayout.select(model, "*"))
 
 

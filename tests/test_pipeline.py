@@ -88,6 +88,11 @@ def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone:
     assert clone.repro() == []
 
 
+def test_the_shortest_window_runs(clone: Clone) -> None:
+    clone.set(window=1, rank=1)
+    assert sorted(clone.repro()) == names(ANALYSIS)
+
+
 def test_an_added_run_runs_alone(clone: Clone) -> None:
     clone.set(runs=TINY["runs"])
     assert clone.repro() == names(ALL, "both-1")

@@ -50,9 +50,14 @@ def test_rows_can_be_appended(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     path = write(tmp_path / "run-1.h5")
     before = path.read_bytes()
-    with pytest.raises(RuntimeError, match="half way"), SCHEMA.create(path, {}) as file:
-        file["steps"] = np.arange(4)
-        raise RuntimeError("half way")
+
+    def fail_half_way() -> None:
+        with SCHEMA.create(path, {}) as file:
+            file["steps"] = np.arange(4)
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -114,7 +119,9 @@ def test_missing_datasets_wrong_shapes_and_wrong_types(tmp_path: Path) -> None:
         return path
 
     assert_refused(altered("steps", None), "no dataset 'steps' (there are: parts/x/value")
-    assert_refused(altered("rows/a", np.ones((5, 3), np.float32)), "axis 'steps' of length 5 in 'rows/a' but 4 in 'steps'")
+    assert_refused(
+        altered("rows/a", np.ones((5, 3), np.float32)), "axis 'steps' of length 5 in 'rows/a' but 4 in 'steps'"
+    )
     assert_refused(altered("rows/a", np.ones(4, np.float32)), "dataset 'rows/a' of shape (4,), not [steps, params]")
     assert_refused(altered("rows/a", np.ones((4, 3))), "dataset 'rows/a' of dtype float64, not float32")
 

@@ -65,6 +65,8 @@ class RunCheckpoints:
     """A checkpoint file, open for reading."""
 
     file: h5py.File
+    steps: list[int]
+    """Optimizer steps taken at each checkpoint."""
     experiment: Experiment
     layout: ParamLayout
     model: GrokkingTransformer
@@ -77,12 +79,7 @@ class RunCheckpoints:
         with CHECKPOINTS.open(path) as file:
             experiment = Experiment.model_validate_json(file.attrs["run"])
             model = build_model(experiment).to(device).requires_grad_(False)
-            yield cls(file, experiment, ParamLayout.from_json(file.attrs["layout"]), model)
-
-    @property
-    def steps(self) -> list[int]:
-        """Steps of the checkpoints."""
-        return [int(step) for step in self.file["steps"]]
+            yield cls(file, file["steps"][:].tolist(), experiment, ParamLayout.from_json(file.attrs["layout"]), model)
 
     def pairs(self, split: str) -> torch.Tensor:
         """The pairs of ``train`` or ``test``."""

@@ -44,7 +44,7 @@ def measure_coupling(
     streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients)]
     measured = measured_checkpoints(len(checkpoints.steps), count)
 
-    for index in track(measured, len(measured), "coupling"):
+    for index in track(measured, len(measured), "coupling", lambda index: f"step {checkpoints.steps[index]:,}"):
         model, step = checkpoints.load(index), checkpoints.steps[index]
         theta = layout.flatten(model.state_dict())
         along = {

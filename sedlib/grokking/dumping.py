@@ -15,7 +15,7 @@ from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.grokking.training import task_losses
 from sedlib.progress import track
 from sedlib.randomness import generator
-from sedlib.store import append, growing
+from sedlib.store import append, growing, provenance
 
 
 def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams) -> None:
@@ -32,17 +32,17 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBat
     device = checkpoints.model.token.device
     pairs, targets = batch.to(device), answers(ops, batch, p).to(device)
 
-    with GRADIENTS.create(path, dict(checkpoints.file.attrs) | {"schema": GRADIENTS.tag}) as file:
+    for parameter in layout.of(checkpoints.model).values():
+        parameter.requires_grad_(True)
+    with GRADIENTS.create(path, provenance(checkpoints.file)) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.numpy()
         streams = {op: growing(file, f"gradient/{op}", (layout.size,)) for op in ops}
         total = growing(file, "gradient/total", (layout.size,)) if len(ops) > 1 else None
         update = growing(file, "update", (layout.size,))
         before = None
-        for index in track(range(len(checkpoints.steps)), len(checkpoints.steps), "dump"):
+        for index, _ in enumerate(track(checkpoints.steps, len(checkpoints.steps), "dump", "step {:,}".format)):
             model = checkpoints.load(index)
-            for parameter in layout.of(model).values():
-                parameter.requires_grad_(True)
             losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
             rows = task_gradients(losses, model, layout)
             for op, row in rows.items():

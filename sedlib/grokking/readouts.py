@@ -11,7 +11,7 @@ from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.params import ProbeParams
 from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
 from sedlib.progress import track
-from sedlib.store import Dataset, Schema, append, growing
+from sedlib.store import Dataset, Schema, append, growing, provenance
 
 CENTROIDS = Schema(
     "centroids",
@@ -42,12 +42,12 @@ def write_centroids(
     probes = Probes.of(checkpoints, settings)
     measured = measured_checkpoints(len(checkpoints.steps), count)
     table = []
-    with CENTROIDS.create(path, dict(checkpoints.file.attrs) | {"schema": CENTROIDS.tag}) as file:
+    with CENTROIDS.create(path, provenance(checkpoints.file)) as file:
         file["probes"] = probes.pairs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
         inputs_size = checkpoints.model.position.numel()
         series = {op: growing(file, f"centroids/{op}", (len(probes.pairs), inputs_size)) for op in ops}
-        for index in track(measured, len(measured), "centroids"):
+        for index in track(measured, len(measured), "centroids", lambda index: f"step {checkpoints.steps[index]:,}"):
             model, step = checkpoints.load(index), checkpoints.steps[index]
             theta = layout.flatten(model.state_dict())
             inputs = model.embed(probes.pairs).flatten(1)

@@ -1,15 +1,16 @@
 """Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import torch
 
-from sedlib.bases import RollingBases, gram, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.bases import RollingBases, SpectralGaps, gram, rolling_bases, spectral_gaps, successive_overlaps
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.streams import Stream, read_streams
-from sedlib.store import Dataset, Schema
+from sedlib.store import Dataset, Schema, provenance
 
 Alignment = Literal["trailing", "forward"]
 
@@ -39,8 +40,8 @@ def write_bases(
 ) -> list[dict[str, Any]]:
     """Write the bases of every stream for W = ``window`` and, beside it, W = 1: the current row alone.
 
-    Returns rows of a tidy table: the spectral gaps of every window and its overlap with the next, where the
-    window has the three singular values that gaps need.
+    Returns rows of a tidy table: the spectral gaps of every window, empty for one of fewer than three rows, and
+    its overlap with the next.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def write_bases(
     """
     steps = gradients["steps"][:]
     spectra = []
-    with BASES.create(path, dict(gradients.attrs) | {"schema": BASES.tag}) as file:
+    with BASES.create(path, provenance(gradients)) as file:
         for stream in read_streams(gradients):
             products = gram(stream.rows, device).cpu()
             file[f"streams/{stream.name}/gram"] = products.numpy()
@@ -64,23 +65,18 @@ def write_bases(
                 group["window_end"] = bases.window_end.numpy()
                 group["coefficients"] = bases.coefficients.numpy()
                 group["singular_values"] = bases.singular_values.numpy()
-            if window >= 3:
-                gaps = spectral_gaps(bases.singular_values)
-                overlaps = [*successive_overlaps(products, bases).tolist(), None]
-                spectra += [
-                    {
-                        "step": int(steps[checkpoint]),
-                        "stream": stream.name,
-                        "window": window,
-                        "k_star": int(k_star),
-                        "ratio23": float(ratio23),
-                        "g23": float(g23),
-                        "overlap_with_next": overlap,
-                    }
-                    for checkpoint, k_star, ratio23, g23, overlap in zip(
-                        checkpoints, gaps.k_star, gaps.ratio23, gaps.g23, overlaps, strict=True
-                    )
-                ]
+            spectra += [
+                {
+                    "step": int(steps[checkpoint]),
+                    "stream": stream.name,
+                    "window": window,
+                    **gaps,
+                    "overlap_with_next": overlap,
+                }
+                for checkpoint, gaps, overlap in zip(
+                    checkpoints, _gaps(bases), [*successive_overlaps(products, bases).tolist(), None], strict=True
+                )
+            ]
     return spectra
 
 
@@ -92,6 +88,15 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
         values = (torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values"))
         found.append((RollingBases(*values), group["checkpoint"][:].tolist()))
     return found
+
+
+def _gaps(bases: RollingBases) -> list[dict[str, Any]]:
+    names = [field.name for field in fields(SpectralGaps)]
+    if bases.window < 3:
+        return [dict.fromkeys(names)] * len(bases.window_end)
+    gaps = spectral_gaps(bases.singular_values)
+    columns = [getattr(gaps, name).tolist() for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _checkpoints(stream: Stream, bases: RollingBases, alignment: Alignment) -> torch.Tensor:

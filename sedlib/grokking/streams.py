@@ -3,6 +3,7 @@
 Shapes: a stream's rows are ``[rows, params]``, a row per checkpoint, over the attention slots.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ class Stream:
 
 
 def read_streams(file: h5py.File) -> Iterator[Stream]:
-    """The streams of an open gradients file: update, then gradients."""
+    """The streams of an open gradients file: update, each operation's gradient, their total."""
     yield Stream("update", file["update"], first_checkpoint=1)
-    for name in file["gradient"]:
+    ops = json.loads(file.attrs["run"])["run"]["ops"]
+    for name in [*ops, "total"] if len(ops) > 1 else ops:
         yield Stream(f"gradient/{name}", file[f"gradient/{name}"], first_checkpoint=0)

@@ -142,8 +142,14 @@ def task_losses(
     model: GrokkingTransformer, pairs: Int64[Tensor, "batch 2"], answers: Int64[Tensor, "tasks batch"]
 ) -> Float[Tensor, " tasks"]:
     """Mean cross-entropy of every operation from one forward pass."""
-    logits = model(model.embed(pairs))
-    return F.cross_entropy(logits.transpose(1, 2), answers, reduction="none").mean(-1)
+    return _pair_losses(model(model.embed(pairs)), answers).mean(-1)
+
+
+def _pair_losses(
+    logits: Float[Tensor, "tasks batch p"], answers: Int64[Tensor, "tasks batch"]
+) -> Float[Tensor, "tasks batch"]:
+    """Cross-entropy of each pair; flattened, as the kernel for three axes is not deterministic on CUDA."""
+    return F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none").view_as(answers)
 
 
 @torch.no_grad()
@@ -178,7 +184,7 @@ def _evaluate_split(
         pairs.split(EVALUATION_BATCH), answers.split(EVALUATION_BATCH, dim=1), strict=True
     ):
         logits = model(model.embed(some_pairs))
-        losses = F.cross_entropy(logits.transpose(1, 2), some_answers, reduction="none")
+        losses = _pair_losses(logits, some_answers)
         correct = (logits.argmax(-1) == some_answers).float()
         sums += torch.stack([correct, losses, logits.var(-1, correction=0)]).sum(-1)
     accuracy, loss, variance = sums / len(pairs)

@@ -66,3 +66,5 @@ def stage(main: Callable[[Workspace], None], description: str | None) -> None:
         main(Workspace(run))
     except UserError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted: {Path(sys.argv[0]).stem} of {run} wrote nothing")

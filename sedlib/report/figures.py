@@ -25,6 +25,7 @@ STYLE = {
 }
 FIGURE_WIDTH = 7.2
 LEGEND_HEIGHT = 0.8
+GROK_STEP = "grok step"
 
 GrokSteps = Mapping[str, int | None]
 
@@ -65,12 +66,13 @@ def _coupling(coupling: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     figure, panels = _panels(list(grokked), f"{run}: centroid response along a basis, relative to a random direction")
     for op, axes in panels.items():
         own = f"gradient/{op}"
-        for stream, size, colour, label in (
-            (own, 1, SKY, f"{per_op}gradient alone, W = 1"),
-            (own, window, BLUE, f"{per_op}gradient SED, W = {window}"),
-            ("gradient/total", window, GREEN, f"aggregate gradient SED, W = {window}"),
-            ("update", window, VERMILION, f"update SED, W = {window}"),
-        ):
+        curves = {
+            (own, 1): (SKY, f"{per_op}gradient alone, W = 1"),
+            (own, window): (BLUE, f"{per_op}gradient SED, W = {window}"),
+            ("gradient/total", window): (GREEN, f"aggregate gradient SED, W = {window}"),
+            ("update", window): (VERMILION, f"update SED, W = {window}"),
+        }
+        for (stream, size), (colour, label) in curves.items():
             curve = ratios[(ratios["op"] == op) & (ratios["stream"] == stream) & (ratios["window"] == size)]
             if not curve.empty:
                 axes.plot(curve["step"], curve["ratio"], color=colour, label=label)
@@ -114,7 +116,8 @@ def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
             )
         axes.set(ylabel=readings[reading], yscale="log" if reading == "g23" else "linear")
         axes.set_title("", loc="left")
-    return _finish(figure, panels, dict.fromkeys(readings, _common(grokked)))
+    label = GROK_STEP if len(grokked) == 1 else "all operations grokked"
+    return _finish(figure, panels, dict.fromkeys(readings, _common(grokked)), label)
 
 
 def _common(grokked: GrokSteps) -> int | None:
@@ -141,12 +144,12 @@ def _panels(names: list[str], title: str, columns: int = 2) -> tuple[Figure, dic
     return figure, panels
 
 
-def _finish(figure: Figure, panels: Mapping[str, Axes], grokked: GrokSteps) -> Figure:
+def _finish(figure: Figure, panels: Mapping[str, Axes], grokked: GrokSteps, label: str = GROK_STEP) -> Figure:
     """Mark grok steps, share one legend below the panels."""
     for name, axes in panels.items():
         step = grokked[name]
         if step is not None:
-            axes.axvline(step, color="black", linewidth=1, linestyle="--", label="grok step")
+            axes.axvline(step, color="black", linewidth=1, linestyle="--", label=label)
             axes.annotate(
                 f"{step:,}",
                 (step, 1),
@@ -159,7 +162,8 @@ def _finish(figure: Figure, panels: Mapping[str, Axes], grokked: GrokSteps) -> F
     for axes in panels.values():
         handles, labels = axes.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
-    entries |= {label: entries.pop(label) for label in ["grok step"] if label in entries}
+    if label in entries:
+        entries[label] = entries.pop(label)  # last
     if entries:
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3, fontsize=9)
     return figure

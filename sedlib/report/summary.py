@@ -34,8 +34,11 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
         "grok_step": grokked,
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
         "streams": {
-            f"{stream} W={window}": _curve(curve[curve["step"] >= start], grokked)
-            for (stream, window), curve in ratios.groupby(["stream", "window"], sort=False)
+            f"{stream} W={window}": _curve(
+                ratios[(ratios["stream"] == stream) & (ratios["window"] == window) & (ratios["step"] >= start)], grokked
+            )
+            for window in sorted(ratios["window"].unique(), reverse=True)
+            for stream in sorted(ratios["stream"].unique(), key=lambda name: (name != "update", name))
         },
     }
     if grokked is None:

@@ -55,9 +55,7 @@ def gradients(folder: Path) -> Iterator[h5py.File]:
         yield opened
 
 
-def test_gradient_rows_are_gradients_of_each_operation_alone(
-    checkpoints: RunCheckpoints, gradients: h5py.File
-) -> None:
+def test_gradient_rows_are_gradients_of_each_operation_alone(checkpoints: RunCheckpoints, gradients: h5py.File) -> None:
     batch = torch.from_numpy(gradients["batch"][:])
     assert len({tuple(pair) for pair in batch.tolist()}) == 20
     for index in (0, 4, 8):
@@ -138,9 +136,11 @@ def test_centroids_are_gradients_of_the_readout(checkpoints: RunCheckpoints, tmp
         logits = torch.stack(
             [
                 looped_centroids(
-                    lambda h, x=x: full_readout(model(h))  # type: ignore[misc]
-                    if kind == "full"
-                    else logit_readout(model(h), targets[:, x : x + 1]),
+                    lambda h, x=x: (
+                        full_readout(model(h))  # type: ignore[misc]
+                        if kind == "full"
+                        else logit_readout(model(h), targets[:, x : x + 1])
+                    ),
                     model.embed(pairs[x : x + 1]),
                 )[:, 0]
                 for x in range(16)
@@ -159,9 +159,7 @@ def test_coupling_ratios_equal_a_slow_restatement(
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
         settings = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
-        table = pd.DataFrame(
-            measure_coupling(checkpoints, gradients, bases, PROBES, "logit", settings, RANDOM, "all")
-        )
+        table = pd.DataFrame(measure_coupling(checkpoints, gradients, bases, PROBES, "logit", settings, RANDOM, "all"))
     model = checkpoints.load(6).double()
     layout = checkpoints.layout
     probes = Probes.of(checkpoints, PROBES)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from sedlib.grokking.model import build
+from sedlib.grokking.model import GrokkingTransformer, build
 from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 from tests.reference import encoder, projected
@@ -12,11 +12,11 @@ D_MODEL, HEADS, D_FF, P = 16, 4, 24, 11
 
 
 @pytest.fixture
-def model() -> torch.nn.Module:
+def model() -> GrokkingTransformer:
     return build(P, 3, D_MODEL, HEADS, D_FF, 2, generator(0, "init"))
 
 
-def test_same_function_as_pytorchs_encoder_in_float64(model: torch.nn.Module) -> None:
+def test_same_function_as_pytorchs_encoder_in_float64(model: GrokkingTransformer) -> None:
     reference = encoder(D_MODEL, HEADS, D_FF, 2).double()
     with torch.no_grad():
         for parameter in reference.parameters():  # layers that differ, biases and norms that are not trivial
@@ -26,7 +26,7 @@ def test_same_function_as_pytorchs_encoder_in_float64(model: torch.nn.Module) ->
     pairs = torch.cartesian_prod(torch.arange(P), torch.arange(P))
     h = model.embed(pairs)
     read = reference(h)[:, 0]
-    expected = torch.stack([read @ head.weight.T + head.bias for head in model.heads])
+    expected = torch.stack([head(read) for head in model.heads])
     torch.testing.assert_close(model(h), expected, rtol=1e-12, atol=1e-12)
     loss, expected_loss = model(h).square().sum(), expected.square().sum()
     for (name, parameter), other in zip(model.encoder.named_parameters(), reference.parameters(), strict=True):
@@ -35,12 +35,12 @@ def test_same_function_as_pytorchs_encoder_in_float64(model: torch.nn.Module) ->
         torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-9, msg=name)
 
 
-def test_same_state_dict_names_and_shapes_as_pytorchs_encoder(model: torch.nn.Module) -> None:
+def test_same_state_dict_names_and_shapes_as_pytorchs_encoder(model: GrokkingTransformer) -> None:
     expected = {name: value.shape for name, value in encoder(D_MODEL, HEADS, D_FF, 2).state_dict().items()}
     assert {name: value.shape for name, value in projected(model.state_dict(), "encoder.").items()} == expected
 
 
-def test_layers_start_as_copies(model: torch.nn.Module) -> None:
+def test_layers_start_as_copies(model: GrokkingTransformer) -> None:
     first, second = (projected(model.state_dict(), f"encoder.layers.{i}.") for i in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 

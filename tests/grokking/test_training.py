@@ -53,8 +53,7 @@ def plainly_trained_logits(tiny: Experiment, n_steps: int) -> torch.Tensor:
         batch = pairs[torch.randint(len(pairs), (settings.batch_size,), generator=batches)]
         read = trunk(token[batch] + position)[:, 0]
         losses = [
-            F.cross_entropy(head(read), answers([op], batch, p)[0])
-            for op, head in zip(ops, start.heads, strict=True)
+            F.cross_entropy(head(read), answers([op], batch, p)[0]) for op, head in zip(ops, start.heads, strict=True)
         ]
         optimizer.zero_grad()
         torch.stack(losses).sum().backward()
@@ -139,7 +138,9 @@ def test_readouts_by_their_definitions() -> None:
 
 
 def test_divergence_is_reported_with_step_and_remedy() -> None:
-    with pytest.raises(TrainingDivergedError, match=r"not finite at step 5 .*choose a smaller optimizer.lr than 1e\+38"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"not finite at step 5 .*choose a smaller optimizer.lr than 1e\+38"
+    ):
         snapshots(experiment(optimizer={"lr": 1e38}))
 
 

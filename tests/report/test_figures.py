@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sedlib.report.figures import draw, save
+from sedlib.report.results import RunResults
+
+
+def results(ops: list[str], window: int = 3) -> RunResults:
+    steps = [0, 10, 20, 30]
+    training = pd.DataFrame(
+        [
+            {"step": step, "op": op, "train_accuracy": 1.0, "test_accuracy": 0.99 if step > 10 else 0.1}
+            for step in steps
+            for op in ops
+        ]
+    )
+    streams = ["update", *(f"gradient/{op}" for op in ops), *(["gradient/total"] if len(ops) > 1 else [])]
+    spectra = pd.DataFrame(
+        [
+            {"step": step, "stream": stream, "window": window, "k_star": 1, "ratio23": 1.5, "g23": 2.0}
+            for stream in streams
+            for step in steps
+        ]
+    )
+    centroids = pd.DataFrame(
+        [
+            {"step": step, "op": op, "centroid": kind, "rank90": 60}
+            for step in steps
+            for op in ops
+            for kind in ("logit", "full")
+        ]
+    )
+    coupling = pd.DataFrame(
+        [
+            {"step": step, "op": op, "stream": stream, "window": size, "direction": 1, "ratio": 10.0}
+            for step in steps
+            for op in ops
+            for stream in streams
+            for size in {1, window}
+            if stream in ("update", "gradient/total", f"gradient/{op}")
+        ]
+    )
+    return RunResults(training, spectra, centroids, coupling)
+
+
+def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        save(draw(results(["add"]), "add-42", 0.98), tmp_path / name)
+    names = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert names == ["accuracy.svg", "coupling.svg", "gaps.svg", "rank90.svg"]
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_coupling_is_on_a_log_axis_with_baseline_and_grok_step() -> None:
+    figure = draw(results(["add"]), "add-42", 0.98)["coupling"]
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    lines = {line.get_label(): line for line in axes.lines}
+    assert np.asarray(lines["random direction (1)"].get_ydata()).tolist() == [1, 1]
+    assert np.asarray(lines["grok step"].get_xdata()).tolist() == [20, 20]
+    assert {"gradient alone, W = 1", "gradient SED, W = 3", "update SED, W = 3"} <= set(lines)
+
+
+def test_a_panel_per_operation_with_one_colour_per_stream() -> None:
+    figure = draw(results(["add", "mul", "sq"]), "multitask-42", 0.98)["coupling"]
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in panels] == ["add", "mul", "sq"]
+    colours = [{line.get_label(): line.get_color() for line in axes.lines} for axes in panels]
+    assert colours[0] == colours[1] == colours[2]
+    assert "aggregate gradient SED, W = 3" in colours[0]
+    assert len(set(colours[0].values())) == len(colours[0]) - 1  # baseline and grok step are both black
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_windows_too_short_for_gaps_can_be_drawn(window: int) -> None:
+    tables = results(["add"], window)
+    empty = tables.spectra.assign(k_star=None, ratio23=None, g23=None)
+    figures = draw(RunResults(tables.training, empty, tables.centroids, tables.coupling), "add-42", 0.98)
+    labels = [str(line.get_label()) for line in figures["coupling"].axes[0].lines]
+    assert sum("gradient" in label for label in labels) == window
+
+
+def test_a_run_that_never_groks_has_no_grok_step() -> None:
+    figure = draw(results(["add"]), "add-42", 0.999)["accuracy"]
+    assert "grok step" not in {line.get_label() for line in figure.axes[0].lines}

@@ -1,0 +1,66 @@
+"""What the documentation says is so: its program runs, its tables are the schemas, its links and names exist."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+
+from sedlib.grokking.checkpoints import CHECKPOINTS
+from sedlib.grokking.params_page import params_page
+from sedlib.grokking.readouts import CENTROIDS
+from sedlib.grokking.spectra import BASES
+from sedlib.grokking.streams import GRADIENTS
+from sedlib.store import Schema
+from tests.imports import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -> None:
+    program = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs/extending.md").read_text(), re.DOTALL))
+    state = torch.get_rng_state()
+    scope: dict[str, Any] = {"__name__": "extending"}
+    exec(compile(program, "docs/extending.md", "exec"), scope)
+    torch.set_rng_state(state)
+    assert scope["ratios"].shape == (3, 2)
+    assert scope["ratios"].mean() > 1
+    assert scope["gaps"].k_star.shape == (11,)
+
+
+@pytest.mark.parametrize("schema", [CHECKPOINTS, GRADIENTS, BASES, CENTROIDS], ids=lambda schema: schema.name)
+def test_every_dataset_is_documented(schema: Schema) -> None:
+    page = (ROOT / "docs/artifacts.md").read_text()
+    section = page.split(f"## {schema.tag} — `artifacts/{schema.name}/RUN.h5`, written by `{schema.stage}`")[1]
+    section = section.split("\n## ")[0]
+    rows = re.findall(r"^\| `(.*?)` \| (.*?) \| (\w+) \| (.*?) \|$", section, re.MULTILINE)
+    assert rows == [
+        (name, ", ".join(dataset.axes), dataset.dtype, dataset.description) for name, dataset in schema.datasets.items()
+    ]
+
+
+def test_the_page_of_parameters_is_the_schema() -> None:
+    assert (ROOT / "docs/parameters.md").read_text() == params_page(), "write it anew: sedlib parameters"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Any) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_tree_in_the_readme_is_the_repository() -> None:
+    tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert tree
+    named: set[str] = set()
+    folders: list[str] = []
+    for line in tree[1].splitlines():
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+        folders[depth:] = [name]
+        named.add("".join(folders))
+    for name in named:
+        assert (ROOT / name).exists() or name.startswith("artifacts/"), f"the tree names {name}"
+    for file in [*(ROOT / "sedlib").rglob("*.py"), *(ROOT / "stages").glob("*.py"), *(ROOT / "docs").glob("*.md")]:
+        if file.name != "__init__.py":
+            assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
