@@ -34,17 +34,19 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
         "grok_step": grokked,
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
         "streams": {
-            f"{stream} W={window}": _curve(
-                ratios[(ratios["stream"] == stream) & (ratios["window"] == window) & (ratios["step"] >= start)], grokked
-            )
-            for window in sorted(ratios["window"].unique(), reverse=True)
-            for stream in sorted(ratios["stream"].unique(), key=lambda name: (name != "update", name))
+            f"{stream} W={window}": _curve(curve[curve["step"] >= start], grokked)
+            for (stream, window), curve in sorted(ratios.groupby(["stream", "window"]), key=_longest_window_first)
         },
     }
     if grokked is None:
         best = training.loc[training["op"] == op, "test_accuracy"].max()
         summary["reason"] = f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
     return summary
+
+
+def _longest_window_first(group: tuple[Any, pd.DataFrame]) -> tuple[int, bool, str]:
+    (stream, window), _ = group
+    return -window, stream != "update", stream
 
 
 def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | None]:

@@ -21,7 +21,7 @@ from sedlib.grokking.readouts import CENTROIDS, write_centroids
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import BASES, write_bases
 from sedlib.grokking.streams import GRADIENTS, read_streams
-from sedlib.grokking.tasks import answers
+from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.grokking.training import Data, train
 from sedlib.randomness import generator
 from tests.grokking.test_training import CPU, experiment
@@ -123,6 +123,13 @@ def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path:
 )
 def test_measured_checkpoints_are_evenly_spaced(n: int, count: int, expected: list[int]) -> None:
     assert measured_checkpoints(n, count) == expected
+
+
+def test_probes_are_drawn_from_all_pairs_by_their_own_seed(checkpoints: RunCheckpoints) -> None:
+    probes = Probes.of(checkpoints, ProbeParams(count=16, seed=3))
+    pairs = all_pairs(["add", "mul"], 7)
+    assert torch.equal(probes.pairs, draw(pairs, 16, generator(3, "probes")))
+    assert torch.equal(probes.answers, answers(["add", "mul"], probes.pairs, 7))
 
 
 @pytest.mark.parametrize("kind", ["logit", "full"])

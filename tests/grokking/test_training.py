@@ -86,6 +86,15 @@ def test_training_ends_after_enough_grokked_checkpoints() -> None:
     assert len(found) < 9
 
 
+def test_training_goes_on_while_one_operation_has_not_grokked() -> None:
+    tiny = experiment(stopping={"accuracy": 0.2, "checkpoints": 1})
+    found = [checkpoint for checkpoint, _ in snapshots(tiny)]
+    reached = [[readout.test_accuracy >= 0.2 for readout in checkpoint.readouts] for checkpoint in found]
+    assert [True, False] in reached or [False, True] in reached
+    assert not any(all(ops) for ops in reached[:-1])
+    assert all(reached[-1]) or found[-1].step == tiny.run.max_steps
+
+
 def test_training_depends_on_the_experiment_alone() -> None:
     torch.manual_seed(3)
     first = snapshots(experiment())

@@ -13,7 +13,7 @@ def results(accuracy: list[float]) -> RunResults:
     steps = [0, 10, 20, 30, 40]
     training = pd.DataFrame({"step": steps, "op": "add", "test_accuracy": accuracy, "train_accuracy": 1.0})
     ratios = {
-        ("update", 2): {20: [4.0, 6.0], 30: [8.0, 10.0], 40: [1.0, 3.0]},
+        ("update", 2): {20: [4.0, 6.0], 25: [6.0, 6.0], 30: [8.0, 10.0], 40: [1.0, 3.0]},
         ("gradient/add", 2): {10: [900.0, 900.0], 20: [40.0, 60.0], 30: [70.0, 90.0], 40: [100.0, 200.0]},
         ("gradient/add", 1): {0: [500.0], 20: [60.0], 30: [70.0], 40: [300.0]},
     }
@@ -45,7 +45,7 @@ def test_plateau_peak_and_final_by_hand() -> None:
     assert summary["grok_step"] == 30
     assert summary["grok_step_by_threshold"] == {"0.5": 20, "0.95": 30, "0.98": 30}
     assert summary["streams"] == {
-        "update W=2": {"plateau": 7.0, "peak": 9.0, "final": 2.0},
+        "update W=2": {"plateau": 6.0, "peak": 9.0, "final": 2.0},
         "gradient/add W=2": {"plateau": 65.0, "peak": 150.0, "final": 150.0},  # 900 at step 10: update not whole yet
         "gradient/add W=1": {"plateau": 65.0, "peak": 300.0, "final": 300.0},
     }
