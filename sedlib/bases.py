@@ -159,7 +159,7 @@ def _window_blocks(
 
 
 def _column_blocks(rows: Rows, n_rows: int | None = None) -> Iterator[slice]:
-    height = n_rows or rows.shape[0]
+    height = max(1, rows.shape[0] if n_rows is None else n_rows)
     width = max(1, BLOCK_BYTES // (8 * height))
     for start in range(0, rows.shape[1], width):
         yield slice(start, start + width)

@@ -1,9 +1,9 @@
 r"""Centroids of a network (Linear Centroids Hypothesis) and what is read off them.
 
-The centroid of an input h on a readout s is the gradient :math:`c(h) = \nabla_h s(h)`, flattened: the direction of
+The centroid of an input h on a score s is the gradient :math:`c(h) = \nabla_h s(h)`, flattened: the direction of
 the locally linear piece of the network that h lies in. Source: Walker et al., arXiv 2604.11962.
 
-Shapes: logits are ``[tasks, probes, classes]``, a readout of them ``[tasks, probes]``, inputs ``[probes, ...]``
+Shapes: logits are ``[tasks, probes, classes]``, scores ``[tasks, probes]``, inputs ``[probes, ...]``
 and centroids ``[tasks, probes, inputs]``, where inputs is the flattened size of one input.
 """
 
@@ -14,37 +14,38 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-Readout = Callable[[Tensor], Tensor]
+Scores = Callable[[Tensor], Tensor]
+"""Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
 
 
-def logit_readout(
+def logit_scores(
     logits: Float[Tensor, "tasks probes classes"], targets: Int64[Tensor, "tasks probes"]
 ) -> Float[Tensor, "tasks probes"]:
     r"""Logit of the correct answer, :math:`f_{y(x)}(h)`: the paper's simplified centroid."""
     return logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
-def full_readout(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, "tasks probes"]:
+def full_scores(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, "tasks probes"]:
     r"""Sum of all logits: its gradient is :math:`J_f(h)^\top \mathbf 1`, the centroid of the LCH paper."""
     return logits.sum(-1)
 
 
-def centroids(readout: Readout, inputs: Float[Tensor, "probes ..."]) -> Float[Tensor, "tasks probes inputs"]:
+def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tensor, "tasks probes inputs"]:
     r"""Centroids :math:`c_o(x) = \nabla_h s_o(h(x))` of every task from one forward pass.
 
-    ``readout`` maps the whole batch ``[probes, ...]`` to ``[tasks, probes]`` and must treat inputs one by one (no
-    batch norm). It is differentiable once more in whatever ``readout`` closes over.
+    ``scores`` must treat the inputs one by one (no batch norm). The result can be differentiated once more, in
+    whatever ``scores`` closes over.
 
     Raises
     ------
     ValueError
-        The readout is not of shape ``[tasks, probes]``.
+        The scores are not of shape ``[tasks, probes]``.
     """
-    scores, pull_back, *_ = torch.func.vjp(readout, inputs)
-    if scores.ndim != 2 or scores.shape[1] != len(inputs):
-        raise ValueError(f"the readout must be [tasks, {len(inputs)} probes], got {tuple(scores.shape)}")
-    select = torch.eye(len(scores), dtype=scores.dtype, device=scores.device)
-    return torch.stack([pull_back(task[:, None].expand_as(scores).contiguous())[0].flatten(1) for task in select])
+    found, pull_back, *_ = torch.func.vjp(scores, inputs)
+    if found.ndim != 2 or found.shape[1] != len(inputs):
+        raise ValueError(f"the scores must be [tasks, {len(inputs)} probes], got {tuple(found.shape)}")
+    select = torch.eye(len(found), dtype=found.dtype, device=found.device)
+    return torch.stack([pull_back(task[:, None].expand_as(found).contiguous())[0].flatten(1) for task in select])
 
 
 @dataclass(frozen=True)

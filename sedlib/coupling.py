@@ -12,6 +12,7 @@ a response is ``[tasks]``.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -60,20 +61,37 @@ def random_directions(count: int, size: int, generator: torch.Generator) -> Floa
     return directions / directions.norm(dim=1, keepdim=True)
 
 
-def coupling_ratios(
-    responses: Float[Tensor, "rank tasks"], random_responses: Float[Tensor, "random tasks"]
-) -> Float[Tensor, "rank tasks"]:
-    """Ratio R of each response to the median response of the random directions, per task.
+@dataclass(frozen=True)
+class Baseline:
+    """Response to random directions, per task."""
+
+    median: Float[Tensor, " tasks"]
+    mean: Float[Tensor, " tasks"]
+    count: int
+    """Number of random directions."""
+
+
+def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
+    """Median and mean response of the random directions; of an even number, the median is the middle two's mean.
 
     Raises
     ------
     ValueError
-        The random baseline is zero or not finite for some task: its centroids do not depend on the parameters.
+        The median is zero or not finite for some task: its centroids do not depend on the parameters, or the
+        response is lost in rounding.
     """
-    baseline = random_responses.quantile(0.5, dim=0)
-    if not (torch.isfinite(baseline) & (baseline > 0)).all():
-        raise ValueError(f"the median random response must be positive for every task, got {baseline.tolist()}")
-    return responses / baseline
+    median = responses.quantile(0.5, dim=0)
+    if not (torch.isfinite(median) & (median > 0)).all():
+        raise ValueError(f"the median random response must be positive for every task, got {median.tolist()}")
+    return Baseline(median, responses.mean(0), len(responses))
+
+
+def coupling_ratios(
+    responses: Float[Tensor, "rank tasks"], baseline: Baseline
+) -> tuple[Float[Tensor, "rank tasks"], Float[Tensor, " tasks"]]:
+    r"""Ratios :math:`R_i = S(v_i) / \operatorname{median}_r S(r)` of a basis, and their mean :math:`\bar R`."""
+    ratios = responses / baseline.median
+    return ratios, ratios.mean(0)
 
 
 def _mean_square(change: Float[Tensor, "tasks probes inputs"]) -> Float[Tensor, " tasks"]:

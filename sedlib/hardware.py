@@ -1,6 +1,7 @@
 """The device and the threads a stage runs on, from the environment: hardware is no parameter of a result."""
 
 import os
+import re
 
 import torch
 
@@ -27,13 +28,12 @@ def configure() -> torch.device:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda' or 'cuda:N', got {name!r}")
+    device = torch.device(name)
     try:
-        device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"SEDLIB_DEVICE={name!r} cannot be used here ({reason}); use 'cpu', 'cuda' or 'cuda:N'"
-        ) from error
+        raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {str(error).splitlines()[0]}") from error
     torch.use_deterministic_algorithms(True)
     return device

@@ -22,21 +22,21 @@ def track(
     if sys.stderr.isatty():
         with tqdm(total=total, desc=label, dynamic_ncols=True) as bar:
             for item in items:
+                yield item  # the caller works on it: only then it is done
                 bar.set_postfix_str(describe(item), refresh=False)
                 bar.update()
-                yield item
         return
 
     start = printed = time.monotonic()
     done, text = 0, ""
     for done, item in enumerate(items, start=1):
+        yield item
         text = describe(item)
         now = time.monotonic()
         if now - printed >= SECONDS_BETWEEN_LINES:
             printed = now
             left = tqdm.format_interval((now - start) / done * (total - done))
             _line(f"{label}: {done}/{total} {text} [at most {left} left]")
-        yield item
     _line(f"{label}: done, {done} in {tqdm.format_interval(time.monotonic() - start)} {text}")
 
 

@@ -46,16 +46,18 @@ class ParamLayout:
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in parameters):
                 raise ValueError(f"pattern {pattern!r} matches no parameter; {_listing(parameters)}")
-        chosen = [name for name in parameters if any(fnmatchcase(name, pattern) for pattern in patterns)]
-        if not chosen:
+        if not patterns:
             raise ValueError(f"no pattern given, so no parameter is selected; {_listing(parameters)}")
-        return cls(tuple(chosen), tuple(tuple(parameters[name].shape) for name in chosen))
+        return cls._of_names(
+            module, {name for name in parameters if any(fnmatchcase(name, pattern) for pattern in patterns)}
+        )
 
     @classmethod
     def attention(cls, module: nn.Module) -> "ParamLayout":
         """The attention slots: Q, K, V and output weights, without biases, of every attention module inside.
 
-        An attention module is recognised by its structure (see ``ATTENTION_STRUCTURES``), not by its class.
+        An attention module is recognised by its structure, not by its class, and only if it is of a structure in
+        ``ATTENTION_STRUCTURES``: look at ``names`` for a model that mixes several.
 
         Raises
         ------
@@ -77,7 +79,12 @@ class ParamLayout:
                 f"no attention module of a known structure in {type(module).__name__}; "
                 f"name its weights with ParamLayout.select; {_listing(parameters)}"
             )
-        return cls.select(module, *(_literal(name) for name in parameters if name in found))
+        return cls._of_names(module, found)
+
+    @classmethod
+    def _of_names(cls, module: nn.Module, names: set[str]) -> "ParamLayout":
+        chosen = {name: value for name, value in module.named_parameters() if name in names}
+        return cls(tuple(chosen), tuple(tuple(value.shape) for value in chosen.values()))
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -148,7 +155,3 @@ class ParamLayout:
 
 def _listing(values: Mapping[str, Tensor]) -> str:
     return "there are: " + ", ".join(f"{name} {tuple(value.shape)}" for name, value in values.items())
-
-
-def _literal(name: str) -> str:
-    return name.replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")

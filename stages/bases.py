@@ -8,7 +8,7 @@ from sedlib.hardware import configure
 
 
 def main(run: Workspace) -> None:
-    params = Params.load()
+    params = Params.of_run(run.run)
     with GRADIENTS.open(run.gradients) as gradients:
         spectra = write_bases(run.bases, gradients, params.window, params.rank, params.alignment, configure())
     run.write_table("spectra", spectra)

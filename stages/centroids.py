@@ -8,7 +8,7 @@ from sedlib.hardware import configure
 
 
 def main(run: Workspace) -> None:
-    params = Params.load()
+    params = Params.of_run(run.run)
     with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
         readouts = write_centroids(
             run.centroids, checkpoints, params.probes, params.centroid, params.measured_checkpoints

@@ -11,7 +11,7 @@ from sedlib.store import require_same_run
 
 
 def main(run: Workspace) -> None:
-    params = Params.load()
+    params = Params.of_run(run.run)
     with (
         RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
         GRADIENTS.open(run.gradients) as gradients,

@@ -8,7 +8,7 @@ from sedlib.hardware import configure
 
 
 def main(run: Workspace) -> None:
-    params = Params.load()
+    params = Params.of_run(run.run)
     with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
         write_streams(run.gradients, checkpoints, params.gradient_batch)
 

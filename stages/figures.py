@@ -2,6 +2,7 @@
 
 import json
 
+from sedlib.atomic import replacing
 from sedlib.grokking.params import Params
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.report.figures import draw, save
@@ -10,11 +11,12 @@ from sedlib.report.summary import summarise
 
 
 def main(run: Workspace) -> None:
-    params = Params.load()
+    params = Params.of_run(run.run)
     results = RunResults.load(run.results)
     save(draw(results, run.run, params.grok_threshold), run.results)
     summary = summarise(results, params.grok_threshold)
-    run.summary.write_text(json.dumps(summary, indent=2) + "\n")
+    with replacing(run.summary) as path:
+        path.write_text(json.dumps(summary, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ def looped_gradient(loss: Callable[[], Tensor], module: nn.Module, names: list[s
     return torch.cat(pieces)
 
 
-def looped_centroids(readout: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """Gradient of a readout [tasks, probes], one task and one probe at a time."""
-    n_tasks = len(readout(inputs))
+def looped_centroids(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """Gradient of scores [tasks, probes], one task and one probe at a time."""
+    n_tasks = len(scores(inputs))
     result = torch.empty(n_tasks, len(inputs), inputs[0].numel(), dtype=inputs.dtype)
     for task in range(n_tasks):
         for probe in range(len(inputs)):
             one = inputs[probe : probe + 1].clone().requires_grad_()
-            (gradient,) = torch.autograd.grad(readout(one)[task, 0], one)
+            (gradient,) = torch.autograd.grad(scores(one)[task, 0], one)
             result[task, probe] = gradient.flatten()
     return result
 

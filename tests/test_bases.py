@@ -43,6 +43,13 @@ def test_gram_streamed_in_blocks_equals_the_product(tmp_path: Path, monkeypatch:
         assert torch.equal(directions(stored, bases, 1), directions(rows, bases, 1))
 
 
+def test_a_stream_without_rows_is_too_short() -> None:
+    empty = gram(np.empty((0, 5), np.float32))
+    assert empty.shape == (0, 0)
+    with pytest.raises(ValueError, match="a window of 1 rows does not fit a stream of 0"):
+        rolling_bases(empty, 1, 1)
+
+
 def test_gram_accumulates_in_float64() -> None:
     rows = np.full((1, 2**20), 1e-3, dtype=np.float32)
     assert gram(rows)[0, 0].item() == pytest.approx(2**20 * float(np.float32(1e-3)) ** 2, rel=1e-12)

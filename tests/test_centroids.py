@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from sedlib.centroids import centroids, compare, full_readout, logit_readout, read_out
+from sedlib.centroids import centroids, compare, full_scores, logit_scores, read_out
 from tests.reference import looped_centroids, principal_cosines
 
 
@@ -16,13 +16,13 @@ def test_centroids_equal_one_backward_pass_per_task_and_probe() -> None:
     trunk, heads = nn.Linear(6, 8).double(), [nn.Linear(8, 5).double() for _ in range(3)]
     inputs = random(7, 2, 3)
 
-    def readout(h: torch.Tensor) -> torch.Tensor:
+    def scores(h: torch.Tensor) -> torch.Tensor:
         z = torch.tanh(trunk(h.flatten(1)))
-        return full_readout(torch.stack([head(z).square() for head in heads]))
+        return full_scores(torch.stack([head(z).square() for head in heads]))
 
-    found = centroids(readout, inputs)
+    found = centroids(scores, inputs)
     assert found.shape == (3, 7, 6)
-    torch.testing.assert_close(found, looped_centroids(readout, inputs), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(found, looped_centroids(scores, inputs), rtol=1e-12, atol=1e-14)
 
 
 def test_centroids_of_a_linear_network_are_its_rows() -> None:
@@ -32,15 +32,15 @@ def test_centroids_of_a_linear_network_are_its_rows() -> None:
     def logits(h: torch.Tensor) -> torch.Tensor:
         return torch.einsum("oci,pi->opc", weight, h)
 
-    of_logit = centroids(lambda h: logit_readout(logits(h), targets), inputs)
-    of_all = centroids(lambda h: full_readout(logits(h)), inputs)
+    of_logit = centroids(lambda h: logit_scores(logits(h), targets), inputs)
+    of_all = centroids(lambda h: full_scores(logits(h)), inputs)
     for task in range(2):
         torch.testing.assert_close(of_logit[task], weight[task][targets[task]])
         torch.testing.assert_close(of_all[task], weight[task].sum(0).expand(5, 3))
 
 
-def test_a_readout_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be \[tasks, 5 probes\], got \(5,\)"):
+def test_scores_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"scores must be \[tasks, 5 probes\], got \(5,\)"):
         centroids(lambda h: h.sum(-1), random(5, 3))
 
 

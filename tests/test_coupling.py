@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from sedlib.centroids import centroids, full_readout
-from sedlib.coupling import CentroidsAt, central_difference, coupling_ratios, jvp, random_directions
+from sedlib.centroids import centroids, full_scores
+from sedlib.coupling import CentroidsAt, central_difference, coupling_ratios, jvp, random_baseline, random_directions
 from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 
@@ -17,10 +17,10 @@ def problem() -> tuple[CentroidsAt, torch.Tensor]:
     inputs = torch.randn(9, 4, dtype=torch.float64)
 
     def at(theta: torch.Tensor) -> torch.Tensor:
-        def readout(h: torch.Tensor) -> torch.Tensor:
-            return full_readout(torch.func.functional_call(model, layout.unflatten(theta), (h,)).square()[None])
+        def scores(h: torch.Tensor) -> torch.Tensor:
+            return full_scores(torch.func.functional_call(model, layout.unflatten(theta), (h,)).square()[None])
 
-        return centroids(readout, inputs)
+        return centroids(scores, inputs)
 
     return at, layout.flatten(dict(model.named_parameters()))
 
@@ -77,12 +77,14 @@ def test_random_directions_are_unit_reproducible_and_spread() -> None:
 
 
 def test_ratio_is_to_the_median_per_task() -> None:
-    random = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [100.0, 40.0]])
-    ratios = coupling_ratios(torch.tensor([[5.0, 50.0]]), random)
-    assert ratios.tolist() == [[2.0, 2.0]]
+    baseline = random_baseline(torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0], [100.0, 50.0]]))
+    assert (baseline.median.tolist(), baseline.mean.tolist(), baseline.count) == ([3, 30], [26.75, 30], 4)
+    ratios, mean = coupling_ratios(torch.tensor([[6.0, 60.0], [12.0, 15.0]]), baseline)
+    assert ratios.tolist() == [[2.0, 2.0], [4.0, 0.5]]
+    assert mean.tolist() == [3.0, 1.25]
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_a_baseline_that_is_not_positive_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="must be positive for every task"):
-        coupling_ratios(torch.ones(1, 1), torch.full((4, 1), value))
+        random_baseline(torch.full((4, 1), value))

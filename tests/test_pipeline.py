@@ -161,6 +161,24 @@ def test_a_truncated_artifact_names_file_and_remedy(clone: Clone) -> None:
     assert clone.call(sys.executable, "stages/bases.py", "add-1").returncode == 0
 
 
+def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
+    table = clone.folder / "artifacts/results/add-1/spectra.csv"
+    before = table.read_text()
+    clone.set(window=4)
+    assert clone.call(sys.executable, "stages/bases.py", "add-1").returncode == 0
+    assert table.read_text() != before
+    clone.set(window=3)
+    assert clone.repro() == []
+    assert table.read_text() == before
+
+
+def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
+    for script in ("train", "bases", "figures"):
+        done = clone.call(sys.executable, f"stages/{script}.py", "add-9")
+        assert done.returncode == 1
+        assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr
+
+
 def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
     text = clone.call("sedlib", "summary", "add-1").stdout
     assert "before grokking" in text

@@ -1,11 +1,13 @@
-"""Randomness, hardware and progress: one screen each."""
+"""Randomness, atomic writes, hardware and progress: one screen each."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 import sedlib.progress
+from sedlib.atomic import replacing
 from sedlib.errors import UserError
 from sedlib.hardware import configure
 from sedlib.progress import track
@@ -31,6 +33,17 @@ def test_a_generator_leaves_the_global_state_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_file_is_replaced_and_not_rewritten(tmp_path: Path) -> None:
+    path, linked = tmp_path / "table.csv", tmp_path / "cache"
+    path.write_text("old")
+    linked.hardlink_to(path)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert (path.read_text(), linked.read_text()) == ("new", "old")
+    assert sorted(tmp_path.iterdir()) == [linked, path]
+
+
 def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = torch.get_num_threads()
     try:
@@ -49,7 +62,8 @@ def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("SEDLIB_THREADS", "0", "must be a positive whole number, got '0'"),
         ("SEDLIB_THREADS", "two", "must be a positive whole number, got 'two'"),
-        ("SEDLIB_DEVICE", "gpu", "SEDLIB_DEVICE='gpu' cannot be used here .* use 'cpu'"),
+        ("SEDLIB_DEVICE", "gpu", "must be 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
+        ("SEDLIB_DEVICE", "meta", "must be 'cpu', 'cuda' or 'cuda:N', got 'meta'"),
         ("SEDLIB_DEVICE", "cuda:99", "SEDLIB_DEVICE='cuda:99' cannot be used here"),
     ],
 )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sedlib.store import ArtifactError, Dataset, Schema, append, growing, require_same_run
+from sedlib.vectors import ParamLayout
 
 SCHEMA = Schema(
     "things",
@@ -19,7 +20,8 @@ SCHEMA = Schema(
 
 
 def write(path: Path, rows: np.ndarray | None = None, run: str = "{}") -> Path:
-    with SCHEMA.create(path, {"run": run}) as file:
+    attributes = {"run": run, "layout": ParamLayout(("w",), ((3,),)).to_json(), "settings": "{}"}
+    with SCHEMA.create(path, attributes) as file:
         file["steps"] = np.arange(4)
         file["rows/a"] = np.ones((4, 3), np.float32) if rows is None else rows
         file["parts/x/value"] = np.ones((2, 5), np.float32)
@@ -124,6 +126,39 @@ def test_missing_datasets_wrong_shapes_and_wrong_types(tmp_path: Path) -> None:
     )
     assert_refused(altered("rows/a", np.ones(4, np.float32)), "dataset 'rows/a' of shape (4,), not [steps, params]")
     assert_refused(altered("rows/a", np.ones((4, 3))), "dataset 'rows/a' of dtype float64, not float32")
+
+
+@pytest.mark.parametrize("name", ["run", "layout", "settings"])
+def test_a_missing_attribute(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "run-1.h5")
+    with h5py.File(path, "r+") as file:
+        del file.attrs[name]
+    assert_refused(path, f"no attribute {name!r} (there are:")
+
+
+def test_a_layout_of_another_size(tmp_path: Path) -> None:
+    path = write(tmp_path / "run-1.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["layout"] = ParamLayout(("w",), ((2, 2),)).to_json()
+    assert_refused(path, "axis 'params' of length 3 in 'rows/a' but 4 in the attribute layout")
+
+
+def test_damage_anywhere_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = write(tmp_path / "run-1.h5")
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        start = generator.integers(len(content))
+        damaged[start : start + 8] = generator.bytes(8)[: len(content) - start]
+        path.write_bytes(damaged)
+        try:
+            with SCHEMA.open(path):
+                pass
+        except ArtifactError:
+            refused += 1
+    assert refused > 20
 
 
 def test_what_breaks_the_schema_is_not_written(tmp_path: Path) -> None:

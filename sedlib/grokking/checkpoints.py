@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import torch
+from pydantic import ValidationError
 
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer
@@ -39,7 +40,7 @@ def write_checkpoints(
 ) -> list[dict[str, Any]]:
     """Write every checkpoint as it comes; return the readouts as rows of a tidy table."""
     layout = ParamLayout.attention(build_model(experiment))
-    attributes = {"run": experiment.model_dump_json(), "layout": layout.to_json()}
+    attributes = {"run": experiment.model_dump_json(), "layout": layout.to_json(), "settings": "{}"}
     readouts = []
     with CHECKPOINTS.create(path, attributes) as file:
         file["split/train"] = data.train_pairs.cpu().numpy()
@@ -75,10 +76,17 @@ class RunCheckpoints:
     @classmethod
     @contextmanager
     def open(cls, path: Path, device: torch.device) -> Iterator["RunCheckpoints"]:
-        """Check and open the file at ``path``; one network on ``device`` serves all checkpoints."""
+        """Check and open the file at ``path``; one network on ``device`` serves all checkpoints.
+
+        Raises
+        ------
+        ArtifactError
+            The file is broken, or its networks are not those of its run's parameters.
+        """
         with CHECKPOINTS.open(path) as file:
-            experiment = Experiment.model_validate_json(file.attrs["run"])
+            experiment = _experiment(file)
             model = build_model(experiment).to(device).requires_grad_(False)
+            _require_states_of(model, file)
             yield cls(file, file["steps"][:].tolist(), experiment, ParamLayout.from_json(file.attrs["layout"]), model)
 
     def pairs(self, split: str) -> torch.Tensor:
@@ -87,6 +95,23 @@ class RunCheckpoints:
 
     def load(self, index: int) -> GrokkingTransformer:
         """The network at checkpoint number ``index``; it is overwritten by the next ``load``."""
-        state = {name: torch.from_numpy(values[index]) for name, values in self.file["state"].items()}
+        state = {name: torch.from_numpy(self.file["state"][name][index]) for name in self.model.state_dict()}
         self.model.load_state_dict(state)
         return self.model
+
+
+def _experiment(file: h5py.File) -> Experiment:
+    try:
+        return Experiment.model_validate_json(file.attrs["run"])
+    except ValidationError as error:
+        raise CHECKPOINTS.error(file.filename, f"run parameters that are refused ({error})") from error
+
+
+def _require_states_of(model: GrokkingTransformer, file: h5py.File) -> None:
+    for name, value in model.state_dict().items():
+        found = file["state"][name].shape[1:] if name in file["state"] else None
+        if found != tuple(value.shape):
+            raise CHECKPOINTS.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
+    steps = file["steps"][:]
+    if len(steps) == 0 or (steps[1:] <= steps[:-1]).any():
+        raise CHECKPOINTS.error(file.filename, f"steps that do not increase: {steps.tolist()}")

@@ -10,10 +10,20 @@ import h5py
 import torch
 
 from sedlib.bases import directions
-from sedlib.coupling import CentroidsAt, Response, central_difference, coupling_ratios, jvp, random_directions
+from sedlib.coupling import (
+    Baseline,
+    CentroidsAt,
+    Response,
+    central_difference,
+    coupling_ratios,
+    jvp,
+    random_baseline,
+    random_directions,
+)
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.params import ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
+from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import read_bases
 from sedlib.grokking.streams import Stream, read_streams
 from sedlib.progress import track
@@ -51,7 +61,7 @@ def measure_coupling(
             tasks: _response(centroid_function(model, layout, probes, kind, slice(*tasks)), theta, response_settings)
             for tasks in {_tasks(stream, ops) for stream, _ in streams} | {(0, len(ops))}
         }
-        baseline = torch.stack([along[0, len(ops)](direction) for direction in random])
+        baseline = _baseline(torch.stack([along[0, len(ops)](direction) for direction in random]), step)
         for stream, windows in streams:
             tasks = _tasks(stream, ops)
             for basis, used_at in windows:
@@ -60,7 +70,7 @@ def measure_coupling(
                 vectors = directions(stream.rows, basis, used_at.index(index)).to(device)
                 found = torch.stack([along[tasks](vector) for vector in vectors])
                 labels = {"step": step, "stream": stream.name, "window": basis.window}
-                yield from _rows(labels, ops[slice(*tasks)], found, baseline[:, slice(*tasks)])
+                yield from _rows(labels, ops, range(*tasks), found, baseline)
 
 
 def _tasks(stream: Stream, ops: list[str]) -> tuple[int, int]:
@@ -76,19 +86,27 @@ def _response(centroids_at: CentroidsAt, theta: torch.Tensor, settings: Response
     return central_difference(centroids_at, theta, settings.epsilon)
 
 
+def _baseline(responses: torch.Tensor, step: int) -> Baseline:
+    try:
+        return random_baseline(responses)
+    except ValueError as error:
+        raise ParamsError(f"step {step}: {error}; choose a larger response.epsilon, or response.kind: jvp") from error
+
+
 def _rows(
-    labels: dict[str, Any], ops: list[str], responses: torch.Tensor, baseline: torch.Tensor
+    labels: dict[str, Any], ops: list[str], tasks: range, responses: torch.Tensor, baseline: Baseline
 ) -> Iterator[dict[str, Any]]:
-    ratios = coupling_ratios(responses, baseline)
-    for task, op in enumerate(ops):
-        for direction, (response, ratio) in enumerate(zip(responses[:, task], ratios[:, task], strict=True), 1):
+    own = Baseline(baseline.median[tasks.start : tasks.stop], baseline.mean[tasks.start : tasks.stop], baseline.count)
+    ratios, _ = coupling_ratios(responses, own)
+    for column, task in enumerate(tasks):
+        for direction in range(len(responses)):
             yield {
                 **labels,
-                "op": op,
-                "direction": direction,
-                "response": float(response),
-                "baseline_median": float(baseline[:, task].quantile(0.5)),
-                "baseline_mean": float(baseline[:, task].mean()),
-                "n_random": len(baseline),
-                "ratio": float(ratio),
+                "op": ops[task],
+                "direction": direction + 1,
+                "response": float(responses[direction, column]),
+                "baseline_median": float(own.median[column]),
+                "baseline_mean": float(own.mean[column]),
+                "n_random": own.count,
+                "ratio": float(ratios[direction, column]),
             }

@@ -34,7 +34,7 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBat
 
     for parameter in layout.of(checkpoints.model).values():
         parameter.requires_grad_(True)
-    with GRADIENTS.create(path, provenance(checkpoints.file)) as file:
+    with GRADIENTS.create(path, provenance(checkpoints.file, settings.model_dump_json())) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.numpy()
         streams = {op: growing(file, f"gradient/{op}", (layout.size,)) for op in ops}

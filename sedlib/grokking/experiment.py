@@ -111,7 +111,7 @@ class Experiment(Section):
         values = read_yaml(path)
         runs = values.get("runs")
         if not isinstance(runs, dict) or run not in runs:
-            names = ", ".join(runs) if isinstance(runs, dict) else "none"
+            names = ", ".join(map(str, runs)) if isinstance(runs, dict) else "none"
             raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {names}")
         sections = {name: values.get(name, {}) for name in ("model", "data", "optimizer", "stopping")}
-        return validated(cls, {"run": runs[run], **sections}, path)
+        return validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})

@@ -1,8 +1,9 @@
 """The whole of params.yaml: the single truth about every parameter, its meaning and its limits."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,8 +17,8 @@ from sedlib.grokking.experiment import (
     Seed,
     StoppingParams,
 )
-from sedlib.grokking.operations import operands
-from sedlib.grokking.schema import PARAMS_FILE, Section, read_yaml, validated
+from sedlib.grokking.operations import operands, train_size
+from sedlib.grokking.schema import PARAMS_FILE, ParamsError, Section, read_yaml, validated
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -33,7 +34,7 @@ class GradientBatchParams(Section):
 class ProbeParams(Section):
     """The fixed pairs whose centroids are measured."""
 
-    count: Positive = Field(1024, description="Number of different pairs, drawn from all.")
+    count: int = Field(1024, ge=3, description="Number of different pairs, drawn from all.")
     seed: Seed = Field(0, description="Seed of the draw.")
 
 
@@ -44,7 +45,11 @@ class ResponseParams(Section):
         "difference", description="Central difference with a finite step, or jvp, its exact limit."
     )
     epsilon: float = Field(
-        0.005, gt=0, lt=1, description="Step of the difference, relative to the norm of the attention slots."
+        0.005,
+        ge=1e-5,
+        lt=1,
+        description="Step of the difference, relative to the norm of the attention slots; "
+        "smaller ones are lost in float32, where kind: jvp is exact.",
     )
 
 
@@ -68,7 +73,7 @@ class Params(Section):
         "logit",
         description="Centroid: gradient of the correct answer's logit, or of the sum of all logits (full).",
     )
-    measured_checkpoints: Positive | Literal["all"] = Field(
+    measured_checkpoints: Annotated[int, Field(ge=2)] | Literal["all"] = Field(
         40, description="Evenly spaced checkpoints at which centroids and coupling are measured, or all."
     )
     grok_threshold: Fraction = Field(0.98, description="Test accuracy whose first checkpoint is the grok step.")
@@ -101,34 +106,50 @@ class Params(Section):
                 raise ValueError(f"run name {name!r} cannot be a file name; use letters, digits, - and _")
         return runs
 
+    @classmethod
+    def of_run(cls, run: str, path: Path = PARAMS_FILE) -> "Params":
+        """Read and check ``path``, for a stage of ``run``.
+
+        Raises
+        ------
+        ParamsError
+            A value is refused, or there is no such run.
+        """
+        params = cls.load(path)
+        if run not in params.runs:
+            raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {', '.join(params.runs)}")
+        return params
+
     @model_validator(mode="after")
-    def _rank_within_window(self) -> "Params":
+    def _within_one_another(self) -> "Params":
+        problems = [*self._rank(), *self._windows(), *self._pairs()]
+        if problems:
+            raise ValueError("; and ".join(problems))
+        return self
+
+    def _rank(self) -> Iterator[str]:
         if self.rank > self.window:
-            raise ValueError(
+            yield (
                 f"rank = {self.rank} exceeds window = {self.window}; "
                 f"choose rank ≤ {self.window} or window ≥ {self.rank}"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _window_within_runs(self) -> "Params":
+    def _windows(self) -> Iterator[str]:
         for name, run in self.runs.items():
             updates = run.max_steps // run.checkpoint_every
             if self.window > updates:
-                raise ValueError(
+                yield (
                     f"window = {self.window} is longer than run {name} can have updates between checkpoints, "
                     f"{updates} (max_steps {run.max_steps} / checkpoint_every {run.checkpoint_every}); "
                     f"choose window ≤ {updates} or more checkpoints"
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _enough_pairs(self) -> "Params":
+    def _pairs(self) -> Iterator[str]:
         for name, run in self.runs.items():
             total = len(operands(run.ops, self.data.p)) ** 2
-            train = int(self.data.train_fraction * total)
+            train = train_size(total, self.data.train_fraction)
             if not 0 < train < total:
-                raise ValueError(
+                yield (
                     f"data.train_fraction = {self.data.train_fraction} leaves run {name} {train} of {total} pairs "
                     "to train on; choose another fraction or a larger data.p"
                 )
@@ -138,5 +159,4 @@ class Params(Section):
                 ("gradient_batch.size", self.gradient_batch.size, available),
             ):
                 if wanted > there:
-                    raise ValueError(f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}")
-        return self
+                    yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from sedlib.centroids import centroids, full_readout, logit_readout
+from sedlib.centroids import centroids, full_scores, logit_scores
 from sedlib.coupling import CentroidsAt
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.model import GrokkingTransformer
@@ -60,10 +60,10 @@ def centroid_function(
     def at(theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
         selected = layout.unflatten(theta)
 
-        def readout(h: Float[Tensor, "probes tokens d"]) -> Float[Tensor, "tasks probes"]:
+        def scores(h: Float[Tensor, "probes tokens d"]) -> Float[Tensor, "tasks probes"]:
             logits = torch.func.functional_call(model, selected, (h,))[tasks]
-            return full_readout(logits) if kind == "full" else logit_readout(logits, probes.answers[tasks])
+            return full_scores(logits) if kind == "full" else logit_scores(logits, probes.answers[tasks])
 
-        return centroids(readout, inputs)
+        return centroids(scores, inputs)
 
     return at

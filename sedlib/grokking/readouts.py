@@ -1,5 +1,6 @@
 """Centroids of a run at the measured checkpoints, and the readouts of both definitions of the centroid."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,8 @@ def write_centroids(
     probes = Probes.of(checkpoints, settings)
     measured = measured_checkpoints(len(checkpoints.steps), count)
     table = []
-    with CENTROIDS.create(path, provenance(checkpoints.file)) as file:
+    attributes = provenance(checkpoints.file, json.dumps({**settings.model_dump(), "centroid": kind}))
+    with CENTROIDS.create(path, attributes) as file:
         file["probes"] = probes.pairs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
         inputs_size = checkpoints.model.position.numel()

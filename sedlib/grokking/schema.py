@@ -1,7 +1,7 @@
 """How parameter sections are read and refused: key, value and remedy, before any work."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -23,7 +23,7 @@ class ParamsError(UserError):
 class Section(BaseModel):
     """Base of all parameter sections: types are taken literally, unknown keys are refused."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,15 +41,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = YAML(typ="safe").load(path.read_text())
     except FileNotFoundError as error:
         raise ParamsError(f"{path} is missing; run from the root of the repository") from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ParamsError(f"{path} must hold a mapping of parameters, got {type(values).__name__}")
     return values
 
 
-def validated(model: type[Model], values: dict[str, Any], path: Path) -> Model:
-    """``values`` as ``model``.
+def validated(model: type[Model], values: dict[str, Any], path: Path, names: Mapping[str, str] | None = None) -> Model:
+    """``values`` as ``model``; ``names`` gives the keys that are called otherwise in the file.
 
     Raises
     ------
@@ -62,22 +62,24 @@ def validated(model: type[Model], values: dict[str, Any], path: Path) -> Model:
         problems: dict[str, list[ErrorDetails]] = {}
         for problem in error.errors():
             problems.setdefault(_key(problem), []).append(problem)
-        lines = (f"{path}: {_explain(model, key, same)}" for key, same in problems.items())
+        lines = (f"{path}: {_explain(model, key, same, names or {})}" for key, same in problems.items())
         raise ParamsError("\n".join(lines)) from error
 
 
 def _key(problem: ErrorDetails) -> str:
     """Dotted key of the value; the last parts that pydantic adds for the members of a union are left out."""
     parts = [str(part) for part in problem["loc"]]
-    while parts and (parts[-1].startswith("literal[") or parts[-1] == "constrained-int"):
+    while parts and (parts[-1].startswith("literal[") or parts[-1] in ("constrained-int", "[key]")):
         parts.pop()
     return ".".join(parts)
 
 
-def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails]) -> str:
+def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], names: Mapping[str, str]) -> str:
     """What is wrong with one key's value; of a union, what each of its members wanted."""
     kind, value = problems[0]["type"], problems[0]["input"]
     owner, field = _resolve(model, key.split(".") if key else [])
+    section, dot, rest = key.partition(".")
+    key = f"{names.get(section, section)}{dot}{rest}"
     meaning = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
         known = list(owner.model_fields)

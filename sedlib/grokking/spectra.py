@@ -1,5 +1,6 @@
 """Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -49,32 +50,25 @@ def write_bases(
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
     steps = gradients["steps"][:]
+    settings = json.dumps({"window": window, "rank": rank, "alignment": alignment})
     spectra = []
-    with BASES.create(path, provenance(gradients)) as file:
+    with BASES.create(path, provenance(gradients, settings)) as file:
         for stream in read_streams(gradients):
             products = gram(stream.rows, device).cpu()
             file[f"streams/{stream.name}/gram"] = products.numpy()
-            for size in sorted({1, window}):
-                try:
-                    bases = rolling_bases(products, size, min(rank, size))
-                except ValueError as error:
-                    raise ParamsError(f"{gradients.filename}, stream {stream.name}: {error}") from error
-                checkpoints = _checkpoints(stream, bases, alignment)
+            by_window = {size: _bases(gradients, stream, products, size, min(rank, size)) for size in {1, window}}
+            for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
-                group["checkpoint"] = checkpoints.numpy()
+                group["checkpoint"] = _checkpoints(stream, bases, alignment)
                 group["window_end"] = bases.window_end.numpy()
                 group["coefficients"] = bases.coefficients.numpy()
                 group["singular_values"] = bases.singular_values.numpy()
             spectra += [
-                {
-                    "step": int(steps[checkpoint]),
-                    "stream": stream.name,
-                    "window": window,
-                    **gaps,
-                    "overlap_with_next": overlap,
-                }
-                for checkpoint, gaps, overlap in zip(
-                    checkpoints, _gaps(bases), [*successive_overlaps(products, bases).tolist(), None], strict=True
+                {"step": int(steps[checkpoint]), "stream": stream.name, "window": window, **reading}
+                for checkpoint, reading in zip(
+                    _checkpoints(stream, by_window[window], alignment),
+                    _readings(products, by_window[window]),
+                    strict=True,
                 )
             ]
     return spectra
@@ -90,15 +84,25 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     return found
 
 
-def _gaps(bases: RollingBases) -> list[dict[str, Any]]:
-    names = [field.name for field in fields(SpectralGaps)]
-    if bases.window < 3:
-        return [dict.fromkeys(names)] * len(bases.window_end)
-    gaps = spectral_gaps(bases.singular_values)
-    columns = [getattr(gaps, name).tolist() for name in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+def _bases(gradients: h5py.File, stream: Stream, products: torch.Tensor, window: int, rank: int) -> RollingBases:
+    try:
+        return rolling_bases(products, window, rank)
+    except ValueError as error:
+        raise ParamsError(f"{gradients.filename}, stream {stream.name}: {error}") from error
 
 
-def _checkpoints(stream: Stream, bases: RollingBases, alignment: Alignment) -> torch.Tensor:
+def _checkpoints(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:
+    """The checkpoint at which each basis is used."""
     rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
-    return rows + stream.first_checkpoint
+    return (rows + stream.first_checkpoint).tolist()
+
+
+def _readings(products: torch.Tensor, bases: RollingBases) -> list[dict[str, Any]]:
+    """Gaps of each window, empty for one of fewer than three rows, and its overlap with the next."""
+    n_windows = len(bases.window_end)
+    columns: dict[str, list[Any]] = {field.name: [None] * n_windows for field in fields(SpectralGaps)}
+    if bases.window >= 3:
+        gaps = spectral_gaps(bases.singular_values)
+        columns = {name: getattr(gaps, name).tolist() for name in columns}
+    columns["overlap_with_next"] = [*successive_overlaps(products, bases).tolist(), None]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

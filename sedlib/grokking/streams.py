@@ -49,8 +49,19 @@ class Stream:
 
 
 def read_streams(file: h5py.File) -> Iterator[Stream]:
-    """The streams of an open gradients file: update, each operation's gradient, their total."""
+    """The streams of an open gradients file: update, each operation's gradient, their total.
+
+    Raises
+    ------
+    ArtifactError
+        A stream is missing, or there is not one update between each two checkpoints.
+    """
+    intervals = len(file["steps"]) - 1
+    if len(file["update"]) != intervals:
+        raise GRADIENTS.error(file.filename, f"{len(file['update'])} updates for {intervals} intervals")
     yield Stream("update", file["update"], first_checkpoint=1)
     ops = json.loads(file.attrs["run"])["run"]["ops"]
     for name in [*ops, "total"] if len(ops) > 1 else ops:
+        if name not in file["gradient"]:
+            raise GRADIENTS.error(file.filename, f"no dataset 'gradient/{name}'")
         yield Stream(f"gradient/{name}", file[f"gradient/{name}"], first_checkpoint=0)

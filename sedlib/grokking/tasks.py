@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from sedlib.grokking.operations import OPERATIONS, operands
+from sedlib.grokking.operations import OPERATIONS, operands, train_size
 
 
 def all_pairs(ops: Sequence[str], p: int) -> Int64[Tensor, "pairs 2"]:
@@ -29,7 +29,7 @@ def split(
 ) -> tuple[Int64[Tensor, "train 2"], Int64[Tensor, "test 2"]]:
     """Shuffled pairs, cut into training and test pairs."""
     shuffled = pairs[torch.randperm(len(pairs), generator=generator)]
-    n_train = int(train_fraction * len(pairs))
+    n_train = train_size(len(pairs), train_fraction)
     return shuffled[:n_train], shuffled[n_train:]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.atomic import replacing
 from sedlib.errors import UserError
 
 ARTIFACTS = Path("artifacts")
@@ -53,8 +54,8 @@ class Workspace:
     def write_table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows as ``name``.csv among the results."""
         table = pd.DataFrame(list(rows))
-        self.results.mkdir(parents=True, exist_ok=True)
-        table.to_csv(self.results / f"{name}.csv", index=False)
+        with replacing(self.results / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
 
 
 def stage(main: Callable[[Workspace], None], description: str | None) -> None:
@@ -67,4 +68,4 @@ def stage(main: Callable[[Workspace], None], description: str | None) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"interrupted: {Path(sys.argv[0]).stem} of {run} wrote nothing")
+        sys.exit(f"interrupted: {Path(sys.argv[0]).stem} of {run} is not finished")

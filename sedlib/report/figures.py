@@ -1,7 +1,9 @@
 """Figures of one run, a panel per operation. A stream keeps its colour everywhere (Okabe-Ito, colour-blind safe)."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -9,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sedlib.atomic import replacing
 from sedlib.report.results import RunResults, grok_step, mean_ratios
 
 BLUE, SKY, GREEN, VERMILION = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
@@ -46,7 +49,8 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
     """Write each figure as SVG; equal tables give equal bytes."""
     with mpl.rc_context(STYLE):
         for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            with replacing(folder / f"{name}.svg") as path:
+                figure.savefig(path, format="svg", metadata={"Date": None})
 
 
 def _accuracy(training: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
@@ -98,18 +102,14 @@ def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     """Streams as curves, one panel per reading of the gap."""
     readings = {"k_star": "k* = argmax σⱼ/σⱼ₊₁", "ratio23": "σ₂ / σ₃", "g23": "g₂₃ = σ₂² − σ₃²"}
     figure, panels = _panels(list(readings), f"{run}: singular-value gaps of the rolling windows", columns=1)
-    others = iter((BLUE, SKY, PURPLE, ORANGE))
-    colours = {
-        stream: {"update": VERMILION, "gradient/total": GREEN}.get(stream) or next(others)
-        for stream in spectra["stream"].unique()
-    }
+    lines = _stream_lines(list(spectra["stream"].unique()))
     for reading, axes in panels.items():
         drawstyle = "steps-mid" if reading == "k_star" else "default"
         for stream, curve in spectra.groupby("stream", sort=False):
             axes.plot(
                 curve["step"],
                 curve[reading],
-                color=colours[stream],
+                **lines[str(stream)],
                 linewidth=1.3,
                 drawstyle=drawstyle,
                 label=stream,
@@ -118,6 +118,16 @@ def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
         axes.set_title("", loc="left")
     label = GROK_STEP if len(grokked) == 1 else "all operations grokked"
     return _finish(figure, panels, dict.fromkeys(readings, _common(grokked)), label)
+
+
+def _stream_lines(streams: list[str]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each stream; with more than four operations the colours come round, dashed."""
+    own = {"update": VERMILION, "gradient/total": GREEN}
+    others = [stream for stream in streams if stream not in own]
+    styles = itertools.product(("-", "--", ":"), (BLUE, SKY, PURPLE, ORANGE))
+    return {stream: {"color": colour} for stream, colour in own.items()} | {
+        stream: {"color": colour, "linestyle": line} for stream, (line, colour) in zip(others, styles, strict=False)
+    }
 
 
 def _common(grokked: GrokSteps) -> int | None:

@@ -24,7 +24,7 @@ class RunResults:
         Raises
         ------
         UserError
-            One is missing; the message names the file and the stage that writes it.
+            One is missing or unreadable; the message names the file and the remedy.
         """
         writers = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
         tables = {}
@@ -32,7 +32,12 @@ class RunResults:
             path = folder / f"{name}.csv"
             if not path.exists():
                 raise UserError(f"{path} is missing; run `dvc repro {stage}@{folder.name}`")
-            tables[name] = pd.read_csv(path)
+            try:
+                tables[name] = pd.read_csv(path)
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+                raise UserError(
+                    f"{path} is not a readable table ({error}); restore it with `dvc checkout --force {path}`"
+                ) from error
         return cls(**tables)
 
     @property

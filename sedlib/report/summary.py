@@ -13,9 +13,9 @@ GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 def summarise(results: RunResults, grok_threshold: float) -> dict[str, Any]:
     """Summary of a run, by operation.
 
-    Peak, final value and plateau of R̄ are over the measured checkpoints at which every stream's longest window
-    is whole: the largest, the last, and the median up to the grok step at ``grok_threshold``. Of an operation
-    that never groks, the grok step and the plateaus are null and a reason stands beside them.
+    Of each stream's R̄ over the measured checkpoints at which its window is whole: peak, the largest; final, the
+    last; plateau, the median up to the grok step at ``grok_threshold``. Where there is no grok step, or no whole
+    window before it, the value is null and a reason stands beside it.
     """
     ratios = mean_ratios(results.coupling)
     return {
@@ -28,13 +28,11 @@ def summarise(results: RunResults, grok_threshold: float) -> dict[str, Any]:
 def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
     training = results.training
     grokked = grok_step(training, op, threshold)
-    longest = ratios[ratios["window"] == ratios["window"].max()]
-    start = int(longest.groupby("stream")["step"].min().max())
     summary: dict[str, Any] = {
         "grok_step": grokked,
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
         "streams": {
-            f"{stream} W={window}": _curve(curve[curve["step"] >= start], grokked)
+            f"{stream} W={window}": _curve(curve, grokked)
             for (stream, window), curve in sorted(ratios.groupby(["stream", "window"]), key=_longest_window_first)
         },
     }
@@ -49,13 +47,18 @@ def _longest_window_first(group: tuple[Any, pd.DataFrame]) -> tuple[int, bool, s
     return -window, stream != "update", stream
 
 
-def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | None]:
-    before = curve if grokked is None else curve[curve["step"] <= grokked]
-    return {
-        "plateau": None if grokked is None or before.empty else float(before["ratio"].median()),
+def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | str | None]:
+    numbers: dict[str, float | str | None] = {
+        "plateau": None,
         "peak": float(curve["ratio"].max()),
         "final": float(curve["ratio"].iloc[-1]),
     }
+    before = curve.iloc[:0] if grokked is None else curve[curve["step"] <= grokked]
+    if before.empty:
+        numbers["reason"] = "never groks" if grokked is None else "no whole window before the grok step"
+    else:
+        numbers["plateau"] = float(before["ratio"].median())
+    return numbers
 
 
 def as_text(run: str, summary: dict[str, Any]) -> str:

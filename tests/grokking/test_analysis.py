@@ -1,5 +1,6 @@
 """From checkpoints to coupling ratios on a tiny run: each file against a slow restatement."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sedlib.centroids import full_readout, logit_readout
+from sedlib.centroids import full_scores, logit_scores
 from sedlib.coupling import random_directions
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import measure_coupling
@@ -24,6 +25,7 @@ from sedlib.grokking.streams import GRADIENTS, read_streams
 from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.grokking.training import Data, train
 from sedlib.randomness import generator
+from sedlib.store import ArtifactError
 from tests.grokking.test_training import CPU, experiment
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
@@ -111,6 +113,38 @@ def test_bases_belong_to_the_right_checkpoints(
     assert spectra["overlap_with_next"].dropna().between(0, 1 + 1e-6).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "rows", "message"),
+    [
+        ("update", slice(0, 5), "found 5 updates for 8 intervals"),
+        ("gradient/mul", None, "no dataset 'gradient/mul'"),
+    ],
+)
+def test_gradients_that_do_not_fit_their_run_are_refused(
+    folder: Path, tmp_path: Path, name: str, rows: slice | None, message: str
+) -> None:
+    path = tmp_path / "both-1.h5"
+    shutil.copy(folder / "gradients.h5", path)
+    with h5py.File(path, "r+") as file:
+        kept = file[name][rows] if rows else None
+        del file[name]
+        if kept is not None:
+            file[name] = kept
+    with GRADIENTS.open(path) as file, pytest.raises(ArtifactError, match=message):
+        list(read_streams(file))
+
+
+def test_a_response_lost_in_rounding_is_refused(
+    checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    monkeypatch.setattr("sedlib.grokking.couplings.random_directions", lambda n, size, _: torch.zeros(n, size))
+    with BASES.open(tmp_path / "bases.h5") as bases:
+        rows = measure_coupling(checkpoints, gradients, bases, PROBES, "logit", ResponseParams(), RANDOM, "all")
+        with pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"):
+            list(rows)
+
+
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows does not fit a stream of 8"):
         write_bases(tmp_path / "bases.h5", gradients, 9, 2, "trailing", CPU)
@@ -133,7 +167,7 @@ def test_probes_are_drawn_from_all_pairs_by_their_own_seed(checkpoints: RunCheck
 
 
 @pytest.mark.parametrize("kind", ["logit", "full"])
-def test_centroids_are_gradients_of_the_readout(checkpoints: RunCheckpoints, tmp_path: Path, kind: str) -> None:
+def test_centroids_are_gradients_of_the_scores(checkpoints: RunCheckpoints, tmp_path: Path, kind: str) -> None:
     table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", checkpoints, PROBES, kind, 4))  # type: ignore[arg-type]
     with CENTROIDS.open(tmp_path / "centroids.h5") as file:
         assert file["steps"][:].tolist() == [0, 15, 25, 40]
@@ -144,9 +178,9 @@ def test_centroids_are_gradients_of_the_readout(checkpoints: RunCheckpoints, tmp
             [
                 looped_centroids(
                     lambda h, x=x: (
-                        full_readout(model(h))  # type: ignore[misc]
+                        full_scores(model(h))  # type: ignore[misc]
                         if kind == "full"
-                        else logit_readout(model(h), targets[:, x : x + 1])
+                        else logit_scores(model(h), targets[:, x : x + 1])
                     ),
                     model.embed(pairs[x : x + 1]),
                 )[:, 0]
@@ -175,9 +209,9 @@ def test_coupling_ratios_equal_a_slow_restatement(
     def centroids_at(vector: torch.Tensor) -> torch.Tensor:
         model.load_state_dict({**model.state_dict(), **layout.unflatten(vector)})
         h = model.embed(probes.pairs).detach().requires_grad_()
-        readout = logit_readout(model(h), probes.answers)
+        all_scores = logit_scores(model(h), probes.answers)
         return torch.stack(
-            [torch.autograd.grad(scores.sum(), h, retain_graph=True)[0].flatten(1) for scores in readout]
+            [torch.autograd.grad(scores.sum(), h, retain_graph=True)[0].flatten(1) for scores in all_scores]
         )
 
     def response(direction: np.ndarray) -> torch.Tensor:

@@ -25,7 +25,7 @@ def written(folder: Path, **changes: Any) -> Path:
         else:
             section[key] = value
     path = folder / "params.yaml"
-    path.write_text(json.dumps(values))  # JSON is YAML
+    path.write_text(json.dumps(values).replace("Infinity", ".inf"))  # JSON is YAML
     return path
 
 
@@ -65,6 +65,10 @@ def test_defaults_are_the_committed_parameters() -> None:
         ({"runs__add_1__max_steps": 0}, ["runs.add-1.max_steps = 0 must be greater than 0"]),
         ({"runs__add_1__checkpoint_every": 50}, ["runs.add-1", "checkpoint_every = 50 exceeds max_steps = 40"]),
         ({"runs__a b": {"ops": ["add"], "seed": 0}}, ["run name 'a b'", "use letters, digits"]),
+        ({"optimizer__weight_decay": float("inf")}, ["optimizer.weight_decay = inf must be a finite number"]),
+        ({"measured_checkpoints": 1}, ["measured_checkpoints = 1 must be greater than or equal to 2 or 'all'"]),
+        ({"probes__count": 2}, ["probes.count = 2 must be greater than or equal to 3"]),
+        ({"rank": 4, "probes__count": 50}, ["rank = 4 exceeds window = 3", "probes.count = 50 exceeds the 49 pairs"]),
         ({"runs": {}}, ["runs = {} is refused: dictionary should have at least 1 item"]),
         ({"rank": 4}, ["rank = 4 exceeds window = 3; choose rank ≤ 3 or window ≥ 4"]),
         ({"window": 9}, ["window = 9 is longer than run add-1 can have", "choose window ≤ 8"]),
@@ -79,7 +83,7 @@ def test_defaults_are_the_committed_parameters() -> None:
         ({"probes__count": 50}, ["probes.count = 50 exceeds the 49 pairs of run add-1; choose ≤ 49"]),
         ({"probes__count": 40}, ["probes.count = 40 exceeds the 36 pairs of run both-1; choose ≤ 36"]),
         ({"gradient_batch": {"size": 30, "pairs": "train"}}, ["gradient_batch.size = 30 exceeds the 24 pairs"]),
-        ({"response__epsilon": -0.1}, ["response.epsilon = -0.1 must be greater than 0"]),
+        ({"response__epsilon": -0.1}, ["response.epsilon = -0.1 must be greater than or equal to 0.00001", "jvp"]),
     ],
 )
 def test_refused_with_key_value_and_remedy(tmp_path: Path, changes: dict[str, Any], parts: list[str]) -> None:
@@ -120,3 +124,19 @@ def test_an_experiment_is_one_run_of_the_file(tmp_path: Path) -> None:
     assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
     with pytest.raises(ParamsError, match="no run 'both-2' under 'runs'; there are: add-1, both-1"):
         Experiment.load("both-2", path)
+    with pytest.raises(ParamsError, match="no run 'both-2' under 'runs'; there are: add-1, both-1"):
+        Params.of_run("both-2", path)
+
+
+def test_an_experiment_names_keys_as_the_file_does(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"runs.add-1.ops: unknown operation 'div'"):
+        Experiment.load("add-1", written(tmp_path, runs__add_1__ops=["div"]))
+
+
+def test_run_names_that_yaml_reads_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("runs: {42: {ops: [add], seed: 42}}")
+    with pytest.raises(ParamsError, match=r"runs.42 = 42 must be a valid string"):
+        Params.load(path)
+    with pytest.raises(ParamsError, match="no run '42' under 'runs'; there are: 42"):
+        Experiment.load("42", path)

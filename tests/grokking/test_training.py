@@ -182,6 +182,36 @@ def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) 
         assert sorted(pairs.tolist()) == all_pairs(tiny.run.ops, tiny.data.p).tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("state/token", np.zeros((9, 7, 4), np.float32), r"parameter 'token' of shape \(7, 4\), not \(7, 8\)"),
+        ("state/token", None, "parameter 'token' of shape None, not"),
+        ("steps", np.zeros(9, np.int64), "steps that do not increase"),
+    ],
+)
+def test_checkpoints_that_do_not_fit_their_run_are_refused(
+    tmp_path: Path, name: str, value: np.ndarray | None, message: str
+) -> None:
+    path = tmp_path / "both-1.h5"
+    write(path, experiment())
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+    with pytest.raises(ArtifactError, match=message), RunCheckpoints.open(path, CPU):
+        pass
+
+
+def test_further_datasets_are_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "both-1.h5"
+    write(path, experiment())
+    with h5py.File(path, "r+") as file:
+        file["state/notes"] = np.zeros((9, 2), np.float32)
+    with RunCheckpoints.open(path, CPU) as checkpoints:
+        checkpoints.load(0)
+
+
 def test_a_broken_checkpoint_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "both-1.h5"
     write(path, experiment())

@@ -85,6 +85,13 @@ def test_windows_too_short_for_gaps_can_be_drawn(window: int) -> None:
     assert sum("gradient" in label for label in labels) == window
 
 
+def test_more_operations_than_colours_can_be_told_apart() -> None:
+    ops = [f"op{i}" for i in range(6)]
+    axes = draw(results(ops), "many-42", 0.98)["gaps"].axes[0]
+    streams = [line for line in axes.lines if "/" in str(line.get_label()) or line.get_label() == "update"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in streams}) == len(streams) == 8
+
+
 def test_a_run_that_never_groks_has_no_grok_step() -> None:
     figure = draw(results(["add"]), "add-42", 0.999)["accuracy"]
     assert "grok step" not in {line.get_label() for line in figure.axes[0].lines}

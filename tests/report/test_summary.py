@@ -14,7 +14,7 @@ def results(accuracy: list[float]) -> RunResults:
     training = pd.DataFrame({"step": steps, "op": "add", "test_accuracy": accuracy, "train_accuracy": 1.0})
     ratios = {
         ("update", 2): {20: [4.0, 6.0], 25: [6.0, 6.0], 30: [8.0, 10.0], 40: [1.0, 3.0]},
-        ("gradient/add", 2): {10: [900.0, 900.0], 20: [40.0, 60.0], 30: [70.0, 90.0], 40: [100.0, 200.0]},
+        ("gradient/add", 2): {20: [40.0, 60.0], 30: [70.0, 90.0], 40: [100.0, 200.0]},
         ("gradient/add", 1): {0: [500.0], 20: [60.0], 30: [70.0], 40: [300.0]},
     }
     rows = [
@@ -46,8 +46,8 @@ def test_plateau_peak_and_final_by_hand() -> None:
     assert summary["grok_step_by_threshold"] == {"0.5": 20, "0.95": 30, "0.98": 30}
     assert summary["streams"] == {
         "update W=2": {"plateau": 6.0, "peak": 9.0, "final": 2.0},
-        "gradient/add W=2": {"plateau": 65.0, "peak": 150.0, "final": 150.0},  # 900 at step 10: update not whole yet
-        "gradient/add W=1": {"plateau": 65.0, "peak": 300.0, "final": 300.0},
+        "gradient/add W=2": {"plateau": 65.0, "peak": 150.0, "final": 150.0},
+        "gradient/add W=1": {"plateau": 70.0, "peak": 500.0, "final": 300.0},
     }
     assert "reason" not in summary
 
@@ -56,9 +56,16 @@ def test_a_run_that_never_groks_is_null_with_a_reason() -> None:
     summary = summarise(results([0.0, 0.1, 0.2, 0.3, 0.4]), 0.98)
     add = summary["ops"]["add"]
     assert add["grok_step"] is None
-    assert add["streams"]["update W=2"] == {"plateau": None, "peak": 9.0, "final": 2.0}
+    assert add["streams"]["update W=2"] == {"plateau": None, "peak": 9.0, "final": 2.0, "reason": "never groks"}
     assert add["reason"] == "test accuracy reached 0.400, not 0.98, within 40 steps"
     assert "never groks (test accuracy reached 0.400" in as_text("add-42", summary)
+
+
+def test_a_plateau_before_any_whole_window_is_null_with_a_reason() -> None:
+    add = summarise(results([0.0, 0.99, 1.0, 1.0, 1.0]), 0.98)["ops"]["add"]
+    assert add["grok_step"] == 10
+    update = add["streams"]["update W=2"]
+    assert (update["plateau"], update["reason"]) == (None, "no whole window before the grok step")
 
 
 def test_text_lists_every_stream() -> None:
