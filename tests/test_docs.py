@@ -51,6 +51,7 @@ def test_links_lead_somewhere(page: Any) -> None:
 
 
 def test_the_tree_in_the_readme_is_the_repository() -> None:
+    assert not re.search(r"@[A-Z]+@", (ROOT / "README.md").read_text())
     tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert tree
     named: set[str] = set()
