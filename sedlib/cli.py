@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     summary.set_defaults(run=lambda given: print(run_summary(given.name)))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
 
+    interventions = commands.add_parser("interventions", help="print the tables of the intervention cells there are")
+    interventions.set_defaults(run=lambda _: print(intervention_tables()))
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -50,6 +53,20 @@ def all_parameters() -> str:
     from sedlib.grokking.params_page import params_page
 
     return params_page()
+
+
+def intervention_tables() -> str:
+    """Tables of whatever intervention cells were run.
+
+    Raises
+    ------
+    UserError
+        None was.
+    """
+    from sedlib.grokking.workspace import INTERVENTION_TABLES
+    from sedlib.report.interventions import as_text, grok_steps
+
+    return as_text(grok_steps(INTERVENTION_TABLES))
 
 
 def run_summary(name: str) -> str:

@@ -62,6 +62,6 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
         named.add("".join(folders))
     for name in named:
         assert (ROOT / name).exists() or name.startswith("artifacts/"), f"the tree names {name}"
-    for file in [*(ROOT / "sedlib").rglob("*.py"), *(ROOT / "stages").glob("*.py"), *(ROOT / "docs").glob("*.md")]:
-        if file.name != "__init__.py":
-            assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
+    patterns = ("sedlib/**/*.py", "stages/*.py", "benchmarks/*.py", "docs/*.md")
+    for file in (file for pattern in patterns for file in ROOT.glob(pattern) if file.name != "__init__.py"):
+        assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"

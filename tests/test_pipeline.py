@@ -98,6 +98,19 @@ def test_an_added_run_runs_alone(clone: Clone) -> None:
     assert clone.repro() == names(ALL, "both-1")
 
 
+def test_each_intervention_is_a_stage_and_one_more_runs_alone(clone: Clone) -> None:
+    interventions = {**TINY["interventions"], "varied_runs": ["add-1"], "coordinates": [0]}
+    clone.set(interventions=interventions)
+    targets = ["intervene_rank", "intervene_without_weight_decay@add-1-control"]
+    assert len(clone.repro(*targets)) == 2
+    clone.set(interventions={**interventions, "coordinates": [0, 7]})
+    assert clone.repro(*targets) == ["intervene_rank@add-1-7"]
+    assert clone.repro("figures@add-1") == []
+    tables = clone.call("sedlib", "interventions").stdout
+    assert "coordinates kept" in tables
+    assert "not within 40 steps" in tables
+
+
 def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
     with (clone.folder / "sedlib/report/figures.py").open("a") as file:
         file.write("\n# edited\n")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sedlib.grokking.cells import InterventionParams
 from sedlib.grokking.experiment import (
     DataParams,
     Fraction,
@@ -81,6 +82,7 @@ class Params(Section):
     probes: ProbeParams = ProbeParams()
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()
+    interventions: InterventionParams = InterventionParams()
     model: ModelParams = ModelParams()
     data: DataParams = DataParams()
     optimizer: OptimizerParams = OptimizerParams()
@@ -122,7 +124,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":
-        problems = [*self._rank(), *self._windows(), *self._pairs()]
+        problems = [*self._rank(), *self._windows(), *self._pairs(), *self._intervention_runs()]
         if problems:
             raise ValueError("; and ".join(problems))
         return self
@@ -160,3 +162,9 @@ class Params(Section):
             ):
                 if wanted > there:
                     yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
+
+    def _intervention_runs(self) -> Iterator[str]:
+        for key in ("runs", "varied_runs"):
+            for name in getattr(self.interventions, key):
+                if name not in self.runs:
+                    yield f"interventions.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"

@@ -3,7 +3,7 @@
 Shapes: logits are ``[tasks, pairs, p]``, attention-slot vectors ``[params]``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +57,20 @@ class Readouts:
     """Standard deviation of a pair's logits over the answers, root mean square over all pairs."""
 
 
+class Intervention:
+    """What is done to the natural step of some parameters: here nothing, the control."""
+
+    def before_optimizer(self) -> None:
+        """Called when the clipped gradient is there and the optimizer has not used it."""
+
+    def after_optimizer(self) -> None:
+        """Called when the optimizer has moved the parameters."""
+
+    def read_out(self) -> dict[str, float | None]:
+        """Readouts over the steps since the last call."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The network at a checkpoint. ``model`` is live: copy what is to be kept."""
@@ -66,6 +80,8 @@ class Checkpoint:
     exp_avg: Float[Tensor, " params"]
     exp_avg_sq: Float[Tensor, " params"]
     readouts: list[Readouts]
+    intervention: dict[str, float | None]
+    """Readouts of the intervention over the steps since the last checkpoint."""
 
 
 def build_model(experiment: Experiment) -> GrokkingTransformer:
@@ -82,8 +98,15 @@ def build_model(experiment: Experiment) -> GrokkingTransformer:
     )
 
 
-def train(experiment: Experiment, data: Data, device: torch.device) -> Iterator[Checkpoint]:
+def train(
+    experiment: Experiment,
+    data: Data,
+    device: torch.device,
+    intervene: Callable[[GrokkingTransformer], Intervention] = lambda model: Intervention(),
+) -> Iterator[Checkpoint]:
     """Train from step 0, yielding a checkpoint every ``checkpoint_every`` steps, step 0 included.
+
+    ``intervene`` makes the intervention for the network that is trained; without it every step is natural.
 
     Ends once every operation's test accuracy has reached ``stopping.accuracy`` at ``stopping.checkpoints``
     checkpoints, or after ``max_steps``.
@@ -100,11 +123,12 @@ def train(experiment: Experiment, data: Data, device: torch.device) -> Iterator[
     optimizer = torch.optim.AdamW(
         model.parameters(), settings.lr, (beta1, beta2), weight_decay=settings.weight_decay, fused=True
     )
+    intervention = intervene(model)
     batches = generator(run.seed, "batches")
     grokked = 0
     for step in range(run.max_steps + 1):
         if step:
-            _step(model, optimizer, data, settings.batch_size, settings.clip_norm, batches)
+            _step(model, optimizer, data, settings.batch_size, settings.clip_norm, batches, intervention)
         if step % run.checkpoint_every:
             continue
         readouts = evaluate(model, data, run.ops)
@@ -115,6 +139,7 @@ def train(experiment: Experiment, data: Data, device: torch.device) -> Iterator[
             _moment(optimizer, model, slots, "exp_avg"),
             _moment(optimizer, model, slots, "exp_avg_sq"),
             readouts,
+            intervention.read_out(),
         )
         grokked += all(readout.test_accuracy >= stopping.accuracy for readout in readouts)
         if grokked >= stopping.checkpoints:
@@ -128,6 +153,7 @@ def _step(
     batch_size: int,
     clip_norm: float,
     batches: torch.Generator,
+    intervention: Intervention,
 ) -> None:
     """One AdamW step on the sum of the operations' losses over a fresh batch."""
     batch = torch.randint(len(data.train_pairs), (batch_size,), generator=batches).to(data.train_pairs.device)
@@ -135,7 +161,9 @@ def _step(
     optimizer.zero_grad()
     losses.sum().backward()
     nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    intervention.before_optimizer()
     optimizer.step()
+    intervention.after_optimizer()
 
 
 def task_losses(

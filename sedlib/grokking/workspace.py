@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from sedlib.atomic import replacing
 from sedlib.errors import UserError
 
 ARTIFACTS = Path("artifacts")
+INTERVENTION_TABLES = ARTIFACTS / "results" / "interventions"
+"""Folder of the intervention cells' tables."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,31 @@ class Workspace:
 
     def write_table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows as ``name``.csv among the results."""
-        table = pd.DataFrame(list(rows))
-        with replacing(self.results / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
+        write_table(self.results / f"{name}.csv", rows)
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV."""
+    table = pd.DataFrame(list(rows))
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def stage(main: Callable[[Workspace], None], description: str | None) -> None:
-    """Call a stage script's ``main`` for the run named on the command line; a UserError ends it with code 1."""
+    """Call a stage script's ``main`` for the run named on the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
-    run = parser.parse_args().run
+    workspace = Workspace(parser.parse_args().run)
+    with clear_errors():
+        main(workspace)
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """End the script with code 1 and the message, without a traceback, on a UserError or Ctrl-C."""
     try:
-        main(Workspace(run))
+        yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"interrupted: {Path(sys.argv[0]).stem} of {run} is not finished")
+        sys.exit(f"interrupted: {' '.join([Path(sys.argv[0]).stem, *sys.argv[1:]])} is not finished")

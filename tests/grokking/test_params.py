@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sedlib.grokking.cells import InterventionParams
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.params import Params
 from sedlib.grokking.schema import ParamsError
@@ -42,7 +43,8 @@ def test_the_committed_parameters_are_the_papers() -> None:
 
 def test_defaults_are_the_committed_parameters() -> None:
     committed = Params.load(ROOT / "params.yaml")
-    assert Params(runs=committed.runs) == committed
+    lists = {name: getattr(committed.interventions, name) for name in ("runs", "varied_runs", "coordinates")}
+    assert Params(runs=committed.runs, interventions=InterventionParams(**lists)) == committed
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,9 @@ def test_defaults_are_the_committed_parameters() -> None:
         ({"measured_checkpoints": 1}, ["measured_checkpoints = 1 must be greater than or equal to 2 or 'all'"]),
         ({"probes__count": 2}, ["probes.count = 2 must be greater than or equal to 3"]),
         ({"rank": 4, "probes__count": 50}, ["rank = 4 exceeds window = 3", "probes.count = 50 exceeds the 49 pairs"]),
+        ({"interventions__rank": 5}, ["interventions: rank = 5 exceeds window = 4; choose rank ≤ 4"]),
+        ({"interventions__rank": 0}, ["interventions.rank = 0 must be greater than 0"]),
+        ({"interventions__runs": ["add-9"]}, ["interventions.runs names 'add-9', which is no run; choose from add-1"]),
         ({"runs": {}}, ["runs = {} is refused: dictionary should have at least 1 item"]),
         ({"rank": 4}, ["rank = 4 exceeds window = 3; choose rank ≤ 3 or window ≥ 4"]),
         ({"window": 9}, ["window = 9 is longer than run add-1 can have", "choose window ≤ 8"]),

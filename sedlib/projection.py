@@ -1,0 +1,122 @@
+r"""Projections of a vector on a subspace, and the rolling history whose top singular vectors span one.
+
+Shapes: vectors are ``[params]``, a basis is ``[rank, params]`` with orthonormal rows V, its projector
+:math:`P x = V^\top V x`.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+Projector = Callable[[Tensor], Tensor]
+"""Maps a vector to its part in a subspace."""
+
+RELATIVE_PRECISION = 1e-6
+
+
+def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:
+    r"""Projector on the span of orthonormal rows: :math:`P x = V^\top (V x)`."""
+    return lambda vector: (basis @ vector) @ basis
+
+
+def onto_coordinates(kept: Bool[Tensor, " params"]) -> Projector:
+    """Projector on a subset of the coordinates; exact: kept coordinates keep their bits."""
+    return lambda vector: torch.where(kept, vector, torch.zeros_like(vector))
+
+
+def removing(projector: Projector) -> Projector:
+    """Projector on the complement: I − P."""
+    return lambda vector: vector - projector(vector)
+
+
+def random_basis(rank: int, size: int, generator: torch.Generator) -> Float[Tensor, "rank params"]:
+    """Orthonormal basis of a subspace uniform among those of dimension ``rank``; drawn on the CPU.
+
+    Raises
+    ------
+    ValueError
+        Rank exceeds the dimension, or is negative.
+    """
+    if not 0 <= rank <= size:
+        raise ValueError(f"rank must be between 0 and the dimension {size:,}, got {rank}")
+    return orthonormal(torch.randn(rank, size, generator=generator))
+
+
+def random_coordinates(count: int, size: int, generator: torch.Generator) -> Bool[Tensor, " params"]:
+    """Subset of ``count`` coordinates, uniform among those of that size; drawn on the CPU.
+
+    Raises
+    ------
+    ValueError
+        There are fewer coordinates than that, or the count is negative.
+    """
+    if not 0 <= count <= size:
+        raise ValueError(f"coordinates must be between 0 and the dimension {size:,}, got {count:,}")
+    kept = torch.zeros(size, dtype=torch.bool)
+    kept[torch.randperm(size, generator=generator)[:count]] = True
+    return kept
+
+
+def orthonormal(rows: Float[Tensor, "rank params"]) -> Float[Tensor, "rank params"]:
+    """Orthonormal basis of the span of a few independent rows.
+
+    Raises
+    ------
+    ValueError
+        The rows are linearly dependent.
+    """
+    basis, triangle = torch.linalg.qr(rows.T)
+    sizes = triangle.diagonal().abs()
+    if (sizes <= RELATIVE_PRECISION * rows.norm()).any():
+        raise ValueError(f"{len(rows)} rows that are linearly dependent span no basis of that rank")
+    return basis.T
+
+
+class RollingHistory:
+    """The last W rows of a stream and their Gram matrix, which a new row changes in one row and column.
+
+    Memory: W·N floats, once.
+    """
+
+    def __init__(self, window: int, size: int, device: torch.device | str = "cpu") -> None:
+        self._rows = torch.zeros(window, size, device=device)
+        self._gram = torch.zeros(window, window, dtype=torch.float64, device=device)
+        self._count = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether W rows have been appended."""
+        return self._count >= len(self._rows)
+
+    def append(self, row: Float[Tensor, " params"]) -> None:
+        """Put ``row`` in the place of the oldest."""
+        place = self._count % len(self._rows)
+        self._rows[place] = row
+        products = (self._rows @ row).double()
+        self._gram[place], self._gram[:, place] = products, products
+        self._count += 1
+
+    def basis(self, rank: int) -> Float[Tensor, "rank params"]:
+        """Top ``rank`` right singular vectors of the last W rows, orthonormal; fewer rows where they span less.
+
+        Raises
+        ------
+        ValueError
+            The window is not whole yet, or rank exceeds it.
+        """
+        if not self.is_whole:
+            raise ValueError(f"the history holds {self._count} rows of a window of {len(self._rows)}")
+        if not 1 <= rank <= len(self._rows):
+            raise ValueError(f"rank must be between 1 and window = {len(self._rows)}, got {rank}")
+        eigenvalues, eigenvectors = torch.linalg.eigh(self._gram.cpu())
+        kept = eigenvalues.flip(0)[:rank] > RELATIVE_PRECISION * eigenvalues[-1]
+        left = eigenvectors.flip(1)[:, :rank][:, kept]
+        coefficients = (left / eigenvalues.flip(0)[:rank][kept].sqrt()).T
+        return orthonormal(coefficients.to(self._rows) @ self._rows)
+
+
+def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
+    """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal."""
+    return torch.linalg.svdvals((first @ second.T).double().cpu()).mean()

@@ -1,0 +1,184 @@
+import copy
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedlib.grokking.cells import INTERVENTIONS, Cell, InterventionParams
+from sedlib.grokking.interventions import ProjectedSteps, trajectory
+from sedlib.grokking.model import GrokkingTransformer
+from sedlib.grokking.schema import ParamsError
+from sedlib.grokking.training import Data, Intervention, build_model, train
+from sedlib.randomness import generator
+from sedlib.vectors import ParamLayout
+from tests.grokking.test_training import CPU, experiment
+from tests.reference import dense_svd_basis
+from tests.tiny import TINY as TINY_PARAMS
+
+SETTINGS = InterventionParams(window=4, rank=2)
+TINY = experiment(run={"checkpoint_every": 1, "max_steps": 12})
+
+
+def cell(intervention: str, coordinates: int | None = None) -> Cell:
+    return Cell.of("both-1", intervention, coordinates, None)
+
+
+def states(intervention: str | None, coordinates: int | None = None) -> list[dict[str, torch.Tensor]]:
+    """State dicts at every step; None for a training without any intervention."""
+
+    def intervene(model: GrokkingTransformer) -> Intervention:
+        if intervention is None:
+            return Intervention()
+        return ProjectedSteps(cell(intervention, coordinates), SETTINGS, model, generator(1, "random projectors"))
+
+    found = train(TINY, Data.of(TINY, CPU), CPU, intervene)
+    return [copy.deepcopy(checkpoint.model.state_dict()) for checkpoint in found]
+
+
+def slots(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    return ParamLayout.attention(build_model(TINY)).flatten(state)
+
+
+def assert_equal(first: list[dict[str, torch.Tensor]], second: list[dict[str, torch.Tensor]]) -> None:
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_control_is_the_training_of_the_train_stage_bit_for_bit() -> None:
+    rows = trajectory(cell("control"), TINY, SETTINGS, CPU)
+    plain = [readout for checkpoint in train(TINY, Data.of(TINY, CPU), CPU) for readout in checkpoint.readouts]
+    assert [(row["op"], row["test_loss"], row["weight_norm"]) for row in rows] == [
+        (readout.op, readout.test_loss, readout.weight_norm) for readout in plain
+    ]
+
+
+def test_all_coordinates_are_the_control_and_none_are_freeze_bit_for_bit() -> None:
+    size = len(slots(states(None)[0]))
+    assert_equal(states("update-keep-random", size), states(None))
+    assert_equal(states("update-keep-random", 0), states("update-freeze"))
+
+
+@pytest.mark.parametrize("intervention", ["update-keep-sed", "update-freeze", "gradient-remove-random"])
+def test_the_first_steps_are_natural(intervention: str) -> None:
+    assert_equal(states(intervention)[:5], states(None)[:5])
+    assert not torch.equal(slots(states(intervention)[5]), slots(states(None)[5]))
+
+
+def test_freezing_updates_leaves_the_slots_bit_identical_and_nothing_else() -> None:
+    after = states("update-freeze")[4:]
+    assert all(torch.equal(slots(state), slots(after[0])) for state in after)
+    assert not torch.equal(after[-1]["token"], after[0]["token"])
+
+
+def test_freezing_gradients_leaves_what_momentum_and_decay_do() -> None:
+    after = [slots(state) for state in states("gradient-freeze")[4:]]
+    assert not torch.equal(after[0], after[-1])
+
+
+@pytest.mark.parametrize("history", ["", "-raw"])
+@pytest.mark.parametrize("condition", ["keep-sed", "remove-sed"])
+@pytest.mark.parametrize("projection", ["update", "gradient"])
+def test_sed_conditions_equal_a_slow_restatement(projection: str, condition: str, history: str) -> None:
+    """Plain gradient descent with given gradients, so that update and gradient differ by the learning rate alone."""
+    model = build_model(TINY).double()
+    layout = ParamLayout.attention(model)
+    parameters = layout.of(model)
+    optimizer = torch.optim.SGD(parameters.values(), lr=0.5)
+    steps = ProjectedSteps(cell(f"{projection}-{condition}{history}"), SETTINGS, model, generator(0, "unused"))
+    steps._history._rows = steps._history._rows.double()  # the oracle is in float64
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((15, layout.size)) + 3 * rng.standard_normal(layout.size)
+
+    theta = layout.flatten(parameters).detach().numpy().copy()
+    rows: list[np.ndarray] = []
+    for i, gradient in enumerate(gradients):
+        for name, value in layout.unflatten(torch.from_numpy(gradient)).items():
+            parameters[name].grad = value.clone()
+        steps.before_optimizer()
+        optimizer.step()
+        steps.after_optimizer()
+
+        natural = gradient if projection == "gradient" else -0.5 * gradient
+        part = natural
+        if i >= 4:
+            basis, _ = dense_svd_basis(np.stack(rows), len(rows) - 1, 4, 2)
+            kept = basis.T @ (basis @ natural)
+            part = kept if condition == "keep-sed" else natural - kept
+        rows.append(natural if history else part)
+        theta = theta + (-0.5 * part if projection == "gradient" else part)
+        np.testing.assert_allclose(layout.flatten(parameters).detach().numpy(), theta, atol=1e-6)
+
+
+def test_keep_sed_on_applied_rows_locks_its_basis_and_on_raw_rows_does_not() -> None:
+    overlaps = {}
+    for name in ("update-keep-sed", "update-keep-sed-raw"):
+        rows = trajectory(cell(name), experiment(run={"checkpoint_every": 2, "max_steps": 40}), SETTINGS, CPU)
+        overlaps[name] = [row["overlap"] for row in rows if row["overlap"] is not None][-1]
+    assert overlaps["update-keep-sed"] > 0.999
+    assert overlaps["update-keep-sed-raw"] < 0.999
+
+
+def test_the_share_of_random_projections_is_the_root_of_the_rank() -> None:
+    tiny = experiment(run={"max_steps": 200, "checkpoint_every": 100})
+    size = ParamLayout.attention(build_model(tiny)).size
+    passed = trajectory(cell("update-keep-random"), tiny, SETTINGS, CPU)[-1]["passed"]
+    assert passed == pytest.approx(math.sqrt(2 / size), rel=0.15)
+    removed = trajectory(cell("update-remove-random"), tiny, SETTINGS, CPU)[-1]["passed"]
+    assert removed == pytest.approx(math.sqrt(1 - 2 / size), rel=0.01)
+
+
+def test_any_parameters_can_be_the_target() -> None:
+    settings = InterventionParams(window=4, rank=2, target=["token", "encoder.layers.0.*"])
+    model = build_model(TINY)
+    before = copy.deepcopy(model.state_dict())
+    steps = ProjectedSteps(cell("update-freeze"), settings, model, generator(0, "unused"))
+    for _ in range(6):
+        steps.before_optimizer()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1)
+        steps.after_optimizer()
+    torch.testing.assert_close(model.token.data, before["token"] + 4)
+    torch.testing.assert_close(model.position.data, before["position"] + 6)
+
+
+@pytest.mark.parametrize(
+    ("intervention", "coordinates", "settings", "message"),
+    [
+        ("update-keep-sed", 5, {}, "--coordinates belongs to keep-random, not to keep-sed"),
+        ("update-keep-random", 10**6, {}, "--coordinates 1,000,000 exceeds the 512 of the target"),
+        ("update-keep-random", -1, {}, "coordinates = -1 must be greater than or equal to 0"),
+        ("update-keep-sed", None, {"target": ["nothing*"]}, "interventions.target: pattern 'nothing\\*' matches no"),
+        (
+            "update-keep-sed",
+            None,
+            {"target": ["position"], "rank": 20, "window": 30},
+            "rank = 20 exceeds the 16",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(
+    intervention: str, coordinates: int | None, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ParamsError, match=message):
+        trajectory(cell(intervention, coordinates), TINY, InterventionParams.model_validate(settings), CPU)
+
+
+def test_every_intervention_has_a_name_of_its_own() -> None:
+    names = [Cell.of("add-42", intervention, None, None).name for intervention in INTERVENTIONS]
+    assert len(set(names)) == len(names) == 15
+    assert names[:2] == ["add-42-control", "add-42-update-remove-sed"]
+    assert Cell.of("add-42", "update-keep-random", 131, None).name == "add-42-update-coordinates-131"
+    assert Cell.of("add-42", "control", None, 0.0).name == "add-42-control-wd0"
+
+
+def test_weight_decay_is_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(json.dumps(TINY_PARAMS))
+    assert Cell.of("both-1", "control", None, None).experiment(path).optimizer.weight_decay == 1.0
+    changed = Cell.of("both-1", "control", None, 0.0).experiment(path)
+    assert changed.optimizer.weight_decay == 0.0
+    assert changed.run == Cell.of("both-1", "control", None, None).experiment(path).run

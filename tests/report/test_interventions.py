@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sedlib.errors import UserError
+from sedlib.report.interventions import (
+    as_text,
+    grok_steps,
+    intervention_table,
+    rank_curve,
+    without_weight_decay,
+)
+
+
+def write(folder: Path, condition: str, seed: int, grok: int | None, **labels: object) -> None:
+    """A cell that groks at ``grok``: accuracy 0.6 at the checkpoint before."""
+    values = {"projection": "update", "coordinates": None, "weight_decay": None, **labels}
+    steps = list(range(0, 401, 100))
+    rows = [
+        {
+            "run": f"add-{seed}",
+            "condition": condition,
+            **values,
+            "seed": seed,
+            "max_steps": 400,
+            "step": step,
+            "op": "add",
+            "test_accuracy": 0.1 if grok is None or step < grok - 100 else 0.6 if step < grok else 0.99,
+            "passed": None if step == 0 else 0.25,
+            "overlap": 0.9 + step / 10_000 if "sed" in condition else None,
+        }
+        for step in steps
+    ]
+    name = "-".join(str(part) for part in (condition, seed, *labels.values()))
+    pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> pd.DataFrame:
+    for seed, control, kept in ((42, 400, 100), (137, 300, 300)):
+        write(tmp_path, "control", seed, control, projection=None)
+        write(tmp_path, "keep-sed", seed, kept)
+    write(tmp_path, "freeze", 42, None)
+    write(tmp_path, "freeze", 137, 200)
+    write(tmp_path, "freeze", 42, 200, projection="gradient")
+    write(tmp_path, "keep-random", 42, 200, coordinates=3)
+    write(tmp_path, "keep-random", 42, 400, coordinates=131)
+    write(tmp_path, "control", 42, None, projection=None, weight_decay=0.0)
+    return grok_steps(tmp_path)
+
+
+def test_a_cell_has_its_grok_steps_and_what_passed(cells: pd.DataFrame) -> None:
+    (cell,) = cells[(cells["condition"] == "keep-sed") & (cells["seed"] == 137)].to_dict("records")
+    assert (cell["grok_step"], cell["grok_step_0.5"], cell["grok_step_0.95"]) == (300, 200, 300)
+    assert cell["outcome"] == "300"
+    assert cell["passed"] == pytest.approx(0.25)
+    assert cell["overlap"] == pytest.approx(0.94)
+
+
+def test_a_table_has_means_and_speedups_by_hand(cells: pd.DataFrame) -> None:
+    table = intervention_table(cells, "add", "update").set_index("condition")
+    assert list(table.index) == ["control", "keep-sed", "freeze"]
+    assert table.loc[["control"], ["42", "137", "mean"]].to_numpy().tolist() == [["400", "300", 350]]
+    kept = table.loc[["keep-sed"], ["mean", "speedup", "speedup_low", "speedup_high", "n"]]
+    assert kept.to_numpy().tolist() == [[200, 2.5, 1, 4, 2]]
+
+
+def test_what_never_groks_says_so_and_has_no_mean(cells: pd.DataFrame) -> None:
+    frozen = intervention_table(cells, "add", "update").set_index("condition").loc["freeze"]
+    assert frozen["42"] == "not within 400 steps"
+    assert pd.isna(frozen["mean"])
+    assert (frozen["speedup"], frozen["n"]) == (1.5, 1)
+    assert without_weight_decay(cells)["outcome"].tolist() == ["not within 400 steps"]
+
+
+def test_projections_do_not_mix(cells: pd.DataFrame) -> None:
+    table = intervention_table(cells, "add", "gradient").set_index("condition")
+    assert table.loc["freeze", "42"] == "200"
+    assert "keep-sed" not in table.index
+
+
+def test_rank_curve_is_ordered_and_relative_to_the_control(cells: pd.DataFrame) -> None:
+    curve = rank_curve(cells)
+    assert curve["coordinates"].tolist() == [3, 131]
+    assert curve["speedup"].tolist() == [2, 1]
+
+
+def test_text_shows_every_table(cells: pd.DataFrame) -> None:
+    text = as_text(cells)
+    for title in ("add, update projection", "add, gradient projection", "weight decay 0", "coordinates kept"):
+        assert title in text
+
+
+def test_no_tables_name_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run `dvc repro intervene"):
+        grok_steps(tmp_path)
