@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sedlib.coupling import jvp
 from sedlib.grokking.checkpoints import CHECKPOINTS
 from sedlib.grokking.params_page import params_page
 from sedlib.grokking.readouts import CENTROIDS
@@ -26,6 +28,9 @@ def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -
     assert scope["ratios"].shape == (3, 2)
     assert scope["ratios"].mean() > 1
     assert scope["gaps"].k_star.shape == (11,)
+    with sdpa_kernel(SDPBackend.MATH):
+        exact = jvp(scope["centroids_at"], scope["theta"])(scope["basis"][0])
+    torch.testing.assert_close(exact, scope["response"](scope["basis"][0]), rtol=0.05, atol=0)
 
 
 @pytest.mark.parametrize("schema", [CHECKPOINTS, GRADIENTS, BASES, CENTROIDS], ids=lambda schema: schema.name)
