@@ -137,31 +137,31 @@ class Params(Section):
             )
 
     def _windows(self) -> Iterator[str]:
-        for name, run in self.runs.items():
-            updates = run.max_steps // run.checkpoint_every
-            if self.window > updates:
-                yield (
-                    f"window = {self.window} is longer than run {name} can have updates between checkpoints, "
-                    f"{updates} (max_steps {run.max_steps} / checkpoint_every {run.checkpoint_every}); "
-                    f"choose window ≤ {updates} or more checkpoints"
-                )
+        name, run = min(self.runs.items(), key=lambda item: item[1].max_steps // item[1].checkpoint_every)
+        updates = run.max_steps // run.checkpoint_every
+        if self.window > updates:
+            yield (
+                f"window = {self.window} is longer than run {name} can have updates between checkpoints, "
+                f"{updates} (max_steps {run.max_steps} / checkpoint_every {run.checkpoint_every}); "
+                f"choose window ≤ {updates} or more checkpoints"
+            )
 
     def _pairs(self) -> Iterator[str]:
-        for name, run in self.runs.items():
-            total = len(operands(run.ops, self.data.p)) ** 2
-            train = train_size(total, self.data.train_fraction)
-            if not 0 < train < total:
-                yield (
-                    f"data.train_fraction = {self.data.train_fraction} leaves run {name} {train} of {total} pairs "
-                    "to train on; choose another fraction or a larger data.p"
-                )
-            available = {"all": total, "train": train, "test": total - train}[self.gradient_batch.pairs]
-            for key, wanted, there in (
-                ("probes.count", self.probes.count, total),
-                ("gradient_batch.size", self.gradient_batch.size, available),
-            ):
-                if wanted > there:
-                    yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
+        name, run = min(self.runs.items(), key=lambda item: len(operands(item[1].ops, self.data.p)))
+        total = len(operands(run.ops, self.data.p)) ** 2
+        train = train_size(total, self.data.train_fraction)
+        if not 0 < train < total:
+            yield (
+                f"data.train_fraction = {self.data.train_fraction} leaves run {name} {train} of {total} pairs "
+                "to train on; choose another fraction or a larger data.p"
+            )
+        available = {"all": total, "train": train, "test": total - train}[self.gradient_batch.pairs]
+        for key, wanted, there in (
+            ("probes.count", self.probes.count, total),
+            ("gradient_batch.size", self.gradient_batch.size, available),
+        ):
+            if wanted > there:
+                yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
 
     def _intervention_runs(self) -> Iterator[str]:
         for key in ("runs", "varied_runs"):
