@@ -9,6 +9,7 @@ from sedlib.errors import UserError
 from sedlib.report.results import grok_step
 from sedlib.report.summary import GROK_THRESHOLDS
 
+# In the order of the paper's tables, each beside its addition; a condition that is not listed here comes last.
 CONDITIONS = [
     "control",
     "remove-sed",
@@ -67,7 +68,8 @@ def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.Data
     plain = cells[(cells["op"] == op) & cells["coordinates"].isna() & cells["weight_decay"].isna()]
     control = plain[plain["condition"] == "control"].set_index("seed")["grok_step"]
     rows = []
-    for condition in CONDITIONS:
+    others = sorted(set(plain["condition"]) - set(CONDITIONS))
+    for condition in [*CONDITIONS, *others]:
         ours = plain[
             (plain["condition"] == condition) & ((plain["projection"] == projection) | (condition == "control"))
         ].set_index("seed")

@@ -74,6 +74,13 @@ def test_what_never_groks_says_so_and_has_no_mean(cells: pd.DataFrame) -> None:
     assert without_weight_decay(cells)["outcome"].tolist() == ["not within 400 steps"]
 
 
+def test_a_condition_that_is_new_is_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "control", 42, 400, projection=None)
+    write(tmp_path, "keep-half", 42, 200)
+    table = intervention_table(grok_steps(tmp_path), "add", "update")
+    assert table["condition"].tolist() == ["control", "keep-half"]
+
+
 def test_projections_do_not_mix(cells: pd.DataFrame) -> None:
     table = intervention_table(cells, "add", "gradient").set_index("condition")
     assert table.loc["freeze", "42"] == "200"
