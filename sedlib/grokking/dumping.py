@@ -1,14 +1,19 @@
-"""Rows computed from a run's checkpoints: gradients on one fixed batch, and updates between checkpoints.
+"""Rows computed from a run's checkpoints: gradients on one fixed batch, updates between checkpoints, the ladder.
 
 Shapes: rows are ``[params]``, the attention slots.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from sedlib.gradients import task_gradients
 from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.ladder import clipped_gradient, last_step, next_batches, update_without_decay
 from sedlib.grokking.params import GradientBatchParams
 from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.tasks import all_pairs, answers, draw
@@ -17,39 +22,75 @@ from sedlib.progress import track
 from sedlib.randomness import generator
 from sedlib.store import append, growing, provenance
 
+Rows = dict[str, Float[Tensor, " params"]]
+"""One row of each stream, by the stream's name."""
+
 
 def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams) -> None:
     r"""Write the rows of every stream.
 
     - ``gradient/<op>``: :math:`g_t^{(o)} = \nabla_\theta L_o(\theta_t; B)` on the fixed batch B;
     - ``gradient/total``: their sum, where the run has several operations;
-    - ``update``: :math:`\delta_t = \theta_t - \theta_{t-1}`, from the second checkpoint on.
+    - ``update``: :math:`\delta_t = \theta_t - \theta_{t-1}`, from the second checkpoint on;
+    - ``ladder/<rung>``: what lies between the two, see ``ladder.py``.
     """
-    experiment, layout = checkpoints.experiment, checkpoints.layout
-    ops, p = experiment.run.ops, experiment.data.p
-    available = all_pairs(ops, p) if settings.pairs == "all" else checkpoints.pairs(settings.pairs)
-    batch = draw(available, settings.size, generator(settings.seed, "gradient batch"))
-    device = checkpoints.model.token.device
-    pairs, targets = batch.to(device), answers(ops, batch, p).to(device)
-
-    for parameter in layout.of(checkpoints.model).values():
-        parameter.requires_grad_(True)
+    steps, size = checkpoints.steps, checkpoints.layout.size
+    batch = fixed_batch(checkpoints, settings)
     with GRADIENTS.create(path, provenance(checkpoints.file, settings.model_dump_json())) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.numpy()
-        streams = {op: growing(file, f"gradient/{op}", (layout.size,)) for op in ops}
-        total = growing(file, "gradient/total", (layout.size,)) if len(ops) > 1 else None
-        update = growing(file, "update", (layout.size,))
-        before = None
-        for index, _ in enumerate(track(checkpoints.steps, len(checkpoints.steps), "dump", "step {:,}".format)):
-            model = checkpoints.load(index)
-            losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
-            rows = task_gradients(losses, model, layout)
-            for op, row in rows.items():
-                append(streams[op], row.cpu().numpy())
-            if total is not None:
-                append(total, torch.stack(list(rows.values())).sum(0).cpu().numpy())
-            theta = layout.flatten(model.state_dict())
-            if before is not None:
-                append(update, (theta - before).cpu().numpy())
-            before = theta
+        streams: dict[str, h5py.Dataset] = {}
+        both = zip(steps, gradients_on(checkpoints, batch), motions(checkpoints), strict=True)
+        for _, gradients, moved in track(both, len(steps), "dump", lambda rows: f"step {rows[0]:,}"):
+            for name, row in {**gradients, **moved}.items():
+                if name not in streams:
+                    streams[name] = growing(file, name, (size,))
+                append(streams[name], row.cpu().numpy())
+
+
+def fixed_batch(checkpoints: RunCheckpoints, settings: GradientBatchParams) -> Int64[Tensor, "batch 2"]:
+    """The pairs B, drawn once for all checkpoints."""
+    ops, p = checkpoints.experiment.run.ops, checkpoints.experiment.data.p
+    available = all_pairs(ops, p) if settings.pairs == "all" else checkpoints.pairs(settings.pairs)
+    return draw(available, settings.size, generator(settings.seed, "gradient batch"))
+
+
+def gradients_on(checkpoints: RunCheckpoints, batch: Int64[Tensor, "batch 2"]) -> Iterator[Rows]:
+    """At each checkpoint, the gradient of each operation's loss on ``batch``, and their total if there are several."""
+    ops, p = checkpoints.experiment.run.ops, checkpoints.experiment.data.p
+    device = checkpoints.model.token.device
+    pairs, targets = batch.to(device), answers(ops, batch, p).to(device)
+    for index in range(len(checkpoints.steps)):
+        model = checkpoints.load(index).requires_grad_(True)
+        losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
+        rows = {f"gradient/{op}": row for op, row in task_gradients(losses, model, checkpoints.layout).items()}
+        if len(ops) > 1:
+            rows["gradient/total"] = torch.stack(list(rows.values())).sum(0)
+        model.requires_grad_(False)
+        yield rows
+
+
+def motions(checkpoints: RunCheckpoints) -> Iterator[Rows]:
+    """At each checkpoint, the ladder's rows and the update; at the first, which nothing led to, the gradient alone."""
+    experiment, layout, steps = checkpoints.experiment, checkpoints.layout, checkpoints.steps
+    ops, p, settings = experiment.run.ops, experiment.data.p, experiment.optimizer
+    device = checkpoints.model.token.device
+    train_pairs = checkpoints.pairs("train")
+    before = None
+    for index, chosen in enumerate(next_batches(experiment, len(train_pairs), steps)):
+        model = checkpoints.load(index).requires_grad_(True)
+        pairs = train_pairs[chosen]
+        targets = answers(ops, pairs, p).to(device)
+        rungs = {"minibatch-gradient": clipped_gradient(model, layout, pairs.to(device), targets, settings.clip_norm)}
+        model.requires_grad_(False)
+        theta = layout.flatten(model.state_dict())
+        rows = {}
+        if before is not None:
+            rows["update"] = theta - before
+            moments = (checkpoints.file[f"optimizer/{name}"][index] for name in ("exp_avg", "exp_avg_sq"))
+            exp_avg, exp_avg_sq = (torch.from_numpy(moment).to(device) for moment in moments)
+            rungs |= last_step(theta, exp_avg, exp_avg_sq, steps[index], settings)
+            n_steps = steps[index] - steps[index - 1]
+            rungs["update-without-decay"] = update_without_decay(theta, before, n_steps, settings)
+        before = theta
+        yield rows | {f"ladder/{rung}": row for rung, row in rungs.items()}

@@ -124,7 +124,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":
-        problems = [*self._rank(), *self._windows(), *self._pairs(), *self._intervention_runs()]
+        problems = [*self._rank(), *self._windows(), *self._pairs(), *self._decay(), *self._intervention_runs()]
         if problems:
             raise ValueError("; and ".join(problems))
         return self
@@ -162,6 +162,14 @@ class Params(Section):
         ):
             if wanted > there:
                 yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
+
+    def _decay(self) -> Iterator[str]:
+        decayed = self.optimizer.lr * self.optimizer.weight_decay
+        if decayed >= 1:
+            yield (
+                f"optimizer.lr × optimizer.weight_decay = {decayed:g} would erase the weights at every step; "
+                "choose a product below 1"
+            )
 
     def _intervention_runs(self) -> Iterator[str]:
         for key in ("runs", "varied_runs"):

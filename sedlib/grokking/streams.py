@@ -11,23 +11,39 @@ import h5py
 
 from sedlib.store import Dataset, Schema
 
+_ROWS, _ARRIVALS = ("steps", "params"), ("intervals", "params")
+_GRADIENT = Dataset(
+    _ROWS,
+    "float32",
+    "loss gradient at each checkpoint, by operation; `gradient/total` is their sum where there are several",
+)
+LADDER = {
+    "minibatch-gradient": Dataset(
+        _ROWS, "float32", "clipped gradient of the summed losses on the training batch of the step that follows"
+    ),
+    "momentum": Dataset(_ARRIVALS, "float32", "AdamW's first moment after the step that led to the checkpoint"),
+    "adam-direction": Dataset(
+        _ARRIVALS, "float32", "that moment, bias-corrected and divided by the root of the second"
+    ),
+    "step-without-decay": Dataset(_ARRIVALS, "float32", "the same times minus the learning rate"),
+    "step": Dataset(_ARRIVALS, "float32", "the step that led to the checkpoint, weight decay included"),
+    "update-without-decay": Dataset(_ARRIVALS, "float32", "the update, what weight decay did over its steps taken out"),
+}
+"""The estimator ladder's rows, from the gradient towards the update."""
 GRADIENTS = Schema(
     "gradients",
-    1,
+    2,
     "dump",
     {
         "steps": Dataset(("steps",), "int64", "as in the checkpoints"),
         "batch": Dataset(("batch", "operands"), "int64", "the fixed pairs that every gradient is taken on"),
-        "gradient/*": Dataset(
-            ("steps", "params"),
-            "float32",
-            "loss gradient at each checkpoint, by operation; `gradient/total` is their sum where there are several",
-        ),
+        "gradient/*": _GRADIENT,
         "update": Dataset(
-            ("intervals", "params"),
+            _ARRIVALS,
             "float32",
             "difference of the attention slots between successive checkpoints",
         ),
+        **{f"ladder/{name}": dataset for name, dataset in LADDER.items()},
     },
 )
 
@@ -39,29 +55,30 @@ class Stream:
     name: str
     rows: h5py.Dataset
     first_checkpoint: int
-    """Checkpoint of row 0: an update belongs to the checkpoint it leads to."""
+    """Checkpoint of row 0: an update, or a step, belongs to the checkpoint it leads to."""
 
     @property
     def op(self) -> str | None:
-        """The operation whose loss the stream belongs to; none for update and gradient/total."""
+        """The operation whose loss the stream belongs to; none for a stream that all operations share."""
         kind, _, op = self.name.partition("/")
         return op if kind == "gradient" and op != "total" else None
 
 
 def read_streams(file: h5py.File) -> Iterator[Stream]:
-    """The streams of an open gradients file: update, each operation's gradient, their total.
+    """The streams of an open gradients file: update, each operation's gradient, their total, the ladder's.
 
     Raises
     ------
     ArtifactError
-        A stream is missing, or there is not one update between each two checkpoints.
+        A stream is missing, or has not a row for each checkpoint, or for each interval between two.
     """
-    intervals = len(file["steps"]) - 1
-    if len(file["update"]) != intervals:
-        raise GRADIENTS.error(file.filename, f"{len(file['update'])} updates for {intervals} intervals")
-    yield Stream("update", file["update"], first_checkpoint=1)
     ops = json.loads(file.attrs["run"])["run"]["ops"]
-    for name in [*ops, "total"] if len(ops) > 1 else ops:
-        if name not in file["gradient"]:
-            raise GRADIENTS.error(file.filename, f"no dataset 'gradient/{name}'")
-        yield Stream(f"gradient/{name}", file[f"gradient/{name}"], first_checkpoint=0)
+    gradients = [f"gradient/{name}" for name in ([*ops, "total"] if len(ops) > 1 else ops)]
+    for name in ["update", *gradients, *(f"ladder/{rung}" for rung in LADDER)]:
+        if name not in file:
+            raise GRADIENTS.error(file.filename, f"no dataset {name!r}")
+        rows = file[name]
+        first_checkpoint = 1 if GRADIENTS.datasets.get(name, _GRADIENT).axes == _ARRIVALS else 0
+        if len(rows) != len(file["steps"]) - first_checkpoint:
+            raise GRADIENTS.error(file.filename, f"{len(rows)} rows of {name!r} for {len(file['steps'])} checkpoints")
+        yield Stream(name, rows, first_checkpoint)

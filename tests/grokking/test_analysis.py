@@ -21,7 +21,7 @@ from sedlib.grokking.probing import Probes, measured_checkpoints
 from sedlib.grokking.readouts import CENTROIDS, write_centroids
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import BASES, write_bases
-from sedlib.grokking.streams import GRADIENTS, read_streams
+from sedlib.grokking.streams import GRADIENTS, LADDER, read_streams
 from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.grokking.training import Data, train
 from sedlib.randomness import generator
@@ -30,7 +30,9 @@ from tests.grokking.test_training import CPU, experiment
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
 PROBES, RANDOM = ProbeParams(count=16), RandomDirectionParams(count=3)
-STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total"]
+STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total", *(f"ladder/{rung}" for rung in LADDER)]
+LEADING_THERE = {"update", *(f"ladder/{rung}" for rung in LADDER if rung != "minibatch-gradient")}
+"""Streams whose rows belong to the checkpoint that a step led to: none led to the first."""
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +101,8 @@ def test_bases_belong_to_the_right_checkpoints(
     with BASES.open(tmp_path / "bases.h5") as bases:
         for stream in read_streams(gradients):
             group = bases[f"streams/{stream.name}/window-3"]
-            first_row = 1 if stream.name == "update" else 0
             used_at = group["checkpoint"][:].tolist()
-            assert used_at == [first_row + shift + i for i in range(len(stream.rows) - 2)]
+            assert used_at == [stream.first_checkpoint + shift + i for i in range(len(stream.rows) - 2)]
             for index, end in enumerate(group["window_end"][:].tolist()):
                 expected, singular_values = dense_svd_basis(stream.rows[:], end, 3, 2)
                 found = group["coefficients"][index] @ stream.rows[end - 2 : end + 1]
@@ -116,7 +117,7 @@ def test_bases_belong_to_the_right_checkpoints(
 @pytest.mark.parametrize(
     ("name", "rows", "message"),
     [
-        ("update", slice(0, 5), "found 5 updates for 8 intervals"),
+        ("update", slice(0, 5), "found 5 rows of 'update' for 9 checkpoints"),
         ("gradient/mul", None, "no dataset 'gradient/mul'"),
     ],
 )
@@ -244,7 +245,7 @@ def test_only_whole_windows_are_measured(checkpoints: RunCheckpoints, gradients:
         )
     first = table.groupby(["stream", "window"])["step"].min()
     assert first.to_dict() == {
-        (stream, window): 5 * ((window - 1) + (stream == "update")) for stream in STREAMS for window in (1, 3)
+        (stream, window): 5 * ((window - 1) + (stream in LEADING_THERE)) for stream in STREAMS for window in (1, 3)
     }
     assert (table["n_random"] == 3).all()
     np.testing.assert_allclose(table["ratio"], table["response"] / table["baseline_median"], rtol=1e-5)
