@@ -90,6 +90,12 @@ def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes
     )
 
 
+def principal_components(centroids: Float[Tensor, "probes inputs"], count: int) -> Float64[Tensor, "probes count"]:
+    """Scores of the probes on the top principal directions of the centred centroids; signs are arbitrary."""
+    left, sizes, _ = torch.linalg.svd(_centred(centroids), full_matrices=False)
+    return left[:, :count] * sizes[:count]
+
+
 def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float64[Tensor, " components"]:
     return torch.linalg.svdvals(_centred(centroids))
 

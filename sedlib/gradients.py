@@ -1,9 +1,9 @@
-"""Loss gradients of selected parameters, one row per task.
+"""Loss gradients of selected parameters: a row per task, or a row per example.
 
 Shapes: a row is ``[params]`` in the order of a ParamLayout.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -48,3 +48,42 @@ def task_gradients(
             }
         )
     return rows
+
+
+LossAt = Callable[..., Tensor]
+"""Maps θ ``[params]`` and one example, a tensor for each of its parts, to its loss, a scalar."""
+
+
+def per_example_gradients(
+    loss_at: LossAt, theta: Float[Tensor, " params"], examples: Sequence[Tensor], block: int = 64
+) -> Float[Tensor, "examples params"]:
+    r"""Gradient :math:`g_i = \nabla_\theta \ell_i(\theta)` of every example's own loss.
+
+    ``examples`` holds a tensor for each part of an example (inputs, targets), examples along the first axis.
+
+    Memory: the result, and what ``block`` examples take: as many rows again, and the activations of a block.
+
+    Raises
+    ------
+    ValueError
+        The parts are of different lengths.
+    """
+    require_equal_lengths(examples)
+    gradient = torch.func.vmap(torch.func.grad(loss_at), in_dims=(None, *[0] * len(examples)))
+    rows = torch.empty(len(examples[0]), len(theta), dtype=theta.dtype, device=theta.device)
+    for start in range(0, len(rows), block):
+        rows[start : start + block] = gradient(theta, *(part[start : start + block] for part in examples))
+    return rows
+
+
+def require_equal_lengths(examples: Sequence[Tensor]) -> None:
+    """Refuse parts of examples that do not belong together.
+
+    Raises
+    ------
+    ValueError
+        There is no part, or the parts are of different lengths.
+    """
+    lengths = [len(part) for part in examples]
+    if len(set(lengths)) != 1:
+        raise ValueError(f"every part of the examples must have the same length, got {lengths}")

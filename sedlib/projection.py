@@ -120,3 +120,14 @@ class RollingHistory:
 def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
     """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal."""
     return torch.linalg.svdvals((first @ second.T).double().cpu()).mean()
+
+
+def principal_angles(
+    first: Float[Tensor, "first params"], second: Float[Tensor, "second params"]
+) -> Float64[Tensor, " angles"]:
+    r"""Angles between the spans of two orthonormal bases in degrees, ascending; as many as the smaller has rows.
+
+    :math:`\arccos \sigma_i(V_1 V_2^\top)`; angles below about 0.03° are lost in float32.
+    """
+    cosines = torch.linalg.svdvals((first.double() @ second.double().T).cpu())
+    return cosines.clamp(max=1).arccos().rad2deg()

@@ -1,15 +1,18 @@
-"""Coupling ratios of a run: every stream's bases at the measured checkpoints.
+"""Coupling ratios of a run: bases of its streams, measured at the same checkpoints in the same way.
 
-Shapes: responses are ``[directions, tasks]``.
+Shapes: directions are ``[directions, params]``, responses ``[directions, tasks]``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import h5py
+import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from sedlib.bases import directions
+from sedlib.bases import RollingBases, directions
 from sedlib.coupling import (
     Baseline,
     CentroidsAt,
@@ -21,92 +24,131 @@ from sedlib.coupling import (
     random_directions,
 )
 from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.params import ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.params import Params, ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
 from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.spectra import read_bases
-from sedlib.grokking.streams import Stream, read_streams
+from sedlib.grokking.streams import Stream
 from sedlib.progress import track
 from sedlib.randomness import generator
+
+StreamBases = tuple[Stream, list[tuple[RollingBases, list[int]]]]
+"""A stream with its bases for every window size, and the checkpoint at which each basis is used."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How a coupling ratio is measured."""
+
+    probes: ProbeParams
+    centroid: CentroidKind
+    response: ResponseParams
+    random_directions: RandomDirectionParams
+
+    @classmethod
+    def of(cls, params: Params) -> "Measurement":
+        """As params.yaml describes it."""
+        return cls(params.probes, params.centroid, params.response, params.random_directions)
+
+
+class CheckpointResponses:
+    """Responses at one checkpoint, along any direction; shares probes and random directions with the others."""
+
+    def __init__(self, checkpoints: RunCheckpoints, index: int, probes: Probes, measurement: Measurement) -> None:
+        self.ops, self.layout = checkpoints.experiment.run.ops, checkpoints.layout
+        self.step = checkpoints.steps[index]
+        self.model, self.probes, self.measurement = checkpoints.load(index), probes, measurement
+        self.theta = self.layout.flatten(self.model.state_dict())
+
+    def along(self, vectors: Float[Tensor, "directions params"], op: str | None) -> Float[Tensor, "directions tasks"]:
+        """Responses of the centroids of ``op`` alone, or of all operations, to each direction."""
+        tasks = slice(None) if op is None else slice(self.ops.index(op), self.ops.index(op) + 1)
+        at = centroid_function(self.model, self.layout, self.probes, self.measurement.centroid, tasks)
+        respond = _response(at, self.theta, self.measurement.response)
+        return torch.stack([respond(vector) for vector in vectors.to(self.theta.device)])
+
+    def baseline(self, random: Float[Tensor, "random params"]) -> Baseline:
+        """Response to the random directions.
+
+        Raises
+        ------
+        ParamsError
+            The response is lost in rounding.
+        """
+        try:
+            return random_baseline(self.along(random, None))
+        except ValueError as error:
+            raise ParamsError(
+                f"step {self.step}: {error}; choose a larger response.epsilon, or response.kind: jvp"
+            ) from error
+
+    def ratios(
+        self, vectors: Float[Tensor, "directions params"], op: str | None, baseline: Baseline
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a tidy table: one per operation and direction."""
+        measured = self.ops if op is None else [op]
+        chosen = [self.ops.index(name) for name in measured]
+        own = Baseline(baseline.median[chosen], baseline.mean[chosen], baseline.count)
+        responses = self.along(vectors, op)
+        ratios, _ = coupling_ratios(responses, own)
+        for task, name in enumerate(measured):
+            for direction in range(len(vectors)):
+                yield {
+                    "op": name,
+                    "direction": direction + 1,
+                    "response": float(responses[direction, task]),
+                    "baseline_median": float(own.median[task]),
+                    "baseline_mean": float(own.mean[task]),
+                    "n_random": own.count,
+                    "ratio": float(ratios[direction, task]),
+                }
 
 
 def measure_coupling(
     checkpoints: RunCheckpoints,
-    gradients: h5py.File,
-    bases: h5py.File,
-    probe_settings: ProbeParams,
-    kind: CentroidKind,
-    response_settings: ResponseParams,
-    random_settings: RandomDirectionParams,
+    streams: Iterable[StreamBases],
+    measurement: Measurement,
     count: int | Literal["all"],
+    baselines: Mapping[int, Baseline] | None = None,
+    label: str = "coupling",
 ) -> Iterator[dict[str, Any]]:
     """Rows of a tidy table: one per step, operation, stream, window and direction of the basis.
 
     A stream of one operation's gradients is measured on that operation's centroids, a shared stream on every
-    operation's. A window that is not whole at a checkpoint has no basis there and no row.
+    operation's. A window that is not whole at a checkpoint has no basis there and no row. ``baselines`` by step
+    are measured unless they are given.
     """
-    ops, layout = checkpoints.experiment.run.ops, checkpoints.layout
-    probes = Probes.of(checkpoints, probe_settings)
-    device = checkpoints.model.token.device
-    random = random_directions(
-        random_settings.count, layout.size, generator(random_settings.seed, "random directions")
-    ).to(device)
-    streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients)]
+    streams = list(streams)
+    probes = Probes.of(checkpoints, measurement.probes)
     measured = measured_checkpoints(len(checkpoints.steps), count)
-
-    for index in track(measured, len(measured), "coupling", lambda index: f"step {checkpoints.steps[index]:,}"):
-        model, step = checkpoints.load(index), checkpoints.steps[index]
-        theta = layout.flatten(model.state_dict())
-        along = {
-            tasks: _response(centroid_function(model, layout, probes, kind, slice(*tasks)), theta, response_settings)
-            for tasks in {_tasks(stream, ops) for stream, _ in streams} | {(0, len(ops))}
-        }
-        baseline = _baseline(torch.stack([along[0, len(ops)](direction) for direction in random]), step)
+    random = drawn_directions(checkpoints, measurement.random_directions) if baselines is None else None
+    for index in track(measured, len(measured), label, lambda index: f"step {checkpoints.steps[index]:,}"):
+        responses = CheckpointResponses(checkpoints, index, probes, measurement)
+        baseline = responses.baseline(random) if random is not None else (baselines or {})[responses.step]
         for stream, windows in streams:
-            tasks = _tasks(stream, ops)
             for basis, used_at in windows:
-                if index not in used_at:
-                    continue
-                vectors = directions(stream.rows, basis, used_at.index(index)).to(device)
-                found = torch.stack([along[tasks](vector) for vector in vectors])
-                labels = {"step": step, "stream": stream.name, "window": basis.window}
-                yield from _rows(labels, ops, range(*tasks), found, baseline)
+                if index in used_at:
+                    vectors = directions(stream.rows, basis, used_at.index(index))
+                    labels = {"step": responses.step, "stream": stream.name, "window": basis.window}
+                    yield from ({**labels, **row} for row in responses.ratios(vectors, stream.op, baseline))
 
 
-def _tasks(stream: Stream, ops: list[str]) -> tuple[int, int]:
-    """First and last + 1 of the operations on which a stream is measured."""
-    if stream.op is None:
-        return 0, len(ops)
-    return ops.index(stream.op), ops.index(stream.op) + 1
+def drawn_directions(checkpoints: RunCheckpoints, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:
+    """The random directions of the baseline, on the device."""
+    drawn = random_directions(settings.count, checkpoints.layout.size, generator(settings.seed, "random directions"))
+    return drawn.to(checkpoints.model.token.device)
 
 
-def _response(centroids_at: CentroidsAt, theta: torch.Tensor, settings: ResponseParams) -> Response:
+def measured_baselines(coupling: pd.DataFrame, ops: list[str]) -> dict[int, Baseline]:
+    """Baselines by step, as a table of coupling ratios holds them."""
+    columns = ["baseline_median", "baseline_mean", "n_random"]
+    found = {}
+    for step, rows in coupling.groupby("step"):
+        median, mean, count = rows.groupby("op")[columns].first().loc[ops].to_numpy().T
+        found[int(str(step))] = Baseline(torch.tensor(median).float(), torch.tensor(mean).float(), int(count[0]))
+    return found
+
+
+def _response(centroids_at: CentroidsAt, theta: Tensor, settings: ResponseParams) -> Response:
     if settings.kind == "jvp":
         return jvp(centroids_at, theta)
     return central_difference(centroids_at, theta, settings.epsilon)
-
-
-def _baseline(responses: torch.Tensor, step: int) -> Baseline:
-    try:
-        return random_baseline(responses)
-    except ValueError as error:
-        raise ParamsError(f"step {step}: {error}; choose a larger response.epsilon, or response.kind: jvp") from error
-
-
-def _rows(
-    labels: dict[str, Any], ops: list[str], tasks: range, responses: torch.Tensor, baseline: Baseline
-) -> Iterator[dict[str, Any]]:
-    own = Baseline(baseline.median[tasks.start : tasks.stop], baseline.mean[tasks.start : tasks.stop], baseline.count)
-    ratios, _ = coupling_ratios(responses, own)
-    for column, task in enumerate(tasks):
-        for direction in range(len(responses)):
-            yield {
-                **labels,
-                "op": ops[task],
-                "direction": direction + 1,
-                "response": float(responses[direction, column]),
-                "baseline_median": float(own.median[column]),
-                "baseline_mean": float(own.mean[column]),
-                "n_random": own.count,
-                "ratio": float(ratios[direction, column]),
-            }

@@ -84,7 +84,7 @@ def motions(checkpoints: RunCheckpoints) -> Iterator[Rows]:
         rungs = {"minibatch-gradient": clipped_gradient(model, layout, pairs.to(device), targets, settings.clip_norm)}
         model.requires_grad_(False)
         theta = layout.flatten(model.state_dict())
-        rows = {}
+        rows: Rows = {}
         if before is not None:
             rows["update"] = theta - before
             moments = (checkpoints.file[f"optimizer/{name}"][index] for name in ("exp_avg", "exp_avg_sq"))

@@ -4,6 +4,7 @@ Shapes: rows and moments are ``[params]``, the attention slots. η is the learni
 """
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -43,7 +44,7 @@ def clipped_gradient(
     model.zero_grad()
     task_losses(model, pairs, answers).sum().backward()
     nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    return layout.flatten({name: parameter.grad for name, parameter in layout.of(model).items()})
+    return layout.flatten({name: cast("Tensor", parameter.grad) for name, parameter in layout.of(model).items()})
 
 
 def last_step(

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sedlib.grokking.axes import AXES, AblationParams, varied
 from sedlib.grokking.cells import InterventionParams
 from sedlib.grokking.experiment import (
     DataParams,
@@ -18,7 +19,7 @@ from sedlib.grokking.experiment import (
     Seed,
     StoppingParams,
 )
-from sedlib.grokking.operations import operands, train_size
+from sedlib.grokking.operations import OPERATIONS, operands, train_size
 from sedlib.grokking.schema import PARAMS_FILE, ParamsError, Section, read_yaml, validated
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -61,6 +62,12 @@ class RandomDirectionParams(Section):
     seed: Seed = Field(0, description="Seed of the draw.")
 
 
+class SingleStepParams(Section):
+    """Bases from one checkpoint alone, at three phases of training."""
+
+    runs: list[str] = Field([], description="Runs whose per-example gradients are decomposed.")
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -82,6 +89,8 @@ class Params(Section):
     probes: ProbeParams = ProbeParams()
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()
+    ablation: AblationParams = AblationParams()
+    single_step: SingleStepParams = SingleStepParams()
     interventions: InterventionParams = InterventionParams()
     model: ModelParams = ModelParams()
     data: DataParams = DataParams()
@@ -124,7 +133,15 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":
-        problems = [*self._rank(), *self._windows(), *self._pairs(), *self._decay(), *self._intervention_runs()]
+        problems = [
+            *self._rank(),
+            *self._windows(),
+            *self._pairs(),
+            *self._decay(),
+            *self._modulus(),
+            *self._listed_runs(),
+        ]
+        problems = problems or list(self._ablation_values())
         if problems:
             raise ValueError("; and ".join(problems))
         return self
@@ -171,8 +188,36 @@ class Params(Section):
                 "choose a product below 1"
             )
 
-    def _intervention_runs(self) -> Iterator[str]:
-        for key in ("runs", "varied_runs"):
-            for name in getattr(self.interventions, key):
-                if name not in self.runs:
-                    yield f"interventions.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
+    def _modulus(self) -> Iterator[str]:
+        p = self.data.p
+        if any(p % divisor == 0 for divisor in range(2, p)):
+            for name, run in self.runs.items():
+                if any(OPERATIONS[op].nonzero for op in run.ops):
+                    yield (
+                        f"data.p = {p} is not prime, so that run {name} multiplies in no group and has no discrete "
+                        "logarithm; choose a prime"
+                    )
+                    return
+
+    def _listed_runs(self) -> Iterator[str]:
+        for section, keys in (
+            ("interventions", ("runs", "varied_runs")),
+            ("ablation", ("runs",)),
+            ("single_step", ("runs",)),
+        ):
+            for key in keys:
+                for name in getattr(getattr(self, section), key):
+                    if name not in self.runs:
+                        yield f"{section}.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
+
+    def _ablation_values(self) -> Iterator[str]:
+        for axis in AXES:
+            for value in getattr(self.ablation, axis):
+                try:
+                    self.varied(axis, value)
+                except ValidationError as error:
+                    yield f"ablation.{axis} has {value!r}, but {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+
+    def varied(self, axis: str, value: Any) -> "Params":
+        """These parameters with one axis of the ablation changed, and nothing ablated further."""
+        return type(self).model_validate(varied(self.model_dump(), axis, value))

@@ -59,14 +59,14 @@ def write_bases(
             by_window = {size: _bases(gradients, stream, products, size, min(rank, size)) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
-                group["checkpoint"] = _checkpoints(stream, bases, alignment)
+                group["checkpoint"] = used_at(stream, bases, alignment)
                 group["window_end"] = bases.window_end.numpy()
                 group["coefficients"] = bases.coefficients.numpy()
                 group["singular_values"] = bases.singular_values.numpy()
             spectra += [
                 {"step": int(steps[checkpoint]), "stream": stream.name, "window": window, **reading}
                 for checkpoint, reading in zip(
-                    _checkpoints(stream, by_window[window], alignment),
+                    used_at(stream, by_window[window], alignment),
                     _readings(products, by_window[window]),
                     strict=True,
                 )
@@ -91,7 +91,7 @@ def _bases(gradients: h5py.File, stream: Stream, products: torch.Tensor, window:
         raise ParamsError(f"{gradients.filename}, stream {stream.name}: {error}") from error
 
 
-def _checkpoints(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:
+def used_at(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:
     """The checkpoint at which each basis is used."""
     rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
     return (rows + stream.first_checkpoint).tolist()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h5py
+import numpy as np
 
 from sedlib.store import Dataset, Schema
 
@@ -50,10 +51,10 @@ GRADIENTS = Schema(
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream of an open gradients file."""
+    """One stream, of an open gradients file or in memory."""
 
     name: str
-    rows: h5py.Dataset
+    rows: h5py.Dataset | np.ndarray
     first_checkpoint: int
     """Checkpoint of row 0: an update, or a step, belongs to the checkpoint it leads to."""
 

@@ -1,11 +1,14 @@
 """The tidy tables of one run, and the two quantities that all of the report is made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from sedlib.errors import UserError
+
+WRITERS = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
+"""The stage that writes each table."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,31 @@ class RunResults:
         UserError
             One is missing or unreadable; the message names the file and the remedy.
         """
-        writers = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
-        tables = {}
-        for name, stage in writers.items():
-            path = folder / f"{name}.csv"
-            if not path.exists():
-                raise UserError(f"{path} is missing; run `dvc repro {stage}@{folder.name}`")
-            try:
-                tables[name] = pd.read_csv(path)
-            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-                raise UserError(
-                    f"{path} is not a readable table ({error}); restore it with `dvc checkout --force {path}`"
-                ) from error
-        return cls(**tables)
+        return cls(**{field.name: read_table(folder, field.name) for field in fields(cls)})
 
     @property
     def ops(self) -> list[str]:
         """Operations of the run, in its order."""
         return list(self.training["op"].unique())
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """The table ``name`` of the run whose results are in ``folder``.
+
+    Raises
+    ------
+    UserError
+        It is missing or unreadable; the message names the file and the remedy.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        raise UserError(f"{path} is missing; run `dvc repro {WRITERS[name]}@{folder.name}`")
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not a readable table ({error}); restore it with `dvc checkout --force {path}`"
+        ) from error
 
 
 def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:

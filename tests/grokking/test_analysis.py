@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from sedlib.centroids import full_scores, logit_scores
 from sedlib.coupling import random_directions
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.couplings import measure_coupling
+from sedlib.grokking.couplings import Measurement, measure_coupling
 from sedlib.grokking.dumping import write_streams
 from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.probing import Probes, measured_checkpoints
 from sedlib.grokking.readouts import CENTROIDS, write_centroids
 from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.spectra import BASES, write_bases
+from sedlib.grokking.spectra import BASES, read_bases, write_bases
 from sedlib.grokking.streams import GRADIENTS, LADDER, read_streams
 from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.grokking.training import Data, train
@@ -30,6 +30,16 @@ from tests.grokking.test_training import CPU, experiment
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
 PROBES, RANDOM = ProbeParams(count=16), RandomDirectionParams(count=3)
+
+
+def coupling_table(
+    checkpoints: RunCheckpoints, gradients: h5py.File, bases: h5py.File, response: ResponseParams
+) -> pd.DataFrame:
+    """The coupling stage's table, every checkpoint measured."""
+    streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients)]
+    return pd.DataFrame(measure_coupling(checkpoints, streams, Measurement(PROBES, "logit", response, RANDOM), "all"))
+
+
 STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total", *(f"ladder/{rung}" for rung in LADDER)]
 LEADING_THERE = {"update", *(f"ladder/{rung}" for rung in LADDER if rung != "minibatch-gradient")}
 """Streams whose rows belong to the checkpoint that a step led to: none led to the first."""
@@ -140,10 +150,11 @@ def test_a_response_lost_in_rounding_is_refused(
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     monkeypatch.setattr("sedlib.grokking.couplings.random_directions", lambda n, size, _: torch.zeros(n, size))
-    with BASES.open(tmp_path / "bases.h5") as bases:
-        rows = measure_coupling(checkpoints, gradients, bases, PROBES, "logit", ResponseParams(), RANDOM, "all")
-        with pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"):
-            list(rows)
+    with (
+        BASES.open(tmp_path / "bases.h5") as bases,
+        pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),
+    ):
+        coupling_table(checkpoints, gradients, bases, ResponseParams())
 
 
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
@@ -201,7 +212,7 @@ def test_coupling_ratios_equal_a_slow_restatement(
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
         settings = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
-        table = pd.DataFrame(measure_coupling(checkpoints, gradients, bases, PROBES, "logit", settings, RANDOM, "all"))
+        table = coupling_table(checkpoints, gradients, bases, settings)
     model = checkpoints.load(6).double()
     layout = checkpoints.layout
     probes = Probes.of(checkpoints, PROBES)
@@ -240,9 +251,7 @@ def test_coupling_ratios_equal_a_slow_restatement(
 def test_only_whole_windows_are_measured(checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
-        table = pd.DataFrame(
-            measure_coupling(checkpoints, gradients, bases, PROBES, "logit", ResponseParams(), RANDOM, "all")
-        )
+        table = coupling_table(checkpoints, gradients, bases, ResponseParams())
     first = table.groupby(["stream", "window"])["step"].min()
     assert first.to_dict() == {
         (stream, window): 5 * ((window - 1) + (stream in LEADING_THERE)) for stream in STREAMS for window in (1, 3)

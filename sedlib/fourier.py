@@ -1,0 +1,89 @@
+r"""How much of a function on a cyclic group its frequencies explain.
+
+On :math:`\mathbb Z_n` the functions of frequency f are :math:`\cos(2\pi f x/n)` and :math:`\sin(2\pi f x/n)`,
+f = 1 … ⌊n/2⌋. Multiplication modulo a prime p is :math:`\mathbb Z_{p-1}` after the discrete logarithm.
+Source of the readouts: Nanda et al., arXiv 2301.05217.
+
+Shapes: elements of the group are ``[points]`` or pairs of them ``[points, 2]``, values ``[points, columns]``,
+functions ``[points, functions]``.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+RELATIVE_PRECISION = 1e-9
+
+
+def frequencies(n: int) -> range:
+    """Frequencies of real functions on the cyclic group of order n, without the constant."""
+    return range(1, n // 2 + 1)
+
+
+def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Float64[Tensor, "points 2"]:
+    """Cosine and sine of ``frequency`` at each element."""
+    angle = (elements * frequency % n).double() * (2 * math.pi / n)
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> Float64[Tensor, "points 8"]:
+    """All functions of ``frequency`` in a, in b, or in both: the characters of each and their four products.
+
+    The products span the characters of a + b and of a − b.
+    """
+    first, second = (characters(pairs[:, operand], n, frequency) for operand in (0, 1))
+    products = (first[:, :, None] * second[:, None, :]).flatten(1)
+    return torch.cat([first, second, products], dim=1)
+
+
+def part_in(
+    values: Float[Tensor, "points columns"], functions: Float64[Tensor, "points functions"]
+) -> Float64[Tensor, "points columns"]:
+    """Least-squares part of the centred values in the span of the centred functions, dependent ones allowed."""
+    left, sizes, _ = torch.linalg.svd(_centred(functions), full_matrices=False)
+    basis = left[:, sizes > RELATIVE_PRECISION * sizes.max().clamp(min=1)]
+    return basis @ (basis.T @ _centred(values))
+
+
+def explained(
+    values: Float[Tensor, "points columns"], functions: Float64[Tensor, "points functions"]
+) -> Float64[Tensor, " columns"]:
+    r""":math:`R^2` of each column: share of its variance in the span of the functions.
+
+    Raises
+    ------
+    ValueError
+        A column is constant, so that it has no variance to explain.
+    """
+    variance = _centred(values).square().sum(0)
+    if not (variance > 0).all():
+        raise ValueError("R² of a constant is not defined; leave constant columns out")
+    return part_in(values, functions).square().sum(0) / variance
+
+
+def discrete_logarithms(p: int) -> Int64[Tensor, " p"]:
+    """Exponent of every x in 1 … p − 1 to the smallest primitive root g: x = g^log(x) mod p. Entry 0 is −1: none.
+
+    Raises
+    ------
+    ValueError
+        p is not prime, so that there is no such logarithm for all x.
+    """
+    for root in range(1, p):
+        logarithms = torch.full((p,), -1)
+        power = 1
+        for exponent in range(p - 1):
+            if logarithms[power] >= 0:
+                break  # the powers come round before they met every x
+            logarithms[power] = exponent
+            power = power * root % p
+        if (logarithms[1:] >= 0).all():
+            return logarithms
+    raise ValueError(f"the discrete logarithm modulo {p} needs a prime")
+
+
+def _centred(values: Float[Tensor, "points columns"]) -> Float64[Tensor, "points columns"]:
+    values = values.double()
+    return values - values.mean(0)

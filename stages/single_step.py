@@ -1,0 +1,32 @@
+"""Compare one run's bases from single checkpoints with those from rows over time, at three phases."""
+
+from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.couplings import Measurement
+from sedlib.grokking.params import Params
+from sedlib.grokking.single_steps import measure_single_steps
+from sedlib.grokking.spectra import BASES
+from sedlib.grokking.streams import GRADIENTS
+from sedlib.grokking.workspace import Workspace, stage
+from sedlib.hardware import configure
+from sedlib.report.phases import phase_steps
+from sedlib.report.results import read_table
+from sedlib.store import require_same_run
+
+
+def main(run: Workspace) -> None:
+    params = Params.of_run(run.run)
+    phases = phase_steps(read_table(run.results, "training"), params.grok_threshold)
+    measurement = Measurement(params.probes, params.centroid, params.response, params.random_directions)
+    with (
+        RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
+        GRADIENTS.open(run.gradients) as gradients,
+        BASES.open(run.bases) as bases,
+    ):
+        require_same_run(checkpoints.file, gradients, bases)
+        ratios, angles = measure_single_steps(checkpoints, gradients, bases, phases, params.rank, measurement)
+    run.write_table("single_step", ratios)
+    run.write_table("single_step_angles", angles)
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)

@@ -1,0 +1,81 @@
+"""Bases from one checkpoint of a tiny run against a dense SVD of looped gradients."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.couplings import Measurement
+from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.single_steps import measure_single_steps
+from sedlib.grokking.spectra import BASES, write_bases
+from sedlib.grokking.streams import GRADIENTS
+from sedlib.grokking.tasks import answers
+from sedlib.grokking.training import Data, train
+from tests.grokking.test_training import CPU, experiment
+from tests.reference import looped_gradient, principal_cosines
+
+MEASUREMENT = Measurement(ProbeParams(count=16), "logit", ResponseParams(kind="jvp"), RandomDirectionParams(count=3))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, np.ndarray]]:
+    """Both tables of a tiny run, and by operation the centred gradients of its fixed batch at step 30."""
+    folder = tmp_path_factory.mktemp("run")
+    tiny = experiment()
+    data = Data.of(tiny, CPU)
+    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
+    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20))
+        with GRADIENTS.open(folder / "gradients.h5") as gradients:
+            write_bases(folder / "bases.h5", gradients, 3, 2, "trailing", CPU)
+            with BASES.open(folder / "bases.h5") as bases:
+                tables = measure_single_steps(checkpoints, gradients, bases, {"init": 0, "mid": 30}, 2, MEASUREMENT)
+            batch = torch.from_numpy(gradients["batch"][:])
+        model = checkpoints.load(6).double().requires_grad_(True)
+        rows = {}
+        for task, op in enumerate(["add", "mul"]):
+            rows[op] = np.stack(
+                [
+                    looped_gradient(
+                        lambda pair=pair, op=op, task=task: F.cross_entropy(  # type: ignore[misc]
+                            model(model.embed(pair[None]))[task], answers([op], pair[None], 7)[0]
+                        ),
+                        model,
+                        list(checkpoints.layout.names),
+                    ).numpy()
+                    for pair in batch
+                ]
+            )
+    return pd.DataFrame(tables[0]), pd.DataFrame(tables[1]), rows
+
+
+def test_every_estimator_is_measured_and_a_window_that_is_not_whole_is_left_out(measured: tuple) -> None:  # type: ignore[type-arg]
+    table = measured[0]
+    found = {phase: set(rows["estimator"]) for phase, rows in table.groupby("phase")}
+    alone = {"per-example", "lanczos", "mean-gradient"}
+    assert found == {"init": alone, "mid": alone | {"window"}}
+    assert table.groupby("phase")["step"].first().to_dict() == {"init": 0, "mid": 30}
+    assert table[table["estimator"] == "mean-gradient"]["direction"].eq(1).all()
+
+
+def test_angles_are_those_of_a_dense_svd(measured: tuple) -> None:  # type: ignore[type-arg]
+    _, angles, rows = measured
+    for op in ("add", "mul"):
+        mean = rows[op].mean(0)
+        _, _, right = np.linalg.svd(rows[op] - mean, full_matrices=False)
+        cosine = principal_cosines(right[:2], mean[None])[0]
+        found = angles[(angles["op"] == op) & (angles["step"] == 30)]
+        to_mean = found[found["second"] == "mean-gradient"]
+        np.testing.assert_allclose(to_mean["angle"], np.degrees(np.arccos(cosine)), atol=0.1)
+        np.testing.assert_allclose(to_mean["first_cosine"], abs(right[0] @ mean) / np.linalg.norm(mean), atol=2e-3)
+
+
+def test_lanczos_agrees_with_the_matrix(measured: tuple) -> None:  # type: ignore[type-arg]
+    table, angles, _ = measured
+    assert angles.loc[angles["second"] == "lanczos", "angle"].max() < 0.1
+    mean = table.groupby(["step", "op", "estimator"])["ratio"].mean().unstack()  # noqa: PD010
+    np.testing.assert_allclose(mean["lanczos"], mean["per-example"], rtol=1e-3)
