@@ -28,6 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     interventions = commands.add_parser("interventions", help="print the tables of the intervention cells there are")
     interventions.set_defaults(run=lambda _: print(intervention_tables()))
 
+    ablations = commands.add_parser("ablations", help="print what each ablated value makes of a run's coupling ratio")
+    ablations.set_defaults(run=lambda given: print(run_ablations(given.name)))
+    ablations.add_argument("name", metavar="RUN", help="name of a run under ablation.runs, such as add-42")
+
+    phases = commands.add_parser("phases", help="print single-checkpoint bases and both centroids at three phases")
+    phases.set_defaults(run=lambda given: print(run_phases(given.name)))
+    phases.add_argument("name", metavar="RUN", help="name of a run under single_step.runs, such as add-42")
+
+    seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
+    seeds.set_defaults(run=lambda _: print(all_seeds()))
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -67,6 +78,72 @@ def intervention_tables() -> str:
     from sedlib.report.interventions import as_text, grok_steps
 
     return as_text(grok_steps(INTERVENTION_TABLES))
+
+
+def run_ablations(name: str) -> str:
+    """A run's ablations as text.
+
+    Raises
+    ------
+    UserError
+        The run was not measured, or not ablated.
+    """
+    from sedlib.grokking.params import Params
+    from sedlib.grokking.workspace import Workspace
+    from sedlib.report.ablations import ablation_table
+    from sedlib.report.results import RunResults
+
+    folder = Workspace(name).results
+    table = ablation_table(RunResults.load(folder), folder, Params.load().grok_threshold)
+    return table.to_string(index=False, float_format="{:.4g}".format)
+
+
+def run_phases(name: str) -> str:
+    """A run's tables by phase as text: estimators from single checkpoints, and the definitions of the centroid.
+
+    Raises
+    ------
+    UserError
+        The run was not measured; the definitions are left out where they were not ablated.
+    """
+    from sedlib.grokking.params import Params
+    from sedlib.grokking.workspace import Workspace
+    from sedlib.report.phases import centroid_definitions, estimators
+    from sedlib.report.results import RunResults, read_table
+
+    folder = Workspace(name).results
+    tables = {
+        "bases from single checkpoints": estimators(
+            *(read_table(folder, f"single_step{part}") for part in ("", "_angles"))
+        )
+    }
+    ablation = folder / "ablation" / "centroid.csv"
+    if ablation.exists():
+        results, threshold = RunResults.load(folder), Params.load().grok_threshold
+        tables["logit and full centroid"] = centroid_definitions(
+            results, read_table(ablation.parent, "centroid"), threshold
+        )
+    return "\n\n".join(
+        f"{name}: {title}\n{table.to_string(index=False, na_rep='–', float_format='{:.3g}'.format)}"
+        for title, table in tables.items()
+    )
+
+
+def all_seeds() -> str:
+    """Means over seeds of whatever runs are finished.
+
+    Raises
+    ------
+    UserError
+        None is.
+    """
+    from sedlib.grokking.workspace import ARTIFACTS
+    from sedlib.report.seeds import as_text, over_seeds
+
+    files = sorted((ARTIFACTS / "results").glob("*/summary.json"))
+    if not files:
+        raise UserError("no run is finished; run `dvc repro figures`")
+    return as_text(over_seeds({file.parent.name: json.loads(file.read_text()) for file in files}))
 
 
 def run_summary(name: str) -> str:

@@ -5,7 +5,8 @@ import json
 from sedlib.atomic import replacing
 from sedlib.grokking.params import Params
 from sedlib.grokking.workspace import Workspace, stage
-from sedlib.report.figures import draw, save
+from sedlib.report.figures import draw
+from sedlib.report.panels import save
 from sedlib.report.results import RunResults
 from sedlib.report.summary import summarise
 
@@ -14,7 +15,7 @@ def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
     results = RunResults.load(run.results)
     save(draw(results, run.run, params.grok_threshold), run.results)
-    summary = summarise(results, params.grok_threshold)
+    summary = summarise(results, params.runs[run.run].seed, params.grok_threshold)
     with replacing(run.summary) as path:
         path.write_text(json.dumps(summary, indent=2) + "\n")
 

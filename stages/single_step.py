@@ -3,6 +3,7 @@
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import Measurement
 from sedlib.grokking.params import Params
+from sedlib.grokking.probing import measured_checkpoints
 from sedlib.grokking.single_steps import measure_single_steps
 from sedlib.grokking.spectra import BASES
 from sedlib.grokking.streams import GRADIENTS
@@ -15,7 +16,7 @@ from sedlib.store import require_same_run
 
 def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
-    phases = phase_steps(read_table(run.results, "training"), params.grok_threshold)
+    training = read_table(run.results, "training")
     measurement = Measurement(params.probes, params.centroid, params.response, params.random_directions)
     with (
         RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
@@ -23,6 +24,9 @@ def main(run: Workspace) -> None:
         BASES.open(run.bases) as bases,
     ):
         require_same_run(checkpoints.file, gradients, bases)
+        chosen = measured_checkpoints(len(checkpoints.steps), params.measured_checkpoints)
+        measured = [checkpoints.steps[index] for index in chosen]
+        phases = phase_steps(training, measured, params.grok_threshold)
         ratios, angles = measure_single_steps(checkpoints, gradients, bases, phases, params.rank, measurement)
     run.write_table("single_step", ratios)
     run.write_table("single_step_angles", angles)

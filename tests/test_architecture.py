@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from sedlib.grokking.axes import AXES
 from tests.imports import ROOT, direct_imports, import_closure, imported_modules
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
@@ -77,13 +78,19 @@ def test_a_stage_depends_on_exactly_the_code_it_imports(stage: str) -> None:
 @pytest.mark.parametrize("stage", stages())
 def test_a_stage_depends_on_exactly_the_parameters_it_reads(stage: str) -> None:
     """Training stages check their own sections alone, so that a new analysis parameter repeats no training."""
-    declared = set(stages()[stage]["params"])
+    declared = {name.removesuffix(".${key}") for name in stages()[stage].get("params", [])}
     experiment = {"model", "data", "optimizer", "stopping"}
     if stage == "train":
-        assert declared == {"runs.${key}"} | experiment
+        assert declared == {"runs"} | experiment
     elif stage.startswith("intervene"):
         own = {"interventions.window", "interventions.rank", "interventions.target"}
         assert declared == {"runs.${item.run}"} | experiment | own
+    elif stage == "ablate":  # changes one parameter at a time of all that the analysis has
+        declared.remove("ablation.${item.axis}")
+        assert declared == {axis.parameter.partition(".")[0] for axis in AXES.values()} | {
+            "random_directions",
+            "measured_checkpoints",
+        }
     else:
         tree = ast.parse(script_of(stage).read_text())
         assert declared == {

@@ -5,7 +5,7 @@ baseline wherever only the basis changes. Rows on another batch are computed in 
 4 N bytes per checkpoint and operation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import h5py
@@ -34,13 +34,14 @@ def ablate(
 ) -> Iterator[dict[str, Any]]:
     """Rows of a tidy table: those of the coupling stage for each operation's gradient, with ``axis`` and ``value``."""
     values = getattr(params.ablation, axis)
-    if axis == "rank":  # the first k of the longest basis are the basis of rank k
-        rows = list(_measured(axis, max(values), params, checkpoints, gradients, bases, coupling))
-        for value in values:
-            yield from ({"axis": axis, "value": value, **row} for row in rows if row["direction"] <= value)
-        return
+    nested = [value for value in values if axis == "rank" and value <= params.window]
+    if nested:  # the first k directions of the largest basis are the basis of rank k
+        rows = list(_measured(axis, max(nested), params, checkpoints, gradients, bases, coupling))
     for value in values:
-        found = _measured(axis, value, params, checkpoints, gradients, bases, coupling)
+        if value in nested:
+            found: Iterable[dict[str, Any]] = (row for row in rows if row["direction"] <= value)
+        else:
+            found = _measured(axis, value, params, checkpoints, gradients, bases, coupling)
         yield from ({"axis": axis, "value": value, **row} for row in found)
 
 

@@ -39,7 +39,7 @@ class AblationParams(Section):
 
     runs: list[str] = Field([], description="Runs whose gradient bases are ablated.")
     window: list[Positive] = Field([], description="Values of window; rank is lowered to a shorter one.")
-    rank: list[Positive] = Field([], description="Values of rank.")
+    rank: list[Positive] = Field([], description="Values of rank; one beyond window lengthens it.")
     alignment: list[Literal["trailing", "forward"]] = Field([], description="Values of alignment.")
     batch_size: list[Positive] = Field([], description="Values of gradient_batch.size.")
     batch_seed: list[Seed] = Field([], description="Values of gradient_batch.seed.")
@@ -52,7 +52,10 @@ class AblationParams(Section):
 
 
 def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
-    """All of params.yaml with one axis changed and nothing ablated further; a shorter window lowers the rank."""
+    """All of params.yaml with one axis changed and nothing ablated further.
+
+    A window shorter than the rank lowers the rank, a rank beyond the window lengthens the window.
+    """
     changed = {**copy.deepcopy(dict(values)), "ablation": {}}
     *sections, key = AXES[axis].parameter.split(".")
     section = changed
@@ -61,4 +64,6 @@ def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
     section[key] = value
     if axis == "window":
         changed["rank"] = min(changed["rank"], value)
+    if axis == "rank":
+        changed["window"] = max(changed["window"], value)
     return changed

@@ -211,7 +211,7 @@ class Params(Section):
                         yield f"{section}.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
 
     def _ablation_values(self) -> Iterator[str]:
-        for axis in AXES:
+        for axis in AXES if self.ablation.runs else ():
             for value in getattr(self.ablation, axis):
                 try:
                     self.varied(axis, value)

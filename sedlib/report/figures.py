@@ -1,40 +1,32 @@
-"""Figures of one run, a panel per operation. A stream keeps its colour everywhere (Okabe-Ito, colour-blind safe)."""
+"""Figures of one run, a panel per operation; a stream keeps its colour everywhere."""
 
 import itertools
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sedlib.atomic import replacing
+from sedlib.report.ladder import RUNGS, ladder
+from sedlib.report.panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    GROK_STEP,
+    ORANGE,
+    PURPLE,
+    SKY,
+    STYLE,
+    VERMILION,
+    GrokSteps,
+    finish,
+    panels_of,
+)
 from sedlib.report.results import RunResults, grok_step, mean_ratios
-
-BLUE, SKY, GREEN, VERMILION = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
-PURPLE, ORANGE, GREY = "#CC79A7", "#E69F00", "#555555"
-STYLE = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 10,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "svg.hashsalt": "sedlib",
-}
-FIGURE_WIDTH = 7.2
-LEGEND_HEIGHT = 0.8
-GROK_STEP = "grok step"
-
-GrokSteps = Mapping[str, int | None]
 
 
 def draw(results: RunResults, run: str, grok_threshold: float) -> dict[str, Figure]:
-    """The run's figures by name: accuracy, coupling, rank90 and gaps."""
+    """The run's figures by name."""
     grokked = {op: grok_step(results.training, op, grok_threshold) for op in results.ops}
     with mpl.rc_context(STYLE):
         return {
@@ -42,32 +34,27 @@ def draw(results: RunResults, run: str, grok_threshold: float) -> dict[str, Figu
             "coupling": _coupling(results.coupling, run, grokked),
             "rank90": _rank90(results.centroids, run, grokked),
             "gaps": _gaps(results.spectra, run, grokked),
+            "ladder": _ladder(ladder(results, grok_threshold), run, results.ops),
+            "fourier": _fourier(results.fourier, run, grokked),
+            "restricted_loss": _restricted_loss(results.restricted_loss, run, grokked),
         }
 
 
-def save(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write each figure as SVG; equal tables give equal bytes."""
-    with mpl.rc_context(STYLE):
-        for name, figure in figures.items():
-            with replacing(folder / f"{name}.svg") as path:
-                figure.savefig(path, format="svg", metadata={"Date": None})
-
-
 def _accuracy(training: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
-    figure, panels = _panels(list(grokked), f"{run}: accuracy")
+    figure, panels = panels_of(list(grokked), f"{run}: accuracy")
     for op, axes in panels.items():
         curve = training[training["op"] == op]
         axes.plot(curve["step"], 100 * curve["train_accuracy"], color=GREY, linestyle="--", label="training pairs")
         axes.plot(curve["step"], 100 * curve["test_accuracy"], color=BLUE, label="held-out pairs")
         axes.set(ylabel="accuracy (%)", ylim=(-2, 104))
-    return _finish(figure, panels, grokked)
+    return finish(figure, panels, grokked)
 
 
 def _coupling(coupling: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     ratios = mean_ratios(coupling)
     window = int(ratios["window"].max())
     per_op = "per-op " if len(grokked) > 1 else ""
-    figure, panels = _panels(list(grokked), f"{run}: centroid response along a basis, relative to a random direction")
+    figure, panels = panels_of(list(grokked), f"{run}: centroid response along a basis, relative to a random direction")
     for op, axes in panels.items():
         own = f"gradient/{op}"
         curves = {
@@ -83,11 +70,11 @@ def _coupling(coupling: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
         axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
         axes.set(yscale="log", ylabel="coupling ratio R̄")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    return _finish(figure, panels, grokked)
+    return finish(figure, panels, grokked)
 
 
 def _rank90(centroids: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
-    figure, panels = _panels(
+    figure, panels = panels_of(
         list(grokked), f"{run}: rank-90, principal components that hold 90 % of the centroids' spectrum"
     )
     for op, axes in panels.items():
@@ -95,13 +82,14 @@ def _rank90(centroids: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
             curve = centroids[(centroids["op"] == op) & (centroids["centroid"] == kind)]
             axes.plot(curve["step"], curve["rank90"], color=colour, linestyle=style, label=f"{kind} centroid")
         axes.set(ylabel="rank-90", ylim=(0, None))
-    return _finish(figure, panels, grokked)
+    return finish(figure, panels, grokked)
 
 
 def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     """Streams as curves, one panel per reading of the gap."""
     readings = {"k_star": "k* = argmax σⱼ/σⱼ₊₁", "ratio23": "σ₂ / σ₃", "g23": "g₂₃ = σ₂² − σ₃²"}
-    figure, panels = _panels(list(readings), f"{run}: singular-value gaps of the rolling windows", columns=1)
+    figure, panels = panels_of(list(readings), f"{run}: singular-value gaps of the rolling windows", columns=1)
+    spectra = spectra[~spectra["stream"].str.startswith("ladder/")]
     lines = _stream_lines(list(spectra["stream"].unique()))
     for reading, axes in panels.items():
         drawstyle = "steps-mid" if reading == "k_star" else "default"
@@ -117,7 +105,68 @@ def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
         axes.set(ylabel=readings[reading], yscale="log" if reading == "g23" else "linear")
         axes.set_title("", loc="left")
     label = GROK_STEP if len(grokked) == 1 else "all operations grokked"
-    return _finish(figure, panels, dict.fromkeys(readings, _common(grokked)), label)
+    return finish(figure, panels, dict.fromkeys(readings, _common(grokked)), label)
+
+
+def _ladder(rungs: pd.DataFrame, run: str, ops: list[str]) -> Figure:
+    """R̄ before grokking on each rung, with quartiles; W = 1 beside the window."""
+    figure, panels = panels_of(
+        ops, f"{run}: coupling ratio before grokking, from gradient to update", columns=1, xlabel=""
+    )
+    present = [rung for rung in RUNGS if rung in set(rungs["rung"])]
+    window = int(rungs["window"].max())
+    lines = {window: (BLUE, "o", f"W = {window}"), 1: (SKY, "D", "W = 1, the row alone")}
+    for op, axes in panels.items():
+        for size, (colour, marker, label) in lines.items():
+            found = rungs[(rungs["op"] == op) & (rungs["window"] == size)].set_index("rung").reindex(present)
+            spread = [found["plateau"] - found["low"], found["high"] - found["plateau"]]
+            axes.errorbar(
+                range(len(present)),
+                found["plateau"],
+                yerr=spread,
+                color=colour,
+                marker=marker,
+                linewidth=1,
+                label=label,
+            )
+        axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
+        axes.set(yscale="log", ylabel="coupling ratio R̄")
+        axes.set_xticks(range(len(present)), [RUNGS[rung] for rung in present], fontsize=8)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    return finish(figure, panels, dict.fromkeys(panels))
+
+
+def _fourier(fourier: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
+    figure, panels = panels_of(
+        list(grokked), f"{run}: share of the centroids' principal components at their dominant frequency"
+    )
+    for op, axes in panels.items():
+        own = fourier[fourier["op"] == op]
+        for basis, line in (("additive", "-"), ("discrete-log", "--")):
+            for component, colour in enumerate((BLUE, ORANGE, PURPLE), start=1):
+                curve = own[(own["basis"] == basis) & (own["component"] == component)]
+                if not curve.empty:
+                    label = f"PC {component}, {basis} basis"
+                    axes.plot(curve["step"], curve["r2"], color=colour, linestyle=line, label=label)
+        axes.set(ylabel="R²", ylim=(0, 1))
+    return finish(figure, panels, grokked)
+
+
+def _restricted_loss(losses: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
+    figure, panels = panels_of(list(grokked), f"{run}: loss with nothing but the key frequencies, and without them")
+    curves = {
+        "loss": (GREY, "-", "loss, all pairs"),
+        "restricted_loss": (BLUE, "-", "restricted to key frequencies"),
+        "train_loss": (GREY, "--", "loss, training pairs"),
+        "excluded_loss": (VERMILION, "--", "key frequencies excluded, training pairs"),
+    }
+    for op, axes in panels.items():
+        curve = losses[losses["op"] == op]
+        for column, (colour, style, label) in curves.items():
+            axes.plot(curve["step"], curve[column], color=colour, linestyle=style, label=label)
+        axes.set(yscale="log", ylabel="cross-entropy (nats)")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    return finish(figure, panels, grokked)
 
 
 def _stream_lines(streams: list[str]) -> dict[str, dict[str, Any]]:
@@ -134,46 +183,3 @@ def _common(grokked: GrokSteps) -> int | None:
     """The step by which every operation grokked."""
     steps = list(grokked.values())
     return None if None in steps else max(step for step in steps if step is not None)
-
-
-def _panels(names: list[str], title: str, columns: int = 2) -> tuple[Figure, dict[str, Axes]]:
-    columns = min(columns, len(names))
-    rows = -(-len(names) // columns)
-    panel_height = 3.4 if len(names) == 1 else 2.4
-    figure = Figure(figsize=(FIGURE_WIDTH, panel_height * rows + LEGEND_HEIGHT), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
-    for axes in grid.flat[len(names) :]:
-        axes.set_visible(False)
-    for axes in grid[-1]:
-        axes.set_xlabel("training step")
-    panels = dict(zip(names, grid.flat, strict=False))
-    if len(names) > 1:
-        for name, axes in panels.items():
-            axes.set_title(name, fontsize=10, loc="left", fontweight="bold")
-    return figure, panels
-
-
-def _finish(figure: Figure, panels: Mapping[str, Axes], grokked: GrokSteps, label: str = GROK_STEP) -> Figure:
-    """Mark grok steps, share one legend below the panels."""
-    for name, axes in panels.items():
-        step = grokked[name]
-        if step is not None:
-            axes.axvline(step, color="black", linewidth=1, linestyle="--", label=label)
-            axes.annotate(
-                f"{step:,}",
-                (step, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(3, 1),
-                textcoords="offset points",
-                fontsize=8,
-            )
-    entries: dict[str, Artist] = {}
-    for axes in panels.values():
-        handles, labels = axes.get_legend_handles_labels()
-        entries |= dict(zip(labels, handles, strict=True))
-    if label in entries:
-        entries[label] = entries.pop(label)  # last
-    if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3, fontsize=9)
-    return figure

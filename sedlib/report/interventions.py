@@ -7,6 +7,7 @@ import pandas as pd
 
 from sedlib.errors import UserError
 from sedlib.report.results import grok_step
+from sedlib.report.seeds import estimate
 from sedlib.report.summary import GROK_THRESHOLDS
 
 # In the order of the paper's tables, each beside its addition; a condition that is not listed here comes last.
@@ -62,8 +63,8 @@ def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.Data
     """Table 4 (``projection`` update) or 5 (gradient) for one operation: a row per condition that was run.
 
     Columns: one per seed with the outcome; ``mean`` of the grok steps, only where every seed grokked; ``speedup``, mean
-    over seeds of the control's grok step over the condition's, with ``speedup_low`` and ``speedup_high`` the extremes
-    and ``n`` the number of seeds for which both grokked.
+    over seeds of the control's grok step over the condition's, with its 95 % bootstrap interval ``speedup_low`` to
+    ``speedup_high`` where there are three seeds, and ``n`` the number of seeds for which both grokked.
     """
     plain = cells[(cells["op"] == op) & cells["coordinates"].isna() & cells["weight_decay"].isna()]
     control = plain[plain["condition"] == "control"].set_index("seed")["grok_step"]
@@ -119,9 +120,5 @@ def as_text(cells: pd.DataFrame) -> str:
 def _spread(speedups: pd.Series) -> dict[str, float | int | None]:
     if speedups.empty:
         return {"speedup": None, "speedup_low": None, "speedup_high": None, "n": 0}
-    return {
-        "speedup": float(speedups.mean()),
-        "speedup_low": float(speedups.min()),
-        "speedup_high": float(speedups.max()),
-        "n": len(speedups),
-    }
+    found = estimate(speedups.tolist())
+    return {"speedup": found.mean, "speedup_low": found.low, "speedup_high": found.high, "n": found.n}

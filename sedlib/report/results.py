@@ -7,7 +7,16 @@ import pandas as pd
 
 from sedlib.errors import UserError
 
-WRITERS = {"training": "train", "spectra": "bases", "centroids": "centroids", "coupling": "coupling"}
+WRITERS = {
+    "training": "train",
+    "spectra": "bases",
+    "centroids": "centroids",
+    "coupling": "coupling",
+    "fourier": "fourier",
+    "restricted_loss": "fourier",
+    "single_step": "single_step",
+    "single_step_angles": "single_step",
+}
 """The stage that writes each table."""
 
 
@@ -19,6 +28,8 @@ class RunResults:
     spectra: pd.DataFrame
     centroids: pd.DataFrame
     coupling: pd.DataFrame
+    fourier: pd.DataFrame
+    restricted_loss: pd.DataFrame
 
     @classmethod
     def load(cls, folder: Path) -> "RunResults":

@@ -4,14 +4,17 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.report.ladder import RUNGS
 from sedlib.report.results import RunResults, grok_step, mean_ratios
 
 GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 """Test accuracies in use for the grok step; all are reported, beside the one that params.yaml chooses."""
 
+ORDER = list(RUNGS)
 
-def summarise(results: RunResults, grok_threshold: float) -> dict[str, Any]:
-    """Summary of a run, by operation.
+
+def summarise(results: RunResults, seed: int, grok_threshold: float) -> dict[str, Any]:
+    """Summary of the run from ``seed``, by operation.
 
     Of each stream's R̄ over the measured checkpoints at which its window is whole: peak, the largest; final, the
     last; plateau, the median up to the grok step at ``grok_threshold``. Where there is no grok step, or no whole
@@ -19,6 +22,7 @@ def summarise(results: RunResults, grok_threshold: float) -> dict[str, Any]:
     """
     ratios = mean_ratios(results.coupling)
     return {
+        "seed": seed,
         "last_step": int(results.training["step"].max()),
         "grok_threshold": grok_threshold,
         "ops": {op: _operation(results, ratios[ratios["op"] == op], op, grok_threshold) for op in results.ops},
@@ -42,9 +46,10 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
     return summary
 
 
-def _longest_window_first(group: tuple[Any, pd.DataFrame]) -> tuple[int, bool, str]:
+def _longest_window_first(group: tuple[Any, pd.DataFrame]) -> tuple[int, int]:
+    """Within a window from the gradient down the ladder; an operation's own gradient comes first."""
     (stream, window), _ = group
-    return -window, stream != "update", stream
+    return -window, ORDER.index(stream) if stream in ORDER else -1
 
 
 def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | str | None]:

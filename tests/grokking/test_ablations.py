@@ -25,7 +25,7 @@ from tests.tiny import TINY
 
 VALUES: dict[str, list[Any]] = {
     "window": [1, 3, 5],
-    "rank": [1, 2, 3],
+    "rank": [1, 2, 3, 4],
     "alignment": ["trailing", "forward"],
     "batch_size": [10, 15],
     "batch_seed": [0, 1],
@@ -134,7 +134,8 @@ def test_what_the_coupling_stage_measured_is_not_measured_again(
     assert measured == [
         ("window 1", False),  # the baseline is given
         ("window 5", False),
-        ("rank 3", False),  # once for all ranks
+        ("rank 3", False),  # once for all ranks within the window
+        ("rank 4", False),
         ("epsilon 0.001", True),
         ("batch_size 10", False),
     ]

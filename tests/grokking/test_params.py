@@ -44,7 +44,33 @@ def test_the_committed_parameters_are_the_papers() -> None:
 def test_defaults_are_the_committed_parameters() -> None:
     committed = Params.load(ROOT / "params.yaml")
     lists = {name: getattr(committed.interventions, name) for name in ("runs", "varied_runs", "coordinates")}
-    assert Params(runs=committed.runs, interventions=InterventionParams(**lists)) == committed
+    defaults = Params(
+        runs=committed.runs,
+        ablation=committed.ablation,
+        single_step=committed.single_step,
+        interventions=InterventionParams(**lists),
+    )
+    assert defaults == committed
+
+
+def test_every_ablated_value_is_checked_and_named(tmp_path: Path) -> None:
+    path = written(tmp_path, ablation__runs=["add-1"], ablation__probe_count=[8, 99], ablation__batch_pairs=["train"])
+    with pytest.raises(ParamsError) as refused:
+        Params.load(path)
+    assert "ablation.probe_count has 99, but probes.count = 99 exceeds the 36 pairs" in str(refused.value)
+    assert "ablation.batch_pairs has 'train', but gradient_batch.size = 20 exceeds the 18 pairs" in str(refused.value)
+
+
+def test_ablated_values_that_no_run_needs_limit_nothing(tmp_path: Path) -> None:
+    Params.load(written(tmp_path, ablation__probe_count=[99]))
+
+
+@pytest.mark.parametrize(("window", "rank"), [(5, 3), (1, 1), (40, 3)])
+def test_window_and_rank_can_be_swept_while_the_other_is_ablated(window: int, rank: int) -> None:
+    committed = Params.load(ROOT / "params.yaml").model_dump()
+    params = Params.model_validate({**committed, "window": window, "rank": rank})
+    assert (params.varied("rank", 10).window, params.varied("rank", 10).rank) == (max(window, 10), 10)
+    assert (params.varied("window", 2).window, params.varied("window", 2).rank) == (2, min(rank, 2))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +79,9 @@ def test_defaults_are_the_committed_parameters() -> None:
         ({"windw": 5}, ["unknown key windw = 5", "did you mean 'window'?"]),
         ({"optimizer__momentum": 0.9}, ["unknown key optimizer.momentum = 0.9", "known here: lr, betas"]),
         ({"runs__add_1__sed": 3}, ["unknown key runs.add-1.sed = 3", "did you mean 'seed'?"]),
+        ({"data__p": 9}, ["data.p = 9 is not prime", "run both-1", "choose a prime"]),
+        ({"optimizer__lr": 1.0}, ["optimizer.lr × optimizer.weight_decay = 1", "choose a product below 1"]),
+        ({"single_step__runs": ["mul-1"]}, ["single_step.runs names 'mul-1', which is no run"]),
         ({"window": "20"}, ["window = '20' must be a valid integer, got str", "rows of a stream"]),
         ({"window": 2.5}, ["window = 2.5 must be a valid integer, got float"]),
         ({"rank": True}, ["rank = True must be a valid integer, got bool"]),

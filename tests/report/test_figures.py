@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.report.figures import draw, save
+from sedlib.report.figures import draw
+from sedlib.report.panels import save
 from sedlib.report.results import RunResults
 
 
@@ -17,7 +19,8 @@ def results(ops: list[str], window: int = 3) -> RunResults:
             for op in ops
         ]
     )
-    streams = ["update", *(f"gradient/{op}" for op in ops), *(["gradient/total"] if len(ops) > 1 else [])]
+    ladder = ["ladder/momentum", "ladder/adam-direction"]
+    streams = ["update", *(f"gradient/{op}" for op in ops), *(["gradient/total"] if len(ops) > 1 else []), *ladder]
     spectra = pd.DataFrame(
         [
             {"step": step, "stream": stream, "window": window, "k_star": 1, "ratio23": 1.5, "g23": 2.0}
@@ -40,10 +43,26 @@ def results(ops: list[str], window: int = 3) -> RunResults:
             for op in ops
             for stream in streams
             for size in {1, window}
-            if stream in ("update", "gradient/total", f"gradient/{op}")
+            if stream in ("update", "gradient/total", f"gradient/{op}") or stream.startswith("ladder/")
         ]
     )
-    return RunResults(training, spectra, centroids, coupling)
+    fourier = pd.DataFrame(
+        [
+            {"step": step, "op": op, "basis": basis, "component": component, "r2": 0.3, "frequency": 5}
+            for step in steps
+            for op in ops
+            for basis in (("additive", "discrete-log") if op == "mul" else ("additive",))
+            for component in (1, 2, 3)
+        ]
+    )
+    losses = pd.DataFrame(
+        [
+            {"step": step, "op": op, "loss": 2.0, "restricted_loss": 1.0, "train_loss": 0.5, "excluded_loss": 3.0}
+            for step in steps
+            for op in ops
+        ]
+    )
+    return RunResults(training, spectra, centroids, coupling, fourier, losses)
 
 
 def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
@@ -51,7 +70,15 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         save(draw(results(["add"]), "add-42", 0.98), tmp_path / name)
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert names == ["accuracy.svg", "coupling.svg", "gaps.svg", "rank90.svg"]
+    assert names == [
+        "accuracy.svg",
+        "coupling.svg",
+        "fourier.svg",
+        "gaps.svg",
+        "ladder.svg",
+        "rank90.svg",
+        "restricted_loss.svg",
+    ]
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
@@ -80,7 +107,7 @@ def test_a_panel_per_operation_with_one_colour_per_stream() -> None:
 def test_windows_too_short_for_gaps_can_be_drawn(window: int) -> None:
     tables = results(["add"], window)
     empty = tables.spectra.assign(k_star=None, ratio23=None, g23=None)
-    figures = draw(RunResults(tables.training, empty, tables.centroids, tables.coupling), "add-42", 0.98)
+    figures = draw(replace(tables, spectra=empty), "add-42", 0.98)
     labels = [str(line.get_label()) for line in figures["coupling"].axes[0].lines]
     assert sum("gradient" in label for label in labels) == window
 
@@ -90,6 +117,19 @@ def test_more_operations_than_colours_can_be_told_apart() -> None:
     axes = draw(results(ops), "many-42", 0.98)["gaps"].axes[0]
     streams = [line for line in axes.lines if "/" in str(line.get_label()) or line.get_label() == "update"]
     assert len({(line.get_color(), line.get_linestyle()) for line in streams}) == len(streams) == 8
+
+
+def test_the_ladder_falls_from_gradient_to_update_in_its_order() -> None:
+    axes = draw(results(["add", "mul"]), "both-42", 0.98)["ladder"].axes[-1]
+    labels = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
+    assert labels == ["gradient, fixed batch", "aggregate gradient", "momentum", "Adam direction", "update"]
+
+
+def test_the_logarithm_is_drawn_for_products_only() -> None:
+    panels = draw(results(["add", "mul"]), "both-42", 0.98)["fourier"].axes
+    labels = [{str(line.get_label()) for line in axes.lines} for axes in panels[:2]]
+    assert not any("discrete-log" in label for label in labels[0])
+    assert "PC 1, discrete-log basis" in labels[1]
 
 
 def test_a_run_that_never_groks_has_no_grok_step() -> None:

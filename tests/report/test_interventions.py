@@ -63,7 +63,16 @@ def test_a_table_has_means_and_speedups_by_hand(cells: pd.DataFrame) -> None:
     assert list(table.index) == ["control", "keep-sed", "freeze"]
     assert table.loc[["control"], ["42", "137", "mean"]].to_numpy().tolist() == [["400", "300", 350]]
     kept = table.loc[["keep-sed"], ["mean", "speedup", "speedup_low", "speedup_high", "n"]]
-    assert kept.to_numpy().tolist() == [[200, 2.5, 1, 4, 2]]
+    assert kept.to_numpy().tolist() == [[200, 2.5, None, None, 2]]  # two seeds have no interval
+
+
+def test_three_seeds_have_an_interval(tmp_path: Path) -> None:
+    for seed, kept in ((42, 200), (137, 200), (2024, 100)):
+        write(tmp_path, "control", seed, 400, projection=None)
+        write(tmp_path, "keep-sed", seed, kept)
+    table = intervention_table(grok_steps(tmp_path), "add", "update").set_index("condition")
+    found = table.loc[["keep-sed"], ["speedup", "speedup_low", "speedup_high", "n"]].to_numpy().tolist()
+    assert found == [[pytest.approx(8 / 3), 2, 4, 3]]
 
 
 def test_what_never_groks_says_so_and_has_no_mean(cells: pd.DataFrame) -> None:
