@@ -41,8 +41,7 @@ def gradient_basis(
     eigenvalues, eigenvectors = torch.linalg.eigh(centred.cpu())
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)[:rank]
     _require_rank(singular_values, rank, len(gradients))
-    left = eigenvectors.flip(1)[:, :rank].T / singular_values[:, None]
-    coefficients = left - left.mean(1, keepdim=True)  # H u = u: the mean gradient is taken out
+    coefficients = eigenvectors.flip(1)[:, :rank].T / singular_values[:, None]  # H u = u: no mean is left in them
     return coefficients.to(gradients) @ gradients, singular_values
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from sedlib.centroids import centroids, compare, full_scores, logit_scores, read_out
+from sedlib.centroids import centroids, compare, full_scores, logit_scores, principal_components, read_out
 from tests.reference import looped_centroids, principal_cosines
 
 
@@ -84,3 +84,12 @@ def test_centroids_agree_with_themselves() -> None:
     assert found.row_cosine == pytest.approx(-1)
     assert found.top1_cosine == pytest.approx(1)
     assert found.top3_cosine == pytest.approx(1)
+
+
+def test_principal_components_are_projections_on_the_principal_directions() -> None:
+    values = torch.randn(30, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 5
+    centred = (values - values.mean(0)).numpy()
+    _, _, right = np.linalg.svd(centred, full_matrices=False)
+    expected = centred @ right[:3].T
+    found = principal_components(values, 3).numpy()
+    np.testing.assert_allclose(found * np.sign((found * expected).sum(0)), expected, atol=1e-10)

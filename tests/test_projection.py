@@ -12,6 +12,7 @@ from sedlib.projection import (
     onto_coordinates,
     orthonormal,
     overlap,
+    principal_angles,
     random_basis,
     random_coordinates,
     removing,
@@ -108,3 +109,18 @@ def test_overlap_is_the_mean_principal_cosine() -> None:
         principal_cosines(first.numpy(), second.numpy()).mean(), abs=1e-5
     )
     assert float(overlap(first, orthonormal(torch.flip(first, [0])))) == pytest.approx(1, abs=1e-5)
+
+
+def test_principal_angles_of_planes_that_share_an_axis() -> None:
+    axes = torch.eye(4)
+    turned = torch.stack([axes[0], math.cos(math.pi / 6) * axes[1] + math.sin(math.pi / 6) * axes[2]])
+    torch.testing.assert_close(
+        principal_angles(axes[:2], turned), torch.tensor([0.0, 30.0]).double(), atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(principal_angles(axes[:1], axes[2:]), torch.tensor([90.0]).double())
+
+
+def test_a_basis_makes_no_angle_with_itself_though_rounding_lifts_its_cosines_over_one() -> None:
+    for seed in range(20):
+        basis = random_basis(3, 50, torch.Generator().manual_seed(seed))
+        assert principal_angles(basis, basis).max() < 0.1

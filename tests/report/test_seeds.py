@@ -52,6 +52,7 @@ def test_values_that_do_not_exist_are_refused(values: list[float]) -> None:
     [
         (Estimate(5.0, 4.0, 6.0, 3), Estimate(2.0, 1.0, 3.0, 3), "larger: the intervals do not overlap"),
         (Estimate(2.0, 1.0, 3.0, 3), Estimate(5.0, 4.0, 6.0, 3), "smaller: the intervals do not overlap"),
+        (Estimate(4.0, 2.0, 6.0, 3), Estimate(2.0, 1.0, 3.0, 3), "not settled: the intervals overlap"),
         (Estimate(2.0, 1.0, 4.0, 3), Estimate(5.0, 4.0, 6.0, 3), "not settled: the intervals overlap"),
         (Estimate(2.0, None, None, 2), Estimate(5.0, 4.0, 6.0, 3), "not settled: fewer than 3 seeds"),
     ],
