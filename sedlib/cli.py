@@ -72,7 +72,7 @@ def intervention_tables() -> str:
     Raises
     ------
     UserError
-        None was.
+        No cell was run.
     """
     from sedlib.grokking.workspace import INTERVENTION_TABLES
     from sedlib.report.interventions import as_text, grok_steps
@@ -104,25 +104,18 @@ def run_phases(name: str) -> str:
     Raises
     ------
     UserError
-        The run was not measured; the definitions are left out where they were not ablated.
+        The run was not measured at single checkpoints.
     """
-    from sedlib.grokking.params import Params
     from sedlib.grokking.workspace import Workspace
     from sedlib.report.phases import centroid_definitions, estimators
-    from sedlib.report.results import RunResults, read_table
+    from sedlib.report.results import read_table
 
     folder = Workspace(name).results
+    single_step = read_table(folder, "single_step")
     tables = {
-        "bases from single checkpoints": estimators(
-            *(read_table(folder, f"single_step{part}") for part in ("", "_angles"))
-        )
+        "bases from single checkpoints": estimators(single_step, read_table(folder, "single_step_angles")),
+        "logit and full centroid": centroid_definitions(read_table(folder, "centroids"), single_step),
     }
-    ablation = folder / "ablation" / "centroid.csv"
-    if ablation.exists():
-        results, threshold = RunResults.load(folder), Params.load().grok_threshold
-        tables["logit and full centroid"] = centroid_definitions(
-            results, read_table(ablation.parent, "centroid"), threshold
-        )
     return "\n\n".join(
         f"{name}: {title}\n{table.to_string(index=False, na_rep='–', float_format='{:.3g}'.format)}"
         for title, table in tables.items()
@@ -135,15 +128,17 @@ def all_seeds() -> str:
     Raises
     ------
     UserError
-        None is.
+        No run is finished.
     """
-    from sedlib.grokking.workspace import ARTIFACTS
+    from sedlib.grokking.params import Params
+    from sedlib.grokking.workspace import Workspace
     from sedlib.report.seeds import as_text, over_seeds
 
-    files = sorted((ARTIFACTS / "results").glob("*/summary.json"))
-    if not files:
+    runs = [Workspace(name) for name in Params.load().runs]
+    summaries = {run.run: json.loads(run.summary.read_text()) for run in runs if run.summary.exists()}
+    if not summaries:
         raise UserError("no run is finished; run `dvc repro figures`")
-    return as_text(over_seeds({file.parent.name: json.loads(file.read_text()) for file in files}))
+    return as_text(over_seeds(summaries))
 
 
 def run_summary(name: str) -> str:

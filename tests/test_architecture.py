@@ -78,7 +78,7 @@ def test_a_stage_depends_on_exactly_the_code_it_imports(stage: str) -> None:
 @pytest.mark.parametrize("stage", stages())
 def test_a_stage_depends_on_exactly_the_parameters_it_reads(stage: str) -> None:
     """Training stages check their own sections alone, so that a new analysis parameter repeats no training."""
-    declared = {name.removesuffix(".${key}") for name in stages()[stage].get("params", [])}
+    declared = {name.replace("runs.${key}", "runs") for name in stages()[stage].get("params", [])}
     experiment = {"model", "data", "optimizer", "stopping"}
     if stage == "train":
         assert declared == {"runs"} | experiment
@@ -98,6 +98,11 @@ def test_a_stage_depends_on_exactly_the_parameters_it_reads(stage: str) -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
         } - {"of_run"}
+
+
+def test_every_axis_is_ablated() -> None:
+    found = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]["ablate"]["matrix"]["axis"]
+    assert found == list(AXES)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sedlib.bases import gram, rolling_bases
+from sedlib.bases import gram
 from sedlib.grokking.axes import AXES, AblationParams
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import Measurement, StreamBases, measure_coupling, measured_baselines
 from sedlib.grokking.dumping import fixed_batch, gradients_on
 from sedlib.grokking.params import Params
-from sedlib.grokking.spectra import used_at
+from sedlib.grokking.spectra import stream_bases, used_at
 from sedlib.grokking.streams import Stream, read_streams
 from sedlib.progress import track
 
@@ -96,5 +96,5 @@ def _streams_on_batch(checkpoints: RunCheckpoints, params: Params) -> Iterator[t
 
 
 def _with_bases(stream: Stream, products: torch.Tensor, params: Params) -> StreamBases:
-    bases = rolling_bases(products, params.window, min(params.rank, params.window))
+    bases = stream_bases(stream, products, params.window, params.rank)
     return stream, [(bases, used_at(stream, bases, params.alignment))]

@@ -54,7 +54,7 @@ class AblationParams(Section):
 def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
     """All of params.yaml with one axis changed and nothing ablated further.
 
-    A window shorter than the rank lowers the rank, a rank beyond the window lengthens the window.
+    A window shorter than the rank lowers the rank, a rank beyond the window lengthens the window, ε needs a difference.
     """
     changed = {**copy.deepcopy(dict(values)), "ablation": {}}
     *sections, key = AXES[axis].parameter.split(".")
@@ -62,6 +62,8 @@ def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
     for name in sections:
         section = section[name]
     section[key] = value
+    if axis == "epsilon":
+        changed["response"]["kind"] = "difference"
     if axis == "window":
         changed["rank"] = min(changed["rank"], value)
     if axis == "rank":

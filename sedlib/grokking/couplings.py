@@ -87,8 +87,8 @@ class CheckpointResponses:
         """Rows of a tidy table: one per operation and direction."""
         measured = self.ops if op is None else [op]
         chosen = [self.ops.index(name) for name in measured]
-        own = Baseline(baseline.median[chosen], baseline.mean[chosen], baseline.count)
         responses = self.along(vectors, op)
+        own = Baseline(baseline.median.to(responses)[chosen], baseline.mean.to(responses)[chosen], baseline.count)
         ratios, _ = coupling_ratios(responses, own)
         for task, name in enumerate(measured):
             for direction in range(len(vectors)):
@@ -120,10 +120,10 @@ def measure_coupling(
     streams = list(streams)
     probes = Probes.of(checkpoints, measurement.probes)
     measured = measured_checkpoints(len(checkpoints.steps), count)
-    random = drawn_directions(checkpoints, measurement.random_directions) if baselines is None else None
+    random = drawn_directions(checkpoints, measurement.random_directions)
     for index in track(measured, len(measured), label, lambda index: f"step {checkpoints.steps[index]:,}"):
         responses = CheckpointResponses(checkpoints, index, probes, measurement)
-        baseline = responses.baseline(random) if random is not None else (baselines or {})[responses.step]
+        baseline = responses.baseline(random) if baselines is None else baselines[responses.step]
         for stream, windows in streams:
             for basis, used_at in windows:
                 if index in used_at:

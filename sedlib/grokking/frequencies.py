@@ -32,7 +32,7 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
 
     A component's scores over the probes (a, b) are explained by the functions of one frequency in a and b; the
     frequency that explains most is the dominant one. In the discrete-log basis a and b are replaced by their
-    logarithms.
+    logarithms. ``r2_answer`` is the share that any function of the answer could explain, all its frequencies together.
     """
     pairs = torch.from_numpy(centroids["probes"][:])
     for op, series in centroids["centroids"].items():
@@ -43,8 +43,10 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
             basis: [pair_functions(elements, n, frequency) for frequency in frequencies(n)]
             for basis, (elements, n) in bases.items()
         }
+        by_answer = F.one_hot(answers([op], pairs, p)[0], p).double()
         for index, step in enumerate(centroids["steps"][:].tolist()):
             scores = principal_components(torch.from_numpy(series[index]), COMPONENTS)
+            of_answer = explained(scores, by_answer)
             for basis, by_frequency in functions.items():
                 shares = torch.stack([explained(scores, some) for some in by_frequency])
                 for component in range(scores.shape[1]):
@@ -56,6 +58,7 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
                         "component": component + 1,
                         "r2": float(shares[best, component]),
                         "frequency": best + 1,
+                        "r2_answer": float(of_answer[component]),
                     }
 
 

@@ -211,10 +211,16 @@ class Params(Section):
                         yield f"{section}.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
 
     def _ablation_values(self) -> Iterator[str]:
-        for axis in AXES if self.ablation.runs else ():
+        if not self.ablation.runs:
+            return
+        ablated = self.model_copy(update={"runs": {name: self.runs[name] for name in self.ablation.runs}})
+        ablated = ablated.model_copy(update={"interventions": InterventionParams(), "single_step": SingleStepParams()})
+        for axis in AXES:
+            if not getattr(self.ablation, axis):
+                yield f"ablation.{axis} is empty; give it at least one value, or leave ablation.runs empty"
             for value in getattr(self.ablation, axis):
                 try:
-                    self.varied(axis, value)
+                    ablated.varied(axis, value)
                 except ValidationError as error:
                     yield f"ablation.{axis} has {value!r}, but {error.errors()[0]['msg'].removeprefix('Value error, ')}"
 

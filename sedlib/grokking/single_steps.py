@@ -4,7 +4,8 @@ Shapes: bases are ``[rank, params]``.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import h5py
 import torch
@@ -17,7 +18,8 @@ from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import LossAt, per_example_gradients
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import CheckpointResponses, Measurement, drawn_directions
-from sedlib.grokking.probing import Probes
+from sedlib.grokking.probing import CentroidKind, Probes
+from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import read_bases
 from sedlib.grokking.streams import read_streams
 from sedlib.grokking.tasks import answers
@@ -45,25 +47,36 @@ def measure_single_steps(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of two tidy tables, for each operation at the step of each phase.
 
-    The first has the coupling ratios of each estimator's directions. Estimators: ``per-example``, the top ``rank``
-    right singular vectors of the fixed batch's centred per-example gradients; ``lanczos``, the same from products
-    with the empirical Fisher matrix; ``mean-gradient``, which is W = 1; ``window``, the basis of the longest window
-    in ``bases``, at checkpoints where it is whole. The second has the principal angles between ``PAIRS`` of them.
+    The first has the coupling ratios of each estimator's directions, for both definitions of the centroid. Estimators:
+    ``per-example``, the top ``rank`` right singular vectors of the fixed batch's centred per-example gradients;
+    ``lanczos``, the same from products with the empirical Fisher matrix; ``mean-gradient``, which is W = 1;
+    ``window``, the basis of the longest window in ``bases``, at checkpoints where it is whole. The second has the
+    principal angles between ``PAIRS`` of them.
+
+    Raises
+    ------
+    ParamsError
+        The batch has too few examples for the rank, or Lanczos iteration does not converge.
     """
     ratios, angles = [], []
-    probes, random = (
-        Probes.of(checkpoints, measurement.probes),
-        drawn_directions(checkpoints, measurement.random_directions),
-    )
+    ops = checkpoints.experiment.run.ops
+    probes = Probes.of(checkpoints, measurement.probes)
+    random = drawn_directions(checkpoints, measurement.random_directions)
     for phase, step in track(phases.items(), len(phases), "single step", lambda item: f"{item[0]}, step {item[1]:,}"):
         index = checkpoints.steps.index(step)
-        responses = CheckpointResponses(checkpoints, index, probes, measurement)
-        baseline = responses.baseline(random)
-        for op in checkpoints.experiment.run.ops:
+        kinds = [replace(measurement, centroid=kind) for kind in get_args(CentroidKind)]
+        responses = [CheckpointResponses(checkpoints, index, probes, kind) for kind in kinds]
+        baselines = [along.baseline(random) for along in responses]
+        for op in ops:
             labels = {"phase": phase, "step": step, "op": op}
-            found = _estimates(responses, gradients, bases, index, op, rank)
+            try:
+                found = _estimates(responses[0], gradients, bases, index, op, rank)
+            except ValueError as error:
+                raise ParamsError(f"step {step}, {op}: {error}") from error
             for estimator, basis in found.items():
-                ratios += [{**labels, "estimator": estimator, **row} for row in responses.ratios(basis, op, baseline)]
+                for along, baseline in zip(responses, baselines, strict=True):
+                    definition = {"estimator": estimator, "centroid": along.measurement.centroid}
+                    ratios += [{**labels, **definition, **row} for row in along.ratios(basis, op, baseline)]
             for first, second in PAIRS:
                 if first in found and second in found:
                     angles += _angles({**labels, "first": first, "second": second}, found[first], found[second])

@@ -56,7 +56,7 @@ def write_bases(
         for stream in read_streams(gradients):
             products = gram(stream.rows, device).cpu()
             file[f"streams/{stream.name}/gram"] = products.numpy()
-            by_window = {size: _bases(gradients, stream, products, size, min(rank, size)) for size in {1, window}}
+            by_window = {size: stream_bases(stream, products, size, min(rank, size)) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
                 group["checkpoint"] = used_at(stream, bases, alignment)
@@ -84,11 +84,18 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     return found
 
 
-def _bases(gradients: h5py.File, stream: Stream, products: torch.Tensor, window: int, rank: int) -> RollingBases:
+def stream_bases(stream: Stream, products: torch.Tensor, window: int, rank: int) -> RollingBases:
+    """Bases of a stream from its Gram matrix.
+
+    Raises
+    ------
+    ParamsError
+        The run has too few checkpoints for the window, or too little variety for the rank.
+    """
     try:
         return rolling_bases(products, window, rank)
     except ValueError as error:
-        raise ParamsError(f"{gradients.filename}, stream {stream.name}: {error}") from error
+        raise ParamsError(f"stream {stream.name}: {error}") from error
 
 
 def used_at(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:

@@ -113,7 +113,7 @@ def _ladder(rungs: pd.DataFrame, run: str, ops: list[str]) -> Figure:
     figure, panels = panels_of(
         ops, f"{run}: coupling ratio before grokking, from gradient to update", columns=1, xlabel=""
     )
-    present = [rung for rung in RUNGS if rung in set(rungs["rung"])]
+    present = list(rungs["rung"].unique())
     window = int(rungs["window"].max())
     lines = {window: (BLUE, "o", f"W = {window}"), 1: (SKY, "D", "W = 1, the row alone")}
     for op, axes in panels.items():
@@ -129,9 +129,11 @@ def _ladder(rungs: pd.DataFrame, run: str, ops: list[str]) -> Figure:
                 linewidth=1,
                 label=label,
             )
+        if rungs.loc[rungs["op"] == op, "plateau"].isna().all():
+            axes.text(0.5, 0.5, "never groks", transform=axes.transAxes, ha="center")
         axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
         axes.set(yscale="log", ylabel="coupling ratio R̄")
-        axes.set_xticks(range(len(present)), [RUNGS[rung] for rung in present], fontsize=8)
+        axes.set_xticks(range(len(present)), [RUNGS.get(rung, rung) for rung in present], fontsize=8)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return finish(figure, panels, dict.fromkeys(panels))
 

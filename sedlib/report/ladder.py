@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sedlib.report.results import RunResults, grok_step, mean_ratios
+from sedlib.report.results import RunResults, before_grokking, grok_step, mean_ratios
 
 RUNGS = {
     "gradient": "gradient,\nfixed batch",
@@ -19,35 +19,25 @@ RUNGS = {
 
 
 def ladder(results: RunResults, grok_threshold: float) -> pd.DataFrame:
-    r"""A row per operation, window and rung, in the ladder's order.
+    r"""A row per operation, window and rung, in the ladder's order; a rung that ``RUNGS`` does not know comes last.
 
     Columns: ``op``, ``window``, ``stream``, ``rung``; of R̄ over the measured checkpoints up to the grok step
-    ``plateau``, the median, ``mean``, ``low`` and ``high``, the quartiles; ``peak`` over all. An operation that never
-    groks has all of training before it; a stream with no whole window there has no row.
+    ``plateau``, the median, ``mean``, ``low`` and ``high``, the quartiles, all missing where there is none;
+    ``peak`` over all checkpoints.
     """
     ratios = mean_ratios(results.coupling)
+    rungs = [*RUNGS, *sorted({name for name in ratios["stream"] if name.startswith("ladder/")} - set(RUNGS))]
     rows = []
     for op in results.ops:
         grokked = grok_step(results.training, op, grok_threshold)
         for window in sorted(ratios["window"].unique(), reverse=True):
-            for rung in RUNGS:
+            for rung in rungs:
                 stream = f"gradient/{op}" if rung == "gradient" else rung
                 curve = ratios[(ratios["op"] == op) & (ratios["stream"] == stream) & (ratios["window"] == window)]
-                before = curve if grokked is None else curve[curve["step"] <= grokked]
-                if before.empty:
+                if curve.empty:
                     continue
-                low, plateau, high = before["ratio"].quantile([0.25, 0.5, 0.75])
-                rows.append(
-                    {
-                        "op": op,
-                        "window": window,
-                        "stream": stream,
-                        "rung": rung,
-                        "plateau": plateau,
-                        "mean": before["ratio"].mean(),
-                        "low": low,
-                        "high": high,
-                        "peak": curve["ratio"].max(),
-                    }
-                )
+                before = before_grokking(curve, grokked)["ratio"]
+                row = {"op": op, "window": window, "stream": stream, "rung": rung}
+                spread = dict(zip(("low", "plateau", "high"), before.quantile([0.25, 0.5, 0.75]), strict=True))
+                rows.append({**row, **spread, "mean": before.mean(), "peak": curve["ratio"].max()})
     return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.report.results import RunResults, grok_step
+from sedlib.report.results import grok_step
 
 KINDS = ("logit", "full")
 
@@ -25,32 +25,32 @@ def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: floa
 
 
 def estimators(single_step: pd.DataFrame, angles: pd.DataFrame) -> pd.DataFrame:
-    r"""A row per phase and operation: R̄ of each estimator.
+    r"""A row per phase and operation: R̄ of each estimator under the logit centroid.
 
     ``cosine`` is that between the first per-example direction and the mean gradient, without its sign.
     """
     keys = ["phase", "step", "op"]
-    mean = single_step.groupby([*keys, "estimator"], sort=False)["ratio"].mean().unstack()  # noqa: PD010
+    logit = single_step[single_step["centroid"] == "logit"]
+    mean = logit.groupby([*keys, "estimator"], sort=False)["ratio"].mean().unstack()  # noqa: PD010
     to_mean = angles[(angles["first"] == "per-example") & (angles["second"] == "mean-gradient")]
     table = mean.assign(cosine=to_mean.groupby(keys)["first_cosine"].first()).reset_index()
     return table.sort_values("step", ignore_index=True)
 
 
-def centroid_definitions(results: RunResults, centroid_ablation: pd.DataFrame, threshold: float) -> pd.DataFrame:
+def centroid_definitions(centroids: pd.DataFrame, single_step: pd.DataFrame) -> pd.DataFrame:
     r"""A row per phase and operation: rank-90 of the logit and the full centroid, their agreement, and R̄ under each.
 
-    R̄ is that of the operation's gradient basis; empty where its window is not whole.
+    R̄ is that of the window's basis and, as no window is whole at init, of the per-example basis.
     """
-    measured = sorted(results.centroids["step"].unique().tolist())
-    ratios = centroid_ablation.groupby(["value", "op", "step"])["ratio"].mean().to_dict()
+    ratios = single_step.groupby(["op", "step", "estimator", "centroid"])["ratio"].mean().to_dict()
     rows = []
-    for phase, step in phase_steps(results.training, measured, threshold).items():
-        for op in results.ops:
-            at = results.centroids[(results.centroids["step"] == step) & (results.centroids["op"] == op)]
-            by_kind: dict[str, Any] = {row["centroid"]: row for row in at.to_dict("records")}
-            row: dict[str, Any] = {"phase": phase, "step": step, "op": op}
-            row |= {f"rank90_{kind}": by_kind[kind]["rank90"] for kind in KINDS}
-            row |= {name: by_kind["logit"][name] for name in ("row_cosine", "top1_cosine", "top3_cosine")}
-            row |= {f"ratio_{kind}": ratios.get((kind, op, step)) for kind in KINDS}
-            rows.append(row)
+    for phase, step, op in single_step[["phase", "step", "op"]].drop_duplicates().itertuples(index=False):
+        at = centroids[(centroids["step"] == step) & (centroids["op"] == op)]
+        by_kind: dict[str, Any] = {row["centroid"]: row for row in at.to_dict("records")}
+        row: dict[str, Any] = {"phase": phase, "step": step, "op": op}
+        row |= {f"rank90_{kind}": by_kind[kind]["rank90"] for kind in KINDS}
+        row |= {name: by_kind["logit"][name] for name in ("row_cosine", "top1_cosine", "top3_cosine")}
+        for estimator in ("per-example", "window"):
+            row |= {f"{estimator}_{kind}": ratios.get((op, step, estimator, kind)) for kind in KINDS}
+        rows.append(row)
     return pd.DataFrame(rows)

@@ -73,6 +73,11 @@ def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:
     return None if reached.empty else int(reached["step"].min())
 
 
+def before_grokking(curve: pd.DataFrame, grokked: int | None) -> pd.DataFrame:
+    """The rows of ``curve`` up to the grok step; none where there is no grok step."""
+    return curve.iloc[:0] if grokked is None else curve[curve["step"] <= grokked]
+
+
 def mean_ratios(coupling: pd.DataFrame) -> pd.DataFrame:
     r"""R̄ of every basis: :math:`\bar R_k = \operatorname{mean}_{i \le k} R_i` by op, stream, window and step."""
     keys = ["op", "stream", "window", "step"]

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
+from sedlib.errors import UserError
+
 FEWEST_SEEDS = 3
 RESAMPLES = 9999
+HEAD = """Mean [95 % bootstrap interval] (n seeds), and how it compares with the update's.
+Of three seeds the interval is the range: two equal quantities are called different in one of ten comparisons."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.low is None or self.high is None:
-            return f"{self.mean:,.3g} (n = {self.n})"
-        return f"{self.mean:,.3g} [{self.low:,.3g}, {self.high:,.3g}] (n = {self.n})"
+            return f"{_number(self.mean)} (n = {self.n})"
+        return f"{_number(self.mean)} [{_number(self.low)}, {_number(self.high)}] (n = {self.n})"
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -64,8 +68,14 @@ def over_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """A row per experiment, operation and quantity, from the runs' summaries by name; ``estimate`` is over seeds.
 
     Runs are of one experiment if they learn the same operations; columns are ``ops``, ``op``, ``quantity``,
-    ``estimate``, and ``missing``, the seeds for which the quantity does not exist (never grokked).
+    ``estimate``, and ``missing``, the seeds for which the quantity does not exist (never grokked, no whole window).
+
+    Raises
+    ------
+    UserError
+        Two runs of one experiment have the same seed, so that they are not independent.
     """
+    _require_different_seeds(summaries)
     values: dict[tuple[str, str, str], dict[int, float | None]] = {}
     for summary in summaries.values():
         ops = "+".join(summary["ops"])
@@ -97,9 +107,24 @@ def as_text(table: pd.DataFrame) -> str:
             stream, _, rest = quantity.partition(" ")
             other = found.get(f"update {rest}")
             against = comparison(mean, other) if mean and other and stream != "update" else ""
-            lines.append(f"  {quantity:<46}{mean or 'never grokked'!s:<34}{against}".rstrip())
+            lines.append(f"  {quantity:<46}{mean or 'in no run'!s:<34}{against}".rstrip())
         lines.append("")
-    return "\n".join(["mean [95 % bootstrap interval] (n seeds), and against the update in the same row", "", *lines])
+    return "\n".join([HEAD, "", *lines])
+
+
+def _require_different_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    names: dict[tuple[str, int], str] = {}
+    for name, summary in summaries.items():
+        other = names.setdefault(("+".join(summary["ops"]), summary["seed"]), name)
+        if other != name:
+            raise UserError(
+                f"runs {other} and {name} learn the same operations from the same seed, {summary['seed']}; "
+                "take one out of params.yaml, or give it another seed"
+            )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _quantities(op: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.ladder import RUNGS
-from sedlib.report.results import RunResults, grok_step, mean_ratios
+from sedlib.report.results import RunResults, before_grokking, grok_step, mean_ratios
 
 GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 """Test accuracies in use for the grok step; all are reported, beside the one that params.yaml chooses."""
@@ -58,7 +58,7 @@ def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | str | 
         "peak": float(curve["ratio"].max()),
         "final": float(curve["ratio"].iloc[-1]),
     }
-    before = curve.iloc[:0] if grokked is None else curve[curve["step"] <= grokked]
+    before = before_grokking(curve, grokked)
     if before.empty:
         numbers["reason"] = "never groks" if grokked is None else "no whole window before the grok step"
     else:
@@ -76,10 +76,10 @@ def as_text(run: str, summary: dict[str, Any]) -> str:
             + (f"groks at step {grokked:,}" if grokked is not None else f"never groks ({values['reason']})")
             + f", trained to step {summary['last_step']:,}"
         )
-        lines.append(f"  {'stream':<24}{'before grokking':>16}{'peak':>10}{'final':>10}")
+        lines.append(f"  {'stream':<36}{'before grokking':>16}{'peak':>10}{'final':>10}")
         for stream, numbers in values["streams"].items():
             cells = (numbers["plateau"], numbers["peak"], numbers["final"])
             text = ["–" if cell is None else f"{cell:.3g}" for cell in cells]
-            lines.append(f"  {stream:<24}{text[0]:>16}{text[1]:>10}{text[2]:>10}")
+            lines.append(f"  {stream:<36}{text[0]:>16}{text[1]:>10}{text[2]:>10}")
         lines.append("")
     return "\n".join(lines)

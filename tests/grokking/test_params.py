@@ -54,11 +54,29 @@ def test_defaults_are_the_committed_parameters() -> None:
 
 
 def test_every_ablated_value_is_checked_and_named(tmp_path: Path) -> None:
-    path = written(tmp_path, ablation__runs=["add-1"], ablation__probe_count=[8, 99], ablation__batch_pairs=["train"])
+    path = written(tmp_path, ablation__runs=["both-1"], ablation__probe_count=[8, 99], ablation__batch_pairs=["train"])
     with pytest.raises(ParamsError) as refused:
         Params.load(path)
     assert "ablation.probe_count has 99, but probes.count = 99 exceeds the 36 pairs" in str(refused.value)
     assert "ablation.batch_pairs has 'train', but gradient_batch.size = 20 exceeds the 18 pairs" in str(refused.value)
+
+
+def test_ablated_values_are_checked_for_the_ablated_runs_alone(tmp_path: Path) -> None:
+    short = {**TINY["runs"]["add-1"], "max_steps": 15}  # three updates
+    values = {"ablation__window": [1, 5], "ablation__batch_pairs": ["all"], "runs": {**TINY["runs"], "short-1": short}}
+    Params.load(written(tmp_path, ablation__runs=["add-1"], **values))
+    with pytest.raises(ParamsError, match=r"ablation.window has 5, but window = 5 is longer than run short-1"):
+        Params.load(written(tmp_path, ablation__runs=["short-1"], **values))
+
+
+def test_an_axis_without_values_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"ablation.rank is empty; give it at least one value"):
+        Params.load(written(tmp_path, ablation__runs=["add-1"], ablation__rank=[]))
+
+
+def test_epsilon_is_ablated_by_differences_whatever_the_response(tmp_path: Path) -> None:
+    params = Params.load(written(tmp_path, response={"kind": "jvp"}))
+    assert params.varied("epsilon", 0.01).response.kind == "difference"
 
 
 def test_ablated_values_that_no_run_needs_limit_nothing(tmp_path: Path) -> None:

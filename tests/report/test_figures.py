@@ -123,6 +123,15 @@ def test_the_ladder_falls_from_gradient_to_update_in_its_order() -> None:
     axes = draw(results(["add", "mul"]), "both-42", 0.98)["ladder"].axes[-1]
     labels = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
     assert labels == ["gradient, fixed batch", "aggregate gradient", "momentum", "Adam direction", "update"]
+    heights = [
+        np.asarray(line.get_ydata()).tolist() for line in axes.lines if line.get_label() != "random direction (1)"
+    ]
+    assert heights[0] == [10.0] * 5
+
+
+def test_the_ladder_of_a_run_that_never_groks_says_so() -> None:
+    axes = draw(results(["add"]), "add-42", 0.999)["ladder"].axes[0]
+    assert [text.get_text() for text in axes.texts] == ["never groks"]
 
 
 def test_the_logarithm_is_drawn_for_products_only() -> None:

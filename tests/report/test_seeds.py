@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sedlib.errors import UserError
 from sedlib.report.seeds import Estimate, as_text, comparison, estimate, over_seeds
 
 
@@ -68,6 +69,11 @@ def summary(seed: int, gradient: float, grokked: int | None) -> dict[str, object
         "seed": seed,
         "ops": {"add": {"grok_step": grokked, "streams": {"gradient/add W=20": numbers, "update W=20": less}}},
     }
+
+
+def test_runs_that_are_not_independent_are_refused() -> None:
+    with pytest.raises(UserError, match="runs a and b learn the same operations from the same seed, 1"):
+        over_seeds({"a": summary(1, 60, 100), "b": summary(1, 70, 100)})
 
 
 def test_runs_of_the_same_operations_are_put_together() -> None:

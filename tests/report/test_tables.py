@@ -1,13 +1,15 @@
 """Ladder, ablations and phases from made-up tables, by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sedlib.errors import UserError
+from sedlib.grokking.streams import LADDER
 from sedlib.report.ablations import ablation_table
-from sedlib.report.ladder import ladder
+from sedlib.report.ladder import RUNGS, ladder
 from sedlib.report.phases import centroid_definitions, estimators, phase_steps
 from sedlib.report.results import RunResults
 
@@ -49,15 +51,29 @@ def results() -> RunResults:
 
 def test_the_ladder_by_hand(results: RunResults) -> None:
     table = ladder(results, 0.98)
-    assert table["stream"].tolist() == [
-        "gradient/add",
-        "ladder/momentum",
-        "update",
-    ]  # W = 1 is not there before grokking
+    assert pd.isna(table.loc[table["window"] == 1, "plateau"].item())  # no row of it before grokking
+    table = table[table["window"] == 2]
+    assert table["stream"].tolist() == ["gradient/add", "ladder/momentum", "update"]
     assert table["plateau"].tolist() == [65, 30, 7]
     assert table["mean"].tolist() == [65, pytest.approx(100 / 3), 7]
     assert table["peak"].tolist() == [150, 90, 9]
     assert table["low"].tolist() == [57.5, 25, 6]
+
+
+def test_a_run_that_never_groks_has_peaks_but_nothing_before_grokking(results: RunResults) -> None:
+    table = ladder(replace(results, training=results.training.assign(test_accuracy=0.5)), 0.98)
+    assert table["plateau"].isna().all()
+    assert table["peak"].notna().all()
+
+
+def test_every_rung_has_its_place_and_a_new_one_is_not_left_out(results: RunResults) -> None:
+    assert {f"ladder/{rung}" for rung in LADDER} == {rung for rung in RUNGS if rung.startswith("ladder/")}
+    new = results.coupling.replace("ladder/momentum", "ladder/nesterov")
+    assert ladder(replace(results, coupling=new), 0.98)["stream"].tolist()[:3] == [
+        "gradient/add",
+        "update",
+        "ladder/nesterov",
+    ]
 
 
 def test_phases_are_the_first_the_middle_and_the_last(results: RunResults) -> None:
@@ -96,21 +112,35 @@ def test_no_ablation_names_the_remedy(results: RunResults, tmp_path: Path) -> No
         ablation_table(results, tmp_path, 0.98)
 
 
-def test_both_centroids_at_each_phase(results: RunResults, tmp_path: Path) -> None:
-    ablated(tmp_path, "centroid")
-    table = centroid_definitions(results, pd.read_csv(tmp_path / "ablation" / "centroid.csv"), 0.98)
-    assert table["phase"].tolist() == ["init", "mid", "after"]
-    assert table[["rank90_logit", "rank90_full"]].to_numpy().tolist() == [[60, 70], [70, 80], [100, 110]]
-    assert pd.isna(table["ratio_logit"][0])
-    assert table[["ratio_logit", "ratio_full"]].to_numpy().tolist()[1:] == [[7.5, 15], [30, 60]]
+def test_both_centroids_at_each_phase(results: RunResults) -> None:
+    single = pd.DataFrame(
+        [
+            {"phase": phase, "step": step, "op": "add", "estimator": estimator, "centroid": kind, "ratio": step + more}
+            for phase, step in (("init", 0), ("after", 40))
+            for estimator in ("per-example", "window")
+            if (phase, estimator) != ("init", "window")  # not whole yet
+            for kind, more in (("logit", 1.0), ("logit", 3.0), ("full", 7.0))
+        ]
+    )
+    table = centroid_definitions(results.centroids, single)
+    assert table["phase"].tolist() == ["init", "after"]
+    assert table[["rank90_logit", "rank90_full"]].to_numpy().tolist() == [[60, 70], [100, 110]]
+    assert table[["per-example_logit", "per-example_full"]].to_numpy().tolist() == [[2, 7], [42, 47]]
+    assert pd.isna(table["window_logit"][0])
+    assert table["window_full"][1] == 47
 
 
 def test_estimators_have_their_means_and_cosine() -> None:
     single = pd.DataFrame(
         [
-            {"phase": phase, "step": step, "op": "add", "estimator": estimator, "ratio": ratio}
+            {"phase": phase, "step": step, "op": "add", "estimator": estimator, "centroid": kind, "ratio": ratio}
+            for kind, far in (("logit", 0), ("full", 1000))
             for phase, step in (("mid", 10), ("init", 0))
-            for estimator, ratio in (("per-example", 1.0 + step), ("per-example", 3.0 + step), ("mean-gradient", 9.0))
+            for estimator, ratio in (
+                ("per-example", 1.0 + step + far),
+                ("per-example", 3.0 + step + far),
+                ("mean-gradient", 9.0),
+            )
         ]
     )
     angles = pd.DataFrame(
