@@ -1,0 +1,92 @@
+"""All results that exist, and the commands for those that do not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sedlib.errors import UserError
+from sedlib.report.ablations import ablation_table
+from sedlib.report.interventions import grok_steps
+from sedlib.report.results import RunResults, read_table
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What params.yaml asks for."""
+
+    runs: Sequence[str]
+    ablated: Sequence[str]
+    single_step: Sequence[str]
+    intervened: Sequence[str]
+    varied: Sequence[str]
+    grok_threshold: float
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The tables of all runs that are there."""
+
+    expected: Expected
+    runs: dict[str, RunResults]
+    summaries: dict[str, dict[str, Any]]
+    ablations: dict[str, pd.DataFrame]
+    single_steps: dict[str, tuple[pd.DataFrame, ...]]
+    """Ratios and angles."""
+    cells: pd.DataFrame | None
+    trajectories: pd.DataFrame | None
+    """Readouts of every intervention cell over training."""
+    missing: dict[str, str]
+    """What is not there, and the command that computes it."""
+
+    def of(self, *, several: bool) -> dict[str, dict[str, Any]]:
+        """Summaries of the runs of one operation, or of several."""
+        return {name: summary for name, summary in self.summaries.items() if (len(summary["ops"]) > 1) == several}
+
+
+def collect(folder: Path, expected: Expected) -> Collection:
+    """Read what is in ``folder``, a folder per run and ``interventions``.
+
+    Raises
+    ------
+    UserError
+        There is nothing at all.
+    """
+    runs: dict[str, RunResults] = {}
+    missing: dict[str, str] = {}
+    for run in expected.runs:
+        if (folder / run / "summary.json").exists():
+            runs[run] = RunResults.load(folder / run)
+        else:
+            missing[f"run {run}"] = f"dvc repro figures@{run}"
+    summaries = {run: json.loads((folder / run / "summary.json").read_text()) for run in runs}
+    ablations, single_steps = {}, {}
+    for run in expected.ablated:
+        if run in runs and (folder / run / "ablation").is_dir():
+            ablations[run] = ablation_table(runs[run], folder / run, expected.grok_threshold)
+        else:
+            missing[f"ablations of {run}"] = "dvc repro ablate"
+    for run in expected.single_step:
+        if run in runs and (folder / run / "single_step.csv").exists():
+            single_steps[run] = tuple(read_table(folder / run, f"single_step{part}") for part in ("", "_angles"))
+        else:
+            missing[f"single-checkpoint bases of {run}"] = f"dvc repro single_step@{run}"
+    cells, trajectories = _interventions(folder / "interventions", expected, missing)
+    if not runs and cells is None:
+        raise UserError(f"no results in {folder}; compute them with `dvc repro`, or fetch them with `dvc pull`")
+    return Collection(expected, runs, summaries, ablations, single_steps, cells, trajectories, missing)
+
+
+def _interventions(
+    folder: Path, expected: Expected, missing: dict[str, str]
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
+    if not files:
+        if expected.intervened or expected.varied:
+            missing["interventions"] = "dvc repro intervene intervene_control"
+        return None, None
+    trajectories = pd.concat([pd.read_csv(file).assign(cell=file.stem) for file in files], ignore_index=True)
+    return grok_steps(folder, expected.grok_threshold), trajectories

@@ -1,0 +1,219 @@
+"""The numbers of the report, nested and stable: reports/metrics.json.
+
+A number over seeds is ``{"mean", "low", "high", "n", "<seed>": …}``; the interval is null for fewer than three seeds.
+What does not exist, such as the grok step of a run that never groks, is null with a ``reason`` beside it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from sedlib.report.collection import Collection
+from sedlib.report.ladder import ladder
+from sedlib.report.phases import centroid_definitions, estimators
+from sedlib.report.seeds import estimate
+
+DIGITS = 6
+Metrics = dict[str, Any]
+
+
+def metrics(found: Collection) -> Metrics:
+    """All numbers of what was run."""
+    return {
+        "single_task": _by_operation(found.of(several=False), {"gradient": "gradient/{op}", "update": "update"}),
+        "multitask": _by_operation(
+            found.of(several=True),
+            {"per_op": "gradient/{op}", "aggregate": "gradient/total", "update": "update"},
+        ),
+        "interventions": _interventions(found.cells),
+        "rank_sweep": _rank_sweep(found.cells),
+        "weight_decay_0": _without_weight_decay(found.cells),
+        "ladder": {run: _ladder(found, run) for run in found.runs},
+        "ablation": _ablation(found.ablations),
+        "single_step": _single_step(found.single_steps),
+        "centroids": _centroids(found),
+    }
+
+
+def over_seeds(values: Mapping[int, float | None], reason: str = "never grokked") -> Metrics:
+    """Mean and interval of the values that exist, and each seed's own."""
+    there = {seed: float(value) for seed, value in values.items() if value is not None and not pd.isna(value)}
+    found = estimate(list(there.values())) if there else None
+    result: Metrics = {
+        "mean": _cut(found.mean) if found else None,
+        "low": _cut(found.low) if found else None,
+        "high": _cut(found.high) if found else None,
+        "n": len(there),
+        **{str(seed): _cut(there.get(seed)) for seed in sorted(values)},
+    }
+    lacking = sorted(set(values) - set(there))
+    if lacking:
+        result["reason"] = f"{reason}: seed {', '.join(map(str, lacking))}"
+    return result
+
+
+def _by_operation(summaries: Mapping[str, Mapping[str, Any]], streams: Mapping[str, str]) -> Metrics:
+    by_op: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for summary in summaries.values():
+        for op, numbers in summary["ops"].items():
+            by_op.setdefault(op, {})[summary["seed"]] = numbers
+    return {
+        op: {
+            "grok_step": over_seeds({seed: numbers["grok_step"] for seed, numbers in by_seed.items()}),
+            **{
+                f"{name}_{quantity}": over_seeds(
+                    {seed: _longest(numbers, stream.format(op=op))[quantity] for seed, numbers in by_seed.items()},
+                    "no whole window before a grok step",
+                )
+                for name, stream in streams.items()
+                for quantity in ("peak", "final", "plateau")
+            },
+            **{
+                f"w1_{quantity}": over_seeds(
+                    {seed: numbers["streams"][f"gradient/{op} W=1"][quantity] for seed, numbers in by_seed.items()}
+                )
+                for quantity in ("peak", "final", "plateau")
+            },
+        }
+        for op, by_seed in sorted(by_op.items())
+    }
+
+
+def _longest(numbers: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
+    """The stream's numbers for its longest window."""
+    windows = {int(key.rpartition("W=")[2]): key for key in numbers["streams"] if key.startswith(f"{stream} W=")}
+    found: Mapping[str, Any] = numbers["streams"][windows[max(windows)]]
+    return found
+
+
+def _interventions(cells: pd.DataFrame | None) -> Metrics:
+    if cells is None:
+        return {}
+    plain = cells[cells["coordinates"].isna() & cells["weight_decay"].isna()]
+    result: Metrics = {}
+    for op, of_op in plain.groupby("op"):
+        control = _by_seed(of_op[of_op["condition"] == "control"])
+        for projection, rows in of_op.groupby("projection"):
+            steps = {str(condition): _by_seed(group) for condition, group in rows.groupby("condition")}
+            result.setdefault(str(projection), {})[str(op)] = {
+                condition: {
+                    **over_seeds(by_seed),
+                    "speedup": over_seeds({seed: _ratio(control.get(seed), step) for seed, step in by_seed.items()})[
+                        "mean"
+                    ],
+                }
+                for condition, by_seed in {"control": control, **steps}.items()
+            }
+    return result
+
+
+def _by_seed(cells: pd.DataFrame) -> dict[int, float | None]:
+    return {int(row["seed"]): row["grok_step"] for row in cells.to_dict("records")}
+
+
+def _rank_sweep(cells: pd.DataFrame | None) -> Metrics:
+    if cells is None:
+        return {}
+    controls = cells[(cells["condition"] == "control") & cells["weight_decay"].isna()]
+    by_run = {row["run"]: row["grok_step"] for row in controls.to_dict("records")}
+    swept = cells[cells["coordinates"].notna()].sort_values("coordinates")
+    return {
+        str(coordinates): {
+            **_step_or_reason(group),
+            "speedup": over_seeds(
+                {i: _ratio(by_run.get(row["run"]), row["grok_step"]) for i, row in enumerate(group.to_dict("records"))}
+            )["mean"],
+        }
+        for coordinates, group in swept.groupby("coordinates")
+    }
+
+
+def _without_weight_decay(cells: pd.DataFrame | None) -> Metrics:
+    if cells is None:
+        return {}
+    found = cells[cells["weight_decay"] == 0]
+    return {str(condition): _step_or_reason(group) for condition, group in found.groupby("condition")}
+
+
+def _step_or_reason(cells: pd.DataFrame) -> Metrics:
+    steps = cells["grok_step"].dropna()
+    if len(steps) < len(cells):
+        return {"grok_step": None, "reason": "; ".join(cells["outcome"][cells["grok_step"].isna()])}
+    return {"grok_step": _cut(float(steps.mean()))}
+
+
+def _ladder(found: Collection, run: str) -> Metrics:
+    """Means over the operations on which a stream is measured; the longest window."""
+    table = ladder(found.runs[run], found.expected.grok_threshold)
+    table = table[table["window"] == table["window"].max()]
+    return {
+        str(stream): {
+            "mean_before_grok": _cut(rows["mean"].mean()),
+            "peak": _cut(rows["peak"].mean()),
+            **({"reason": "never grokked"} if rows["mean"].isna().all() else {}),
+        }
+        for stream, rows in table.groupby("stream", sort=False)
+    }
+
+
+def _ablation(tables: Mapping[str, pd.DataFrame]) -> Metrics:
+    """Means over the runs and operations that were ablated."""
+    if not tables:
+        return {}
+    together = pd.concat(tables.values())
+    result: Metrics = {}
+    for (axis, value), rows in together.groupby(["axis", "value"], sort=False):
+        result.setdefault(str(axis), {})[str(value)] = {
+            name: _cut(rows[name].mean()) for name in ("peak", "final", "plateau", "r1_peak")
+        }
+    return result
+
+
+def _single_step(tables: Mapping[str, tuple[pd.DataFrame, ...]]) -> Metrics:
+    """Means over the runs of one operation."""
+    rows = [estimators(*pair) for pair in tables.values() if _one_operation(pair)]
+    if not rows:
+        return {}
+    names = {"per-example": "per_example", "mean-gradient": "mean_gradient", "window": "w20", "cosine": "cosine"}
+    return {
+        str(phase): {
+            **{key: _cut(group[column].mean()) if column in group else None for column, key in names.items()},
+            "n": len(group),
+        }
+        for phase, group in pd.concat(rows).groupby("phase", sort=False)
+    }
+
+
+def _centroids(found: Collection) -> Metrics:
+    """Means over the runs of one operation whose single checkpoints were measured."""
+    rows = [
+        centroid_definitions(found.runs[run].centroids, pair[0])
+        for run, pair in found.single_steps.items()
+        if _one_operation(pair)
+    ]
+    if not rows:
+        return {}
+    columns = [str(column) for column in pd.concat(rows) if column not in ("phase", "step", "op")]
+    return {
+        str(phase): {column.replace("-", "_"): _cut(group[column].mean()) for column in columns}
+        for phase, group in pd.concat(rows).groupby("phase", sort=False)
+    }
+
+
+def _one_operation(tables: tuple[pd.DataFrame, ...]) -> bool:
+    return len(tables[0]["op"].unique()) == 1
+
+
+def _ratio(control: float | None, step: float | None) -> float | None:
+    if control is None or step is None or pd.isna(control) or pd.isna(step):
+        return None
+    return float(control) / float(step)
+
+
+def _cut(value: float | None) -> float | int | None:
+    """Six digits, so that the file changes only where a number does."""
+    if value is None or pd.isna(value):
+        return None
+    cut = float(f"{value:.{DIGITS}g}")
+    return int(cut) if cut.is_integer() else cut

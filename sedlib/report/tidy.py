@@ -1,0 +1,89 @@
+"""The tidy tables behind the charts, one row per point: reports/data. Numbers are cut to four digits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from sedlib.report.collection import Collection
+from sedlib.report.ladder import RUNGS, ladder
+from sedlib.report.results import mean_ratios
+
+DIGITS = 4
+
+
+def tidy(found: Collection, numbers: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Table by name; one without rows is left out."""
+    built = {
+        "coupling": _of_runs({run: _coupling(results.coupling) for run, results in found.runs.items()}),
+        "accuracy": _of_runs({run: _accuracy(results.training) for run, results in found.runs.items()}),
+        "ladder": _of_runs({run: _ladder(found, run) for run in found.runs}),
+        "rank90": _of_runs({run: _rank90(results.centroids) for run, results in found.runs.items()}),
+        "restricted_loss": _of_runs({run: _losses(results.restricted_loss) for run, results in found.runs.items()}),
+        "ablation": _of_runs(found.ablations),
+        "interventions": _trajectories(found.trajectories),
+        "rank_curve": _rank_curve(numbers),
+    }
+    return {name: _cut(table) for name, table in built.items() if not table.empty}
+
+
+def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([table.assign(run=run) for run, table in tables.items()]) if tables else pd.DataFrame()
+
+
+def _coupling(coupling: pd.DataFrame) -> pd.DataFrame:
+    ratios = mean_ratios(coupling)
+    own = ratios["stream"] == "gradient/" + ratios["op"]
+    stream = ratios["stream"].mask(own, "gradient").replace("gradient/total", "aggregate gradient")
+    window = "W = " + ratios["window"].astype(str)
+    return ratios.assign(stream=stream.str.removeprefix("ladder/"), window=window)
+
+
+def _accuracy(training: pd.DataFrame) -> pd.DataFrame:
+    columns = {"train_accuracy": "training pairs", "test_accuracy": "held-out pairs"}
+    return training.melt(["step", "op"], list(columns), "split", "accuracy").replace({"split": columns})
+
+
+def _ladder(found: Collection, run: str) -> pd.DataFrame:
+    table = ladder(found.runs[run], found.expected.grok_threshold).dropna(subset="plateau")
+    labels = table["rung"].map(lambda rung: RUNGS.get(str(rung), str(rung)).replace("-\n", "").replace("\n", " "))
+    window = "W = " + table["window"].astype(str)
+    position = table["rung"].map(lambda rung: [*RUNGS, rung].index(rung))
+    return table.assign(rung=labels, window=window, position=position).drop(columns="stream")
+
+
+def _rank90(centroids: pd.DataFrame) -> pd.DataFrame:
+    return centroids[["step", "op", "centroid", "rank90", "pc1_share", "alignment"]]
+
+
+def _losses(losses: pd.DataFrame) -> pd.DataFrame:
+    names = {
+        "loss": "loss, all pairs",
+        "restricted_loss": "restricted to key frequencies",
+        "train_loss": "loss, training pairs",
+        "excluded_loss": "key frequencies excluded, training pairs",
+    }
+    return losses.melt(["step", "op"], list(names), "kind", "loss_value").replace({"kind": names})
+
+
+def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:
+    if trajectories is None:
+        return pd.DataFrame()
+    plain = trajectories[trajectories["coordinates"].isna() & trajectories["weight_decay"].isna()]
+    projection = plain["projection"].fillna("both")
+    return plain[["step", "op", "seed", "condition", "test_accuracy"]].assign(projection=projection)
+
+
+def _rank_curve(numbers: Mapping[str, Any]) -> pd.DataFrame:
+    found = numbers["rank_sweep"].items()
+    return pd.DataFrame(
+        [
+            {"coordinates": int(coordinates), "grok_step": values["grok_step"], "speedup": values["speedup"]}
+            for coordinates, values in found
+        ]
+    )
+
+
+def _cut(table: pd.DataFrame) -> pd.DataFrame:
+    floats = table.select_dtypes("float").columns
+    return table.assign(**{name: table[name].map(lambda value: float(f"{value:.{DIGITS}g}")) for name in floats})
