@@ -118,7 +118,7 @@ def _phases(numbers: Numbers) -> Claim:
     values = [value for value in found.values() if value is not None]
     rises = len(values) == 3 and values[0] < values[1] < values[2]
     inside = rises and all(
-        verdict(Estimate(value, None, None, 1), paper.exactly(paper.PER_EXAMPLE[phase], ""), 1) == INSIDE
+        verdict(Estimate(float(value), None, None, 1), paper.exactly(paper.PER_EXAMPLE[phase], ""), 1) == INSIDE
         for phase, value in found.items()
         if value is not None
     )
@@ -181,7 +181,7 @@ def _adamw(numbers: Numbers) -> Claim:
 def _speedup(numbers: Numbers, projection: str, condition: str, sentence: str, said: str) -> Claim:
     found = at(numbers, "interventions", projection, "add", condition) or {}
     speedup = found.get("speedup")
-    ours = None if speedup is None else Estimate(speedup, None, None, found["n"])
+    ours = None if speedup is None else Estimate(float(speedup), None, None, found["n"])
     text = "–" if ours is None else f"{number(ours.mean)} (n = {ours.n})"
     result = verdict(ours, paper.speedup(projection, "add", condition), 1)
     return Claim(sentence, said, text, result, f"dvc repro intervene intervene_control  # {projection}-{condition}")

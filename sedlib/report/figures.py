@@ -21,6 +21,7 @@ from sedlib.report.panels import (
     GrokSteps,
     finish,
     panels_of,
+    ratio_axis,
 )
 from sedlib.report.results import RunResults, grok_step, mean_ratios
 
@@ -67,9 +68,7 @@ def _coupling(coupling: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
             curve = ratios[(ratios["op"] == op) & (ratios["stream"] == stream) & (ratios["window"] == size)]
             if not curve.empty:
                 axes.plot(curve["step"], curve["ratio"], color=colour, label=label)
-        axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
-        axes.set(yscale="log", ylabel="coupling ratio R̄")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ratio_axis(axes)
     return finish(figure, panels, grokked)
 
 
@@ -131,10 +130,8 @@ def _ladder(rungs: pd.DataFrame, run: str, ops: list[str]) -> Figure:
             )
         if rungs.loc[rungs["op"] == op, "plateau"].isna().all():
             axes.text(0.5, 0.5, "never groks", transform=axes.transAxes, ha="center")
-        axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
-        axes.set(yscale="log", ylabel="coupling ratio R̄")
+        ratio_axis(axes)
         axes.set_xticks(range(len(present)), [RUNGS.get(rung, rung) for rung in present], fontsize=8)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return finish(figure, panels, dict.fromkeys(panels))
 
 

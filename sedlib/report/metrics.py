@@ -36,7 +36,7 @@ def metrics(found: Collection) -> Metrics:
     }
 
 
-def over_seeds(values: Mapping[int, float | None], reason: str = "never grokked") -> Metrics:
+def over_seeds(values: Mapping[int, float | int | None], reason: str = "never grokked") -> Metrics:
     """Mean and interval of the values that exist, and each seed's own."""
     there = {seed: float(value) for seed, value in values.items() if value is not None and not pd.isna(value)}
     found = estimate(list(there.values())) if there else None
@@ -108,7 +108,7 @@ def _interventions(cells: pd.DataFrame | None) -> Metrics:
     return result
 
 
-def _by_seed(cells: pd.DataFrame) -> dict[int, float | None]:
+def _by_seed(cells: pd.DataFrame) -> dict[int, float | int | None]:
     return {int(row["seed"]): row["grok_step"] for row in cells.to_dict("records")}
 
 
@@ -205,13 +205,13 @@ def _one_operation(tables: tuple[pd.DataFrame, ...]) -> bool:
     return len(tables[0]["op"].unique()) == 1
 
 
-def _ratio(control: float | None, step: float | None) -> float | None:
+def _ratio(control: float | int | None, step: float | int | None) -> float | None:
     if control is None or step is None or pd.isna(control) or pd.isna(step):
         return None
     return float(control) / float(step)
 
 
-def _cut(value: float | None) -> float | int | None:
+def _cut(value: float | int | None) -> float | int | None:
     """Six digits, so that the file changes only where a number does."""
     if value is None or pd.isna(value):
         return None

@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sedlib.atomic import replacing
 
@@ -49,6 +50,8 @@ def panels_of(
     grid = figure.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
+    if columns > 1:
+        grid[0, 0].xaxis.set_major_locator(MaxNLocator(5))
     for axes in grid[-1]:
         axes.set_xlabel(xlabel)
     panels = dict(zip(names, grid.flat, strict=False))
@@ -56,6 +59,15 @@ def panels_of(
         for name, axes in panels.items():
             axes.set_title(name, fontsize=10, loc="left", fontweight="bold")
     return figure, panels
+
+
+def ratio_axis(axes: Axes) -> None:
+    """Coupling ratios on a log scale, plain numbers at 1, 2 and 5 of each decade, and the random direction's 1."""
+    axes.axhline(1, color="black", linewidth=1, linestyle=":", label="random direction (1)")
+    axes.set(yscale="log", ylabel="coupling ratio R̄")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axes.tick_params(axis="y", which="minor", labelsize=7)
 
 
 def finish(figure: Figure, panels: Mapping[str, Axes], grokked: GrokSteps, label: str = GROK_STEP) -> Figure:

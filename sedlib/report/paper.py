@@ -21,7 +21,7 @@ class Reported:
         return number(self.low) if self.low == self.high else f"{number(self.low)}–{number(self.high)}"
 
 
-def number(value: float) -> str:
+def number(value: float | int) -> str:
     """Three digits, or all of those before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
@@ -43,8 +43,8 @@ GRADIENT_PEAK_MEAN = {"add": 219.9, "sub": 191.1, "mul": 214.9, "sq": 120.7}
 """Table 1: update SED of seed 42, gradient SED of the three seeds."""
 UPDATE_SPREAD = exactly(2.58, "Table 1, spread of the update SED's peak over operations")
 GRADIENT_SPREAD = exactly(1.82, "Table 1, spread of the gradient SED's peak over operations")
-SINGLE_TASK_UPDATE = Reported(3, 9, "abstract")
-SINGLE_TASK_GRADIENT = Reported(110, 330, "section 3")
+SINGLE_TASK_UPDATE = Reported(3.0, 9.0, "abstract")
+SINGLE_TASK_GRADIENT = Reported(110.0, 330.0, "section 3")
 
 R1_BY_WINDOW = {1: 648.0, 20: 212.0, 40: 140.0}
 R1_BY_EPSILON = {0.001: 221.0, 0.005: 212.0, 0.05: 74.0}
@@ -55,8 +55,8 @@ PER_EXAMPLE = {"init": 27.0, "mid": 92.0, "after": 431.0}
 PER_EXAMPLE_COSINE = Reported(0.05, 0.35, "Table 3")
 """Table 3: add, at three phases; |cos| between the first direction and the mean gradient."""
 
-MULTITASK_UPDATE = Reported(0, 1, "section 4, figure 3")
-MULTITASK_PER_OP = Reported(20, 45, "section 4, figure 4")
+MULTITASK_UPDATE = Reported(0.0, 1.0, "section 4, figure 3")
+MULTITASK_PER_OP = Reported(20.0, 45.0, "section 4, figure 4")
 
 GROK_STEPS = {
     ("update", "add", "control"): (3550, 3450, 3025),
@@ -77,7 +77,7 @@ GROK_STEPS = {
 }
 """Tables 4 (update projection) and 5 (gradient projection), by seed."""
 
-RANK90 = {"init": (62, 76), "mid": (96, 88), "after": (23, 18)}
+RANK90 = {"init": (62.0, 76.0), "mid": (96.0, 88.0), "after": (23.0, 18.0)}
 """Limitations: rank-90 of the logit and the full centroid."""
 
 

@@ -31,7 +31,7 @@ class Estimate:
         return f"{_number(self.mean)} [{_number(self.low)}, {_number(self.high)}] (n = {self.n})"
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate(values: Sequence[float | int]) -> Estimate:
     """Mean and 95 % percentile bootstrap interval of one number per seed; the same values give the same interval.
 
     With three seeds the interval is the range of the values and covers less than 95 %: read it as a lower bound on the

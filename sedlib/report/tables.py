@@ -44,9 +44,10 @@ def tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
 
 def estimated(numbers: Numbers | None) -> Estimate | None:
     """A number over seeds as metrics.json has it."""
-    if not numbers or numbers.get("mean") is None:
+    if not numbers:
         return None
-    return Estimate(numbers["mean"], numbers["low"], numbers["high"], numbers["n"])
+    mean, low, high = (None if numbers[key] is None else float(numbers[key]) for key in ("mean", "low", "high"))
+    return None if mean is None else Estimate(mean, low, high, numbers["n"])
 
 
 def at(numbers: Numbers, *keys: str) -> Any:
@@ -67,7 +68,7 @@ def shown(estimate: Estimate | None, reason: str | None = None) -> str:
     return f"{number(estimate.mean)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def _row(labels: Mapping[str, str], reported: Reported | None, numbers: Any, reference: float) -> dict[str, Any]:
+def _row(labels: Mapping[str, str], reported: Reported | None, numbers: Any, reference: float | int) -> dict[str, Any]:
     """``numbers`` is a number over seeds, a plain number, or None."""
     if numbers is None or isinstance(numbers, Mapping):
         ours, reason = estimated(numbers), at(numbers or {}, "reason")

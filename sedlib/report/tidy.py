@@ -1,7 +1,6 @@
 """The tidy tables behind the charts, one row per point: reports/data. Numbers are cut to four digits."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from sedlib.report.results import mean_ratios
 DIGITS = 4
 
 
-def tidy(found: Collection, numbers: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+def tidy(found: Collection) -> dict[str, pd.DataFrame]:
     """Table by name; one without rows is left out."""
     built = {
         "coupling": _of_runs({run: _coupling(results.coupling) for run, results in found.runs.items()}),
@@ -22,7 +21,7 @@ def tidy(found: Collection, numbers: Mapping[str, Any]) -> dict[str, pd.DataFram
         "restricted_loss": _of_runs({run: _losses(results.restricted_loss) for run, results in found.runs.items()}),
         "ablation": _of_runs(found.ablations),
         "interventions": _trajectories(found.trajectories),
-        "rank_curve": _rank_curve(numbers),
+        "rank_curve": _rank_curve(found.cells),
     }
     return {name: _cut(table) for name, table in built.items() if not table.empty}
 
@@ -32,7 +31,7 @@ def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _coupling(coupling: pd.DataFrame) -> pd.DataFrame:
-    ratios = mean_ratios(coupling)
+    ratios = mean_ratios(coupling).sort_values("window", ascending=False, kind="stable")
     own = ratios["stream"] == "gradient/" + ratios["op"]
     stream = ratios["stream"].mask(own, "gradient").replace("gradient/total", "aggregate gradient")
     window = "W = " + ratios["window"].astype(str)
@@ -70,18 +69,18 @@ def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:
     if trajectories is None:
         return pd.DataFrame()
     plain = trajectories[trajectories["coordinates"].isna() & trajectories["weight_decay"].isna()]
-    projection = plain["projection"].fillna("both")
-    return plain[["step", "op", "seed", "condition", "test_accuracy"]].assign(projection=projection)
+    projections = sorted(plain["projection"].dropna().unique(), reverse=True)
+    shared = plain["condition"] == "control"  # stands beside either projection
+    both = [plain[shared].assign(projection=projection) for projection in projections]
+    columns = ["step", "op", "seed", "condition", "projection", "test_accuracy"]
+    return pd.concat([*both, plain[~shared]])[columns]
 
 
-def _rank_curve(numbers: Mapping[str, Any]) -> pd.DataFrame:
-    found = numbers["rank_sweep"].items()
-    return pd.DataFrame(
-        [
-            {"coordinates": int(coordinates), "grok_step": values["grok_step"], "speedup": values["speedup"]}
-            for coordinates, values in found
-        ]
-    )
+def _rank_curve(cells: pd.DataFrame | None) -> pd.DataFrame:
+    if cells is None:
+        return pd.DataFrame()
+    swept = cells[cells["coordinates"].notna() & cells["grok_step"].notna()]
+    return swept.sort_values("coordinates")[["run", "coordinates", "grok_step"]]
 
 
 def _cut(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ NEW, NOT_RUN = "not in the paper", "not run"
 TOLERANCE = 0.1
 
 
-def verdict(ours: Estimate | None, paper: Reported | None, reference: float) -> str:
+def verdict(ours: Estimate | None, paper: Reported | None, reference: float | int) -> str:
     """The verdict on one number; ``reference`` is the value of no effect, such as 1 for a ratio."""
     if ours is None:
         return NOT_RUN

@@ -1,0 +1,68 @@
+"use strict";
+// Draws every chart from the table inlined beside it, and sorts tables. Nothing is fetched.
+
+const DARK = window.matchMedia("(prefers-color-scheme: dark)");
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
+  return {
+    background: "transparent",
+    title: { color: ink },
+    axis: {
+      labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line,
+      labelFontSize: 12, titleFontSize: 13,
+    },
+    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12 },
+    view: { stroke: line },
+  };
+}
+
+async function draw(section) {
+  const specification = JSON.parse(section.querySelector("script.specification").textContent);
+  const scale = section.querySelector("select.scale");
+  specification.encoding.y.scale = scale.value === "log" ? { type: "log" } : { type: "linear", zero: false };
+  specification.data = { values: section.querySelector("script.table").textContent, format: { type: "csv" } };
+  specification.config = theme();
+  const target = section.querySelector(".chart");
+  const { view } = await vegaEmbed(target, specification, { actions: false, renderer: "svg", loader: { load: refuse } });
+  section.view = view;
+  target.dataset.drawn = scale.value;
+}
+
+function refuse(address) {
+  return Promise.reject(new Error(`this page loads nothing: ${address}`));
+}
+
+function offerTable(section) {
+  const link = section.querySelector("a.table");
+  const table = section.querySelector("script.table").textContent;
+  link.href = URL.createObjectURL(new Blob([table], { type: "text/csv" }));
+}
+
+function sortBy(header) {
+  const table = header.closest("table"), body = table.tBodies[0];
+  const column = [...header.parentNode.children].indexOf(header);
+  const ascending = header.getAttribute("aria-sort") !== "ascending";
+  for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const key = (row) => row.children[column].textContent.trim();
+  const value = (text) => parseFloat(text.replaceAll(",", ""));
+  const rows = [...body.rows].sort((first, second) => {
+    const [a, b] = [key(first), key(second)];
+    const [x, y] = [value(a), value(b)];
+    const order = isNaN(x) || isNaN(y) ? (isNaN(x) - isNaN(y)) || a.localeCompare(b) : x - y;
+    return ascending ? order : -order;
+  });
+  body.append(...rows);
+}
+
+for (const section of document.querySelectorAll("section.chart-section")) {
+  offerTable(section);
+  section.querySelector("select.scale").addEventListener("change", () => draw(section));
+  draw(section);
+}
+for (const header of document.querySelectorAll("th")) {
+  header.querySelector("button").addEventListener("click", () => sortBy(header));
+}
+DARK.addEventListener("change", () => document.querySelectorAll("section.chart-section").forEach(draw));

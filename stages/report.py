@@ -1,0 +1,28 @@
+"""Write the report from whatever results there are: reports/."""
+
+import argparse
+from pathlib import Path
+
+from sedlib.grokking.params import Params
+from sedlib.grokking.workspace import ARTIFACTS, clear_errors
+from sedlib.report.collection import Expected, collect
+from sedlib.report.writing import write_report
+
+
+def main() -> None:
+    params = Params.load()
+    expected = Expected(
+        list(params.runs),
+        params.ablation.runs,
+        params.single_step.runs,
+        params.interventions.runs,
+        params.interventions.varied_runs,
+        params.grok_threshold,
+    )
+    write_report(collect(ARTIFACTS / "results", expected), Path("reports"))
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with clear_errors():
+        main()

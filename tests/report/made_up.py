@@ -1,0 +1,176 @@
+"""Results of a few small runs, made up, as files; equal calls give equal files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sedlib.grokking.axes import AXES
+from sedlib.grokking.streams import LADDER
+from sedlib.report.collection import Collection, Expected, collect
+from sedlib.report.results import RunResults
+from sedlib.report.summary import summarise
+
+STEPS = [0, 10, 20, 30, 40]
+GROKKED = 30
+RUNS = {"add-1": (["add"], 1), "add-2": (["add"], 2), "add-3": (["add"], 3), "both-1": (["add", "mul"], 1)}
+ABLATED, INTERVENED = ["add-1"], ["add-1", "add-2"]
+EXPECTED = Expected([*RUNS, "sub-1"], ABLATED, ["add-1", "add-2"], INTERVENED, ["add-1"], 0.98)
+
+
+def collection(folder: Path, expected: Expected = EXPECTED) -> Collection:
+    """Everything written under ``folder`` and read again."""
+    write(folder)
+    return collect(folder, expected)
+
+
+def write(folder: Path) -> None:
+    """All tables; sub-1 was not run."""
+    for run, (ops, seed) in RUNS.items():
+        for name, table in run_tables(ops, seed).items():
+            save(table, folder / run / f"{name}.csv")
+        summary = summarise(RunResults.load(folder / run), seed, 0.98)
+        (folder / run / "summary.json").write_text(json.dumps(summary))
+    for run in ABLATED:
+        for axis in AXES:
+            save(ablated(axis), folder / run / "ablation" / f"{axis}.csv")
+    for run in ("add-1", "add-2"):
+        single, angles = single_step()
+        save(single, folder / run / "single_step.csv")
+        save(angles, folder / run / "single_step_angles.csv")
+    for name, cell in cells().items():
+        save(cell, folder / "interventions" / f"{name}.csv")
+
+
+def save(table: pd.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+
+
+def run_tables(ops: list[str], seed: int) -> dict[str, pd.DataFrame]:
+    """The tables of one run; ratios grow with the seed, and fall from gradient to update."""
+    streams = {"update": 2.0, **{f"ladder/{rung}": 30.0 - 3 * i for i, rung in enumerate(LADDER)}}
+    streams |= {f"gradient/{op}": 60.0 for op in ops} | ({"gradient/total": 50.0} if len(ops) > 1 else {})
+    training: list[dict[str, Any]] = [
+        {
+            "step": step,
+            "op": op,
+            "train_accuracy": 1.0,
+            "test_accuracy": 0.99 if step >= GROKKED else 0.002 * step * seed,
+        }
+        for step in STEPS
+        for op in ops
+    ]
+    spectra: list[dict[str, Any]] = [
+        {"step": step, "stream": stream, "window": 2, "k_star": 1, "ratio23": 1.5, "g23": 2.0, "overlap_with_next": 0.9}
+        for stream in streams
+        for step in STEPS
+    ]
+    centroids: list[dict[str, Any]] = [
+        {"step": step, "op": op, "centroid": kind, "rank90": rank + step, "pc1_share": 0.1, "alignment": 0.2}
+        | {"row_cosine": 0.1, "top1_cosine": 0.3, "top3_cosine": 0.5}
+        for step in STEPS
+        for op in ops
+        for kind, rank in (("logit", 60), ("full", 70))
+    ]
+    coupling: list[dict[str, Any]] = [
+        {"step": step, "stream": stream, "window": window, "op": op, "direction": direction + 1}
+        | {"ratio": level * seed * (1 + step / 100) / window}
+        for step in STEPS[1:]
+        for stream, level in streams.items()
+        for window in (1, 2)
+        for op in ops
+        if not stream.startswith("gradient/") or stream in (f"gradient/{op}", "gradient/total")
+        for direction in range(window)
+    ]
+    fourier: list[dict[str, Any]] = [
+        {
+            "step": step,
+            "op": op,
+            "basis": "additive",
+            "component": component,
+            "r2": 0.3,
+            "frequency": 5,
+            "r2_answer": 0.4,
+        }
+        for step in STEPS
+        for op in ops
+        for component in (1, 2, 3)
+    ]
+    losses: list[dict[str, Any]] = [
+        {"step": step, "op": op, "loss": 2.0, "restricted_loss": 1.0, "train_loss": 0.5, "excluded_loss": 3.0}
+        for step in STEPS
+        for op in ops
+    ]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "training": training,
+        "spectra": spectra,
+        "centroids": centroids,
+        "coupling": coupling,
+    }
+    tables |= {"fourier": fourier, "restricted_loss": losses}
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+
+
+def ablated(axis: str) -> pd.DataFrame:
+    own: dict[str, list[Any]] = {"window": [1, 20, 40], "epsilon": [0.001, 0.005], "centroid": ["logit", "full"]}
+    values = own.get(axis, [1, 2])
+    return pd.DataFrame(
+        [
+            {"axis": axis, "value": value, "op": "add", "step": step, "direction": i, "ratio": 100.0 / (place + i)}
+            for place, value in enumerate(values)
+            for step in STEPS[1:]
+            for i in (1, 2)
+        ]
+    )
+
+
+def single_step() -> tuple[pd.DataFrame, pd.DataFrame]:
+    phases = {"init": 0, "mid": 20, "after": 40}
+    ratios = [
+        {
+            "phase": phase,
+            "step": step,
+            "op": "add",
+            "estimator": estimator,
+            "centroid": kind,
+            "ratio": level * (1 + step),
+        }
+        for phase, step in phases.items()
+        for estimator, level in (("per-example", 27.0), ("mean-gradient", 20.0), ("window", 15.0))
+        if (phase, estimator) != ("init", "window")
+        for kind in ("logit", "full")
+    ]
+    angles = [
+        {"phase": phase, "step": step, "op": "add", "first": "per-example", "second": "mean-gradient"}
+        | {"first_cosine": 0.2, "number": 1, "angle": 78.0}
+        for phase, step in phases.items()
+    ]
+    return pd.DataFrame(ratios), pd.DataFrame(angles)
+
+
+def cells() -> dict[str, pd.DataFrame]:
+    """Control, keep-random, freeze, both raw conditions; coordinates and no weight decay of the first run."""
+    conditions = {"control": 40, "keep-random": 20, "freeze": 20, "keep-sed-raw": 40, "remove-sed-raw": 20}
+    found = {}
+    for run in INTERVENED:
+        for condition, step in conditions.items():
+            for projection in ("update", "gradient") if condition != "control" else (None,):
+                found[f"{run}-{projection}-{condition}"] = cell(run, condition, projection, step)
+    for coordinates, step in ((0, 10), (131, 20), (131072, 40)):
+        found[f"rank-{coordinates}"] = cell("add-1", "keep-random", "update", step, coordinates=coordinates)
+    for condition in ("control", "freeze"):
+        found[f"wd-{condition}"] = cell("add-1", condition, None, None, weight_decay=0.0)
+    return found
+
+
+def cell(run: str, condition: str, projection: str | None, grokked: int | None, **labels: float) -> pd.DataFrame:
+    same = {"run": run, "condition": condition, "projection": projection, "coordinates": None, "weight_decay": None}
+    return pd.DataFrame(
+        [
+            {**same, **labels, "seed": RUNS[run][1], "max_steps": 40, "step": step, "op": "add"}
+            | {"test_accuracy": 0.99 if grokked is not None and step >= grokked else 0.1, "passed": 0.5, "overlap": 0.9}
+            for step in STEPS
+        ]
+    )

@@ -1,0 +1,152 @@
+"""The report from made-up results: its numbers by hand, its files, its bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from sedlib.errors import UserError
+from sedlib.report import paper
+from sedlib.report.claims import claims
+from sedlib.report.collection import Expected, collect
+from sedlib.report.metrics import metrics
+from sedlib.report.paper import Reported, exactly
+from sedlib.report.seeds import Estimate
+from sedlib.report.tables import tables
+from sedlib.report.verdicts import verdict
+from sedlib.report.writing import write_report
+from tests.report.made_up import EXPECTED, collection, write
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return metrics(collection(tmp_path_factory.mktemp("results")))
+
+
+@pytest.mark.parametrize(
+    ("ours", "reported", "expected"),
+    [
+        (Estimate(5.0, 4.0, 6.0, 3), Reported(5.5, 9.0, ""), "inside"),
+        (Estimate(5.0, None, None, 1), Reported(5.5, 9.0, ""), "same direction"),
+        (Estimate(5.0, None, None, 1), exactly(5.4, ""), "inside"),
+        (Estimate(0.5, None, None, 1), Reported(5.5, 9.0, ""), "contradicted"),
+        (Estimate(2.0, None, None, 1), Reported(0.2, 0.6, ""), "contradicted"),
+        (Estimate(0.9, None, None, 1), Reported(0.2, 0.6, ""), "same direction"),
+        (None, Reported(5.5, 9.0, ""), "not run"),
+        (Estimate(0.9, None, None, 1), None, "not in the paper"),
+    ],
+)
+def test_a_verdict_follows_the_rule(ours: Estimate | None, reported: Reported | None, expected: str) -> None:
+    assert verdict(ours, reported, 1) == expected
+
+
+def test_the_keys_of_metrics_are_those_that_tools_expect(numbers: dict[str, Any]) -> None:
+    streams = [f"{stream}_{what}" for stream in ("update", "gradient") for what in ("peak", "final", "plateau")]
+    assert {"grok_step", *streams, "w1_peak", "w1_plateau"} <= set(numbers["single_task"]["add"])
+    streams = [f"{stream}_{what}" for stream in ("update", "per_op", "aggregate", "w1") for what in ("peak", "final")]
+    assert {"grok_step", *streams} <= set(numbers["multitask"]["mul"])
+    assert {"mean", "low", "high", "n", "1", "2", "3"} == set(numbers["single_task"]["add"]["update_peak"])
+    assert {"mean", "n", "speedup", "1", "2"} <= set(numbers["interventions"]["update"]["add"]["keep-sed-raw"])
+    assert set(numbers["rank_sweep"]["131"]) == {"grok_step", "speedup"}
+    assert set(numbers["ladder"]["add-1"]["ladder/step"]) == {"mean_before_grok", "peak"}
+    assert {"peak", "final", "r1_peak"} <= set(numbers["ablation"]["window"]["20"])
+    assert {"per_example", "mean_gradient", "w20", "cosine"} <= set(numbers["single_step"]["after"])
+    assert {"rank90_logit", "rank90_full", "top1_cosine", "top3_cosine"} <= set(numbers["centroids"]["init"])
+
+
+def test_numbers_by_hand(numbers: dict[str, Any]) -> None:
+    peak = numbers["single_task"]["add"]["gradient_peak"]  # 60 · seed · 1.4 / 2
+    assert (peak["mean"], peak["low"], peak["high"], peak["n"]) == (84, 42, 126, 3)
+    assert (peak["1"], peak["2"], peak["3"]) == (42, 84, 126)
+    assert numbers["multitask"]["mul"]["aggregate_final"]["mean"] == 35
+    assert numbers["multitask"]["mul"]["aggregate_final"]["low"] is None
+    frozen = numbers["interventions"]["update"]["add"]["freeze"]
+    assert (frozen["mean"], frozen["n"], frozen["speedup"]) == (20, 2, 2)
+    assert numbers["rank_sweep"]["131"] == {"grok_step": 20, "speedup": 2}
+    assert numbers["weight_decay_0"]["freeze"] == {"grok_step": None, "reason": "not within 40 steps"}
+    assert numbers["ladder"]["add-1"]["update"]["mean_before_grok"] == pytest.approx(1.2)
+    assert numbers["ablation"]["window"]["20"] == {"peak": 41.6667, "final": 41.6667, "plateau": 41.6667, "r1_peak": 50}
+    assert numbers["single_step"]["after"]["per_example"] == 27 * 41
+    assert numbers["single_step"]["init"]["w20"] is None
+    assert numbers["centroids"]["after"]["rank90_full"] == 110
+
+
+def test_a_table_says_what_was_not_run(numbers: dict[str, Any]) -> None:
+    found = tables(numbers)
+    first = found["table1-single-task"].set_index(["operation", "quantity"])["verdict"]
+    assert first["sub", "gradient peak"] == "not run"
+    assert first["add", "gradient peak"] == "same direction"  # 42 to 126 against 202 to 229
+    fourth = found["table4-update-projection"].set_index(["operation", "condition"])
+    assert fourth.loc[("add", "remove-sed"), "verdict"] == "not run"
+    assert fourth.loc[("add", "keep-random"), "verdict"] == "same direction"
+    assert found["table3-single-checkpoint"]["verdict"].tolist()[2] == "no whole window"
+
+
+def test_without_results_every_claim_and_table_is_not_run() -> None:
+    empty: dict[str, Any] = {name: {} for name in ("single_task", "multitask", "interventions", "ablation", "ladder")}
+    assert set(claims(empty)["verdict"]) == {"not run"}
+    for name, table in tables(empty).items():
+        assert "not run" in table.to_numpy() or "not run" in table["verdict"].to_numpy(), name
+
+
+def test_claims_by_hand(numbers: dict[str, Any]) -> None:
+    found = claims(numbers).set_index("claim")["verdict"]
+    by_start = {str(claim)[:40]: verdict for claim, verdict in found.items()}
+    assert by_start["Along the gradient's basis centroids move"[:40]] == "inside"  # 42 to 126 meets 110 to 330
+    assert by_start["Along the update's basis they move littl"] == "inside"
+    assert by_start["Adding the operations' gradients up is w"] == "contradicted"
+    assert by_start["It does not matter which directions are "] == "contradicted"
+    assert by_start["Without weight decay nothing groks withi"] == "same direction"
+    assert by_start["The peak falls as the window grows, from"] == "same direction"
+
+
+def test_the_paper_is_internally_consistent() -> None:
+    """Means and spreads that the paper prints, from its own cells."""
+    for op, by_seed in paper.GRADIENT_PEAK.items():
+        assert sum(by_seed) / 3 == pytest.approx(paper.GRADIENT_PEAK_MEAN[op], abs=0.1)
+    means = paper.GRADIENT_PEAK_MEAN.values()
+    assert max(means) / min(means) == pytest.approx(paper.GRADIENT_SPREAD.low, abs=0.01)
+    peaks = paper.UPDATE_PEAK.values()
+    assert max(peaks) / min(peaks) == pytest.approx(paper.UPDATE_SPREAD.low, abs=0.01)
+
+
+def test_two_renderings_have_equal_bytes_and_leave_nothing_old(tmp_path: Path) -> None:
+    found = collection(tmp_path / "results")
+    for name in ("first", "second"):
+        (tmp_path / name / "tables").mkdir(parents=True)
+        (tmp_path / name / "tables" / "old.csv").write_text("left from an earlier report")
+        write_report(found, tmp_path / name)
+    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file())
+    assert Path("tables/old.csv") not in files
+    assert Path("figures/figure2-gradient-sed.png") in files
+    assert len(files) > 50
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
+    assert (tmp_path / "first" / "index.html").stat().st_size < 6e6
+    assert json.loads((tmp_path / "first" / "metrics.json").read_text()) == metrics(found)
+
+
+def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
+    found = collection(tmp_path / "results")
+    assert found.missing == {"run sub-1": "dvc repro figures@sub-1"}
+    write_report(found, tmp_path / "reports")
+    assert "dvc repro figures@sub-1" in (tmp_path / "reports" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("run", ["add-1", "both-1"])
+def test_a_report_of_one_run_alone_can_be_written(tmp_path: Path, run: str) -> None:
+    write(tmp_path / "results")
+    alone = Expected([run], [], [], [], [], 0.98)
+    for name in ("interventions",):
+        for file in (tmp_path / "results" / name).iterdir():
+            file.unlink()
+    write_report(collect(tmp_path / "results", alone), tmp_path / "reports")
+    summary = pd.read_csv(tmp_path / "reports" / "tables" / "table1-single-task.csv")
+    assert "not run" in set(summary["verdict"])
+
+
+def test_no_results_leave_an_earlier_report_alone(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no results in .*; compute them with `dvc repro`"):
+        collect(tmp_path, EXPECTED)
