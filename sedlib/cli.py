@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
     seeds.set_defaults(run=lambda _: print(all_seeds()))
 
+    readme = commands.add_parser("readme", help="write the claim table of reports/metrics.json into README.md")
+    readme.set_defaults(run=lambda _: update_readme())
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -139,6 +142,23 @@ def all_seeds() -> str:
     if not summaries:
         raise UserError("no run is finished; run `dvc repro figures`")
     return as_text(over_seeds(summaries))
+
+
+def update_readme() -> None:
+    """Write the report's claim table into README.md.
+
+    Raises
+    ------
+    UserError
+        There is no report, or no place for the table.
+    """
+    from sedlib.report.claims import claims
+    from sedlib.report.readme import update
+
+    numbers = Path("reports/metrics.json")
+    if not numbers.exists():
+        raise UserError(f"{numbers} is missing; run `make report`")
+    update(Path("README.md"), claims(json.loads(numbers.read_text())))
 
 
 def run_summary(name: str) -> str:

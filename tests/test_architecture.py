@@ -92,12 +92,23 @@ def test_a_stage_depends_on_exactly_the_parameters_it_reads(stage: str) -> None:
             "measured_checkpoints",
         }
     else:
-        tree = ast.parse(script_of(stage).read_text())
-        assert declared == {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
-        } - {"of_run"}
+        assert declared == parameters_read(script_of(stage))
+
+
+def parameters_read(script: Path) -> set[str]:
+    """Dotted keys of what a script reads of its ``params``."""
+
+    def dotted(node: ast.expr) -> str | None:
+        if isinstance(node, ast.Name):
+            return "" if node.id == "params" else None
+        if isinstance(node, ast.Attribute) and (inner := dotted(node.value)) is not None:
+            return f"{inner}.{node.attr}" if inner else node.attr
+        return None
+
+    nodes = list(ast.walk(ast.parse(script.read_text())))
+    inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    chains = (dotted(node) for node in nodes if isinstance(node, ast.Attribute) and id(node) not in inner)
+    return {chain for chain in chains if chain}
 
 
 def test_every_axis_is_ablated() -> None:

@@ -1,5 +1,6 @@
 """What the documentation says is so: its program runs, its tables are the schemas, its links and names exist."""
 
+import json
 import re
 from typing import Any
 
@@ -8,11 +9,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.coupling import jvp
+from sedlib.errors import UserError
 from sedlib.grokking.checkpoints import CHECKPOINTS
 from sedlib.grokking.params_page import params_page
 from sedlib.grokking.readouts import CENTROIDS
 from sedlib.grokking.spectra import BASES
 from sedlib.grokking.streams import GRADIENTS
+from sedlib.report.claims import claims
+from sedlib.report.readme import with_claims
 from sedlib.store import Schema
 from tests.imports import ROOT
 
@@ -71,3 +75,14 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
     patterns = ("sedlib/**/*.py", "stages/*.py", "benchmarks/*.py", "docs/*.md")
     for file in (file for pattern in patterns for file in ROOT.glob(pattern) if file.name != "__init__.py"):
         assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
+
+
+def test_the_claims_in_the_readme_are_those_of_the_report() -> None:
+    readme = (ROOT / "README.md").read_text()
+    numbers = json.loads((ROOT / "reports/metrics.json").read_text())
+    assert with_claims(readme, claims(numbers)) == readme, "write it anew: make report"
+
+
+def test_a_readme_without_its_marks_is_refused() -> None:
+    with pytest.raises(UserError, match="around its claim table"):
+        with_claims("# sedlib", claims({}))
