@@ -86,7 +86,7 @@ def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone:
     clone.set(window=4)
     assert sorted(clone.repro()) == names(ANALYSIS) + REPORT
     clone.set(window=3)
-    assert clone.repro() == []
+    assert clone.repro() == REPORT  # all else is restored; reports are kept by git, not by the cache
 
 
 def test_the_shortest_window_runs(clone: Clone) -> None:
@@ -129,7 +129,7 @@ def test_each_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it
 def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
     with (clone.folder / "sedlib/report/figures.py").open("a") as file:
         file.write("\n# edited\n")
-    assert clone.repro() == names(["figures"]) + REPORT
+    assert clone.repro() == names(["figures"])  # whose output is the same, so that the report stands
 
 
 def test_an_optimizer_change_reruns_everything(clone: Clone) -> None:
@@ -221,4 +221,4 @@ def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
 @pytest.mark.parametrize("script", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
 def test_every_script_explains_itself(finished: Clone, script: Path) -> None:
     text = finished.call(sys.executable, str(script), "--help").stdout
-    assert "name of a run in params.yaml" in text
+    assert "whatever results there are" in text if script.stem == "report" else "name of a run in params.yaml" in text

@@ -27,7 +27,12 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
 
 
 def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([table.assign(run=run) for run, table in tables.items()]) if tables else pd.DataFrame()
+    """Tables one under the other, with the run's name; that of an operation among several has its name beside it."""
+    named = []
+    for run, table in tables.items():
+        several = len(table["op"].unique()) > 1
+        named.append(table.assign(run=run + " " + table["op"] if several else run))
+    return pd.concat(named) if named else pd.DataFrame()
 
 
 def _coupling(coupling: pd.DataFrame) -> pd.DataFrame:
