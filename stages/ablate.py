@@ -1,13 +1,14 @@
 """Measure one run's coupling ratios along one axis of the ablation, other parameters as they are."""
 
 import argparse
+from contextlib import ExitStack
 
-from sedlib.grokking.ablations import ablate
+from sedlib.grokking.ablations import Ablation
 from sedlib.grokking.axes import AXES
 from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params
 from sedlib.grokking.spectra import BASES
-from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.workspace import Workspace, clear_errors
 from sedlib.hardware import configure
 from sedlib.report.results import read_table
@@ -15,15 +16,17 @@ from sedlib.store import require_same_run
 
 
 def main(run: Workspace, axis: str) -> None:
-    params = Params.of_run(run.run)
+    params, device = Params.of_run(run.run), configure()
     coupling = read_table(run.results, "coupling")
-    with (
-        RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
-        GRADIENTS.open(run.gradients) as gradients,
-        BASES.open(run.bases) as bases,
-    ):
-        require_same_run(checkpoints.file, gradients, bases)
-        run.write_table(f"ablation/{axis}", ablate(axis, params, checkpoints, gradients, bases, coupling))
+    with ExitStack() as files:
+        networks = files.enter_context(MeasuredNetworks.open(run.gradients, device))
+        bases = files.enter_context(BASES.open(run.bases))
+        checkpoints = None
+        if axis.startswith("batch_"):
+            checkpoints = files.enter_context(RunCheckpoints.open(run.checkpoints, device))
+        require_same_run(networks.file, bases, *([checkpoints.file] if checkpoints else []))
+        ablation = Ablation(params, networks, bases, coupling, checkpoints)
+        run.write_table(f"ablation/{axis}", ablation.along(axis))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
-from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params
 from sedlib.grokking.readouts import write_centroids
 from sedlib.grokking.workspace import Workspace, stage
@@ -9,10 +9,8 @@ from sedlib.hardware import configure
 
 def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
-    with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
-        readouts = write_centroids(
-            run.centroids, checkpoints, params.probes, params.centroid, params.measured_checkpoints
-        )
+    with MeasuredNetworks.open(run.gradients, configure()) as networks:
+        readouts = write_centroids(run.centroids, networks, params.probes, params.centroid)
     run.write_table("centroids", readouts)
 
 

@@ -10,7 +10,7 @@ from sedlib.hardware import configure
 def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
     with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
-        write_streams(run.gradients, checkpoints, params.gradient_batch)
+        write_streams(run.gradients, checkpoints, params.gradient_batch, params.measured_checkpoints)
 
 
 if __name__ == "__main__":

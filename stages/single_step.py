@@ -1,12 +1,10 @@
 """Compare one run's bases from single checkpoints with those from rows over time, at three phases."""
 
-from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import Measurement
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params
-from sedlib.grokking.probing import measured_checkpoints
 from sedlib.grokking.single_steps import measure_single_steps
 from sedlib.grokking.spectra import BASES
-from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 from sedlib.report.phases import phase_steps
@@ -18,16 +16,11 @@ def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
     training = read_table(run.results, "training")
     measurement = Measurement(params.probes, params.centroid, params.response, params.random_directions)
-    with (
-        RunCheckpoints.open(run.checkpoints, configure()) as checkpoints,
-        GRADIENTS.open(run.gradients) as gradients,
-        BASES.open(run.bases) as bases,
-    ):
-        require_same_run(checkpoints.file, gradients, bases)
-        chosen = measured_checkpoints(len(checkpoints.steps), params.measured_checkpoints)
-        measured = [checkpoints.steps[index] for index in chosen]
+    with MeasuredNetworks.open(run.gradients, configure()) as networks, BASES.open(run.bases) as bases:
+        require_same_run(networks.file, bases)
+        measured = [networks.steps[index] for index in networks.measured]
         phases = phase_steps(training, measured, params.grok_threshold)
-        ratios, angles = measure_single_steps(checkpoints, gradients, bases, phases, params.rank, measurement)
+        ratios, angles = measure_single_steps(networks, bases, phases, params.rank, measurement)
     run.write_table("single_step", ratios)
     run.write_table("single_step_angles", angles)
 

@@ -85,12 +85,9 @@ def test_a_stage_depends_on_exactly_the_parameters_it_reads(stage: str) -> None:
     elif stage.startswith("intervene"):
         own = {"interventions.window", "interventions.rank", "interventions.target"}
         assert declared == {"runs.${item.run}"} | experiment | own
-    elif stage == "ablate":  # changes one parameter at a time of all that the analysis has
+    elif stage.startswith("ablate"):  # changes one parameter at a time of all that the analysis has
         declared.remove("ablation.${item.axis}")
-        assert declared == {axis.parameter.partition(".")[0] for axis in AXES.values()} | {
-            "random_directions",
-            "measured_checkpoints",
-        }
+        assert declared == {axis.parameter.partition(".")[0] for axis in AXES.values()} | {"random_directions"}
     else:
         assert declared == parameters_read(script_of(stage))
 
@@ -111,9 +108,14 @@ def parameters_read(script: Path) -> set[str]:
     return {chain for chain in chains if chain}
 
 
-def test_every_axis_is_ablated() -> None:
-    found = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]["ablate"]["matrix"]["axis"]
-    assert found == list(AXES)
+def test_every_axis_is_ablated_and_those_of_the_batch_alone_read_checkpoints() -> None:
+    found = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    axes = {name: found[name]["matrix"]["axis"] for name in ("ablate", "ablate_batch")}
+    assert sorted([*axes["ablate"], *axes["ablate_batch"]]) == sorted(AXES)
+    assert all(axis.startswith("batch_") == (name == "ablate_batch") for name in axes for axis in axes[name])
+    for name, stage in found.items():
+        reads = any("artifacts/checkpoints" in dep for dep in stage.get("do", stage)["deps"])
+        assert reads == (name in ("dump", "ablate_batch")), name
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -1,11 +1,12 @@
 """Ablations of the diagnostic: coupling ratios of a run's gradient bases with one parameter changed at a time.
 
-Whatever the coupling stage measured already is taken from its table: the value that params.yaml has, and the random
-baseline wherever only the basis changes. Rows on another batch are computed in memory, one value at a time:
+Whatever the coupling stage measured already is taken from its table: the value that params.yaml has, W = 1, and the
+random baseline wherever only the basis changes. Rows on another batch are computed in memory, one value at a time:
 4 N bytes per checkpoint and operation.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import h5py
@@ -18,81 +19,76 @@ from sedlib.grokking.axes import AXES, AblationParams
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import Measurement, StreamBases, measure_coupling, measured_baselines
 from sedlib.grokking.dumping import fixed_batch, gradients_on
-from sedlib.grokking.params import Params
+from sedlib.grokking.networks import MeasuredNetworks
+from sedlib.grokking.params import GradientBatchParams, Params
 from sedlib.grokking.spectra import stream_bases, used_at
 from sedlib.grokking.streams import Stream, read_streams
 from sedlib.progress import track
 
-
-def ablate(
-    axis: str,
-    params: Params,
-    checkpoints: RunCheckpoints,
-    gradients: h5py.File,
-    bases: h5py.File,
-    coupling: pd.DataFrame,
-) -> Iterator[dict[str, Any]]:
-    """Rows of a tidy table: those of the coupling stage for each operation's gradient, with ``axis`` and ``value``."""
-    values = getattr(params.ablation, axis)
-    nested = [value for value in values if axis == "rank" and value <= params.window]
-    if nested:  # the first k directions of the largest basis are the basis of rank k
-        rows = list(_measured(axis, max(nested), params, checkpoints, gradients, bases, coupling))
-    for value in values:
-        if value in nested:
-            found: Iterable[dict[str, Any]] = (row for row in rows if row["direction"] <= value)
-        else:
-            found = _measured(axis, value, params, checkpoints, gradients, bases, coupling)
-        yield from ({"axis": axis, "value": value, **row} for row in found)
+Row = dict[str, Any]
 
 
-def _measured(
-    axis: str,
-    value: Any,
-    params: Params,
-    checkpoints: RunCheckpoints,
-    gradients: h5py.File,
-    bases: h5py.File,
-    coupling: pd.DataFrame,
-) -> Iterator[dict[str, Any]]:
-    changed = params.varied(axis, value)
-    if changed == params.model_copy(update={"ablation": AblationParams()}):
-        own = coupling["stream"] == "gradient/" + coupling["op"]
-        rows = coupling[own & (coupling["window"] == params.window)]
-        yield from cast("list[dict[str, Any]]", rows.to_dict("records"))
-        return
-    streams = (
-        _dumped_streams(gradients, bases)
-        if changed.gradient_batch == params.gradient_batch
-        else _streams_on_batch(checkpoints, changed)
-    )
-    yield from measure_coupling(
-        checkpoints,
-        [_with_bases(stream, products, changed) for stream, products in streams],
-        Measurement.of(changed),
-        changed.measured_checkpoints,
-        measured_baselines(coupling, checkpoints.experiment.run.ops) if AXES[axis].only_the_basis else None,
-        label=f"{axis} {value}",
-    )
+@dataclass(frozen=True)
+class Ablation:
+    """What all values of all axes share: a run's artifacts, and the parameters that are changed one at a time."""
 
+    params: Params
+    networks: MeasuredNetworks
+    bases: h5py.File
+    coupling: pd.DataFrame
+    """The coupling stage's table."""
+    checkpoints: RunCheckpoints | None
+    """Needed by the axes of the gradient batch alone."""
 
-def _dumped_streams(gradients: h5py.File, bases: h5py.File) -> Iterator[tuple[Stream, torch.Tensor]]:
-    """Each operation's gradients with their Gram matrix, as they were dumped."""
-    for stream in read_streams(gradients):
-        if stream.op is not None:
-            yield stream, torch.from_numpy(bases[f"streams/{stream.name}/gram"][:])
+    def along(self, axis: str) -> Iterator[Row]:
+        """Rows of a tidy table: the coupling stage's for each operation's gradient, with ``axis`` and ``value``."""
+        values = getattr(self.params.ablation, axis)
+        nested = [value for value in values if axis == "rank" and value <= self.params.window]
+        if nested:  # the first k directions of the largest basis are the basis of rank k
+            rows = list(self._at(axis, max(nested)))
+        for value in values:
+            found: Iterable[Row] = self._at(axis, value)
+            if value in nested:
+                found = (row for row in rows if row["direction"] <= value)
+            yield from ({"axis": axis, "value": value, **row} for row in found)
 
+    def _at(self, axis: str, value: Any) -> Iterator[Row]:
+        changed = self.params.varied(axis, value)
+        if changed == self.params.model_copy(update={"ablation": AblationParams()}) or (axis, value) == ("window", 1):
+            own = self.coupling["stream"] == "gradient/" + self.coupling["op"]
+            rows = self.coupling[own & (self.coupling["window"] == changed.window)]
+            yield from cast("list[Row]", rows.to_dict("records"))
+            return
+        same_batch = changed.gradient_batch == self.params.gradient_batch
+        streams = self._dumped() if same_batch else self._on_batch(changed.gradient_batch)
+        yield from measure_coupling(
+            self.networks,
+            [_with_bases(stream, products, changed) for stream, products in streams],
+            Measurement.of(changed),
+            self._baselines() if AXES[axis].only_the_basis else None,
+            label=f"{axis} {value}",
+        )
 
-def _streams_on_batch(checkpoints: RunCheckpoints, params: Params) -> Iterator[tuple[Stream, torch.Tensor]]:
-    """Each operation's gradients on another batch, with their Gram matrix."""
-    batch = fixed_batch(checkpoints, params.gradient_batch)
-    names = [f"gradient/{op}" for op in checkpoints.experiment.run.ops]
-    rows = {name: np.empty((len(checkpoints.steps), checkpoints.layout.size), np.float32) for name in names}
-    for index, found in enumerate(track(gradients_on(checkpoints, batch), len(checkpoints.steps), "gradients")):
+    def _baselines(self) -> dict[int, Any]:
+        return measured_baselines(self.coupling, self.networks.experiment.run.ops)
+
+    def _dumped(self) -> Iterator[tuple[Stream, torch.Tensor]]:
+        """Each operation's gradients with their Gram matrix, as they were dumped."""
+        for stream in read_streams(self.networks.file):
+            if stream.op is not None:
+                yield stream, torch.from_numpy(self.bases[f"streams/{stream.name}/gram"][:])
+
+    def _on_batch(self, settings: GradientBatchParams) -> Iterator[tuple[Stream, torch.Tensor]]:
+        """Each operation's gradients on another batch, with their Gram matrix."""
+        checkpoints = cast("RunCheckpoints", self.checkpoints)
+        batch, steps = fixed_batch(checkpoints, settings), checkpoints.steps
+        names = [f"gradient/{op}" for op in checkpoints.experiment.run.ops]
+        rows = {name: np.empty((len(steps), checkpoints.layout.size), np.float32) for name in names}
+        for index, found in enumerate(track(gradients_on(checkpoints, batch), len(steps), "gradients")):
+            for name in names:
+                rows[name][index] = found[name].cpu().numpy()
         for name in names:
-            rows[name][index] = found[name].cpu().numpy()
-    device = checkpoints.model.token.device
-    for name in names:
-        yield Stream(name, rows[name], first_checkpoint=0), gram(rows[name], device).cpu()
+            yield Stream(name, rows[name], first_checkpoint=0), gram(rows[name], self.networks.model.token.device).cpu()
 
 
 def _with_bases(stream: Stream, products: torch.Tensor, params: Params) -> StreamBases:

@@ -5,7 +5,7 @@ Shapes: directions are ``[directions, params]``, responses ``[directions, tasks]
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -23,9 +23,9 @@ from sedlib.coupling import (
     random_baseline,
     random_directions,
 )
-from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
+from sedlib.grokking.probing import CentroidKind, Probes, centroid_function
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.streams import Stream
 from sedlib.progress import track
@@ -53,10 +53,10 @@ class Measurement:
 class CheckpointResponses:
     """Responses at one checkpoint, along any direction; shares probes and random directions with the others."""
 
-    def __init__(self, checkpoints: RunCheckpoints, index: int, probes: Probes, measurement: Measurement) -> None:
-        self.ops, self.layout = checkpoints.experiment.run.ops, checkpoints.layout
-        self.step = checkpoints.steps[index]
-        self.model, self.probes, self.measurement = checkpoints.load(index), probes, measurement
+    def __init__(self, networks: MeasuredNetworks, index: int, probes: Probes, measurement: Measurement) -> None:
+        self.ops, self.layout = networks.experiment.run.ops, networks.layout
+        self.step = networks.steps[index]
+        self.model, self.probes, self.measurement = networks.load(index), probes, measurement
         self.theta = self.layout.flatten(self.model.state_dict())
 
     def along(self, vectors: Float[Tensor, "directions params"], op: str | None) -> Float[Tensor, "directions tasks"]:
@@ -104,10 +104,9 @@ class CheckpointResponses:
 
 
 def measure_coupling(
-    checkpoints: RunCheckpoints,
+    networks: MeasuredNetworks,
     streams: Iterable[StreamBases],
     measurement: Measurement,
-    count: int | Literal["all"],
     baselines: Mapping[int, Baseline] | None = None,
     label: str = "coupling",
 ) -> Iterator[dict[str, Any]]:
@@ -118,11 +117,12 @@ def measure_coupling(
     are measured unless they are given.
     """
     streams = list(streams)
-    probes = Probes.of(checkpoints, measurement.probes)
-    measured = measured_checkpoints(len(checkpoints.steps), count)
-    random = drawn_directions(checkpoints, measurement.random_directions)
-    for index in track(measured, len(measured), label, lambda index: f"step {checkpoints.steps[index]:,}"):
-        responses = CheckpointResponses(checkpoints, index, probes, measurement)
+    probes = Probes.of(networks, measurement.probes)
+    random = drawn_directions(networks, measurement.random_directions)
+    for index in track(
+        networks.measured, len(networks.measured), label, lambda index: f"step {networks.steps[index]:,}"
+    ):
+        responses = CheckpointResponses(networks, index, probes, measurement)
         baseline = responses.baseline(random) if baselines is None else baselines[responses.step]
         for stream, windows in streams:
             for basis, used_at in windows:
@@ -132,10 +132,10 @@ def measure_coupling(
                     yield from ({**labels, **row} for row in responses.ratios(vectors, stream.op, baseline))
 
 
-def drawn_directions(checkpoints: RunCheckpoints, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:
+def drawn_directions(networks: MeasuredNetworks, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:
     """The random directions of the baseline, on the device."""
-    drawn = random_directions(settings.count, checkpoints.layout.size, generator(settings.seed, "random directions"))
-    return drawn.to(checkpoints.model.token.device)
+    drawn = random_directions(settings.count, networks.layout.size, generator(settings.seed, "random directions"))
+    return drawn.to(networks.model.token.device)
 
 
 def measured_baselines(coupling: pd.DataFrame, ops: list[str]) -> dict[int, Baseline]:

@@ -5,6 +5,7 @@ Shapes: rows are ``[params]``, the attention slots.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from sedlib.gradients import task_gradients
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.ladder import clipped_gradient, last_step, next_batches, update_without_decay
+from sedlib.grokking.networks import measured_checkpoints
 from sedlib.grokking.params import GradientBatchParams
 from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.tasks import all_pairs, answers, draw
@@ -26,8 +28,10 @@ Rows = dict[str, Float[Tensor, " params"]]
 """One row of each stream, by the stream's name."""
 
 
-def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams) -> None:
-    r"""Write the rows of every stream.
+def write_streams(
+    path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams, count: int | Literal["all"]
+) -> None:
+    r"""Write the rows of every stream, and the networks at the ``count`` measured checkpoints.
 
     - ``gradient/<op>``: :math:`g_t^{(o)} = \nabla_\theta L_o(\theta_t; B)` on the fixed batch B;
     - ``gradient/total``: their sum, where the run has several operations;
@@ -36,9 +40,14 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, settings: GradientBat
     """
     steps, size = checkpoints.steps, checkpoints.layout.size
     batch = fixed_batch(checkpoints, settings)
+    measured = measured_checkpoints(len(steps), count)
     with GRADIENTS.create(path, provenance(checkpoints.file, settings.model_dump_json())) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.numpy()
+        file["measured"] = measured
+        file["split/train"] = checkpoints.pairs("train").numpy()
+        for name in checkpoints.model.state_dict():
+            file[f"state/{name}"] = checkpoints.file["state"][name][measured]
         streams: dict[str, h5py.Dataset] = {}
         both = zip(steps, gradients_on(checkpoints, batch), motions(checkpoints), strict=True)
         for _, gradients, moved in track(both, len(steps), "dump", lambda rows: f"step {rows[0]:,}"):

@@ -3,7 +3,7 @@
 Shapes: pairs are ``[pairs, 2]``, logits of one operation ``[pairs, p]``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from sedlib.centroids import principal_components
 from sedlib.fourier import characters, discrete_logarithms, explained, frequencies, pair_functions, part_in
-from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.model import GrokkingTransformer
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.tasks import all_pairs, answers
 from sedlib.progress import track
 
@@ -62,28 +62,29 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
                     }
 
 
-def restricted_losses(checkpoints: RunCheckpoints, steps: Sequence[int]) -> Iterator[dict[str, Any]]:
+def restricted_losses(networks: MeasuredNetworks) -> Iterator[dict[str, Any]]:
     """Rows of a tidy table: losses with nothing but the key frequencies, and with everything but them.
 
     Logits over all pairs are split in the functions of the *answer* at the key frequencies (for mul, of its discrete
     logarithm), and the rest. ``restricted_loss`` is the cross-entropy over all pairs of their mean and the first part;
     ``excluded_loss`` that over the training pairs of their mean and the rest.
     """
-    ops, p = checkpoints.experiment.run.ops, checkpoints.experiment.data.p
+    ops, p = networks.experiment.run.ops, networks.experiment.data.p
     pairs = all_pairs(ops, p)
     targets = answers(ops, pairs, p)
-    training = torch.isin(_index(pairs, p), _index(checkpoints.pairs("train"), p))
+    training = torch.isin(_index(pairs, p), _index(networks.pairs("train"), p))
     functions = {op: _answer_functions(op, targets[task], p) for task, op in enumerate(ops)}
-    last = _logits(checkpoints.load(len(checkpoints.steps) - 1), pairs)
+    last = _logits(networks.load(networks.measured[-1]), pairs)
     keys = {op: _key_frequencies(last[task], functions[op]) for task, op in enumerate(ops)}
-    for step in track(steps, len(steps), "restricted loss", "step {:,}".format):
-        logits = _logits(checkpoints.load(checkpoints.steps.index(step)), pairs)
+    measured = networks.measured
+    for index in track(measured, len(measured), "restricted loss", lambda index: f"step {networks.steps[index]:,}"):
+        logits = _logits(networks.load(index), pairs)
         for task, op in enumerate(ops):
             part = part_in(logits[task], torch.cat([functions[op][key - 1] for key in keys[op]], dim=1))
             mean, target = logits[task].double().mean(0), targets[task]
             rest = logits[task] - part
             yield {
-                "step": step,
+                "step": networks.steps[index],
                 "op": op,
                 "key_frequencies": " ".join(map(str, keys[op])),
                 "key_share": float(part.square().sum() / (logits[task].double() - mean).square().sum()),

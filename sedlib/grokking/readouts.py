@@ -3,14 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from sedlib.centroids import CentroidComparison, CentroidReadouts, compare, read_out
-from sedlib.grokking.checkpoints import RunCheckpoints
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import ProbeParams
-from sedlib.grokking.probing import CentroidKind, Probes, centroid_function, measured_checkpoints
+from sedlib.grokking.probing import CentroidKind, Probes, centroid_function
 from sedlib.progress import track
 from sedlib.store import Dataset, Schema, append, growing, provenance
 
@@ -29,28 +29,27 @@ CENTROIDS = Schema(
 
 def write_centroids(
     path: Path,
-    checkpoints: RunCheckpoints,
+    networks: MeasuredNetworks,
     settings: ProbeParams,
     kind: CentroidKind,
-    count: int | Literal["all"],
 ) -> list[dict[str, Any]]:
     """Write the ``kind`` centroids of every probe at the measured checkpoints.
 
     Returns rows of a tidy table: per step, operation and definition rank-90, PC-1 share and alignment, and how
     far the two definitions agree.
     """
-    ops, layout = checkpoints.experiment.run.ops, checkpoints.layout
-    probes = Probes.of(checkpoints, settings)
-    measured = measured_checkpoints(len(checkpoints.steps), count)
+    ops, layout = networks.experiment.run.ops, networks.layout
+    probes = Probes.of(networks, settings)
+    measured = networks.measured
     table = []
-    attributes = provenance(checkpoints.file, json.dumps({**settings.model_dump(), "centroid": kind}))
+    attributes = provenance(networks.file, json.dumps({**settings.model_dump(), "centroid": kind}))
     with CENTROIDS.create(path, attributes) as file:
         file["probes"] = probes.pairs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
-        inputs_size = checkpoints.model.position.numel()
+        inputs_size = networks.model.position.numel()
         series = {op: growing(file, f"centroids/{op}", (len(probes.pairs), inputs_size)) for op in ops}
-        for index in track(measured, len(measured), "centroids", lambda index: f"step {checkpoints.steps[index]:,}"):
-            model, step = checkpoints.load(index), checkpoints.steps[index]
+        for index in track(measured, len(measured), "centroids", lambda index: f"step {networks.steps[index]:,}"):
+            model, step = networks.load(index), networks.steps[index]
             theta = layout.flatten(model.state_dict())
             inputs = model.embed(probes.pairs).flatten(1)
             logit = centroid_function(model, layout, probes, "logit")(theta)

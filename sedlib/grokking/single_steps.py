@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from sedlib.bases import directions
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import LossAt, per_example_gradients
-from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import CheckpointResponses, Measurement, drawn_directions
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.probing import CentroidKind, Probes
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import read_bases
@@ -38,8 +38,7 @@ PAIRS = (
 
 
 def measure_single_steps(
-    checkpoints: RunCheckpoints,
-    gradients: h5py.File,
+    networks: MeasuredNetworks,
     bases: h5py.File,
     phases: Mapping[str, int],
     rank: int,
@@ -59,18 +58,18 @@ def measure_single_steps(
         The batch has too few examples for the rank, or Lanczos iteration does not converge.
     """
     ratios, angles = [], []
-    ops = checkpoints.experiment.run.ops
-    probes = Probes.of(checkpoints, measurement.probes)
-    random = drawn_directions(checkpoints, measurement.random_directions)
+    ops = networks.experiment.run.ops
+    probes = Probes.of(networks, measurement.probes)
+    random = drawn_directions(networks, measurement.random_directions)
     for phase, step in track(phases.items(), len(phases), "single step", lambda item: f"{item[0]}, step {item[1]:,}"):
-        index = checkpoints.steps.index(step)
+        index = networks.steps.index(step)
         kinds = [replace(measurement, centroid=kind) for kind in get_args(CentroidKind)]
-        responses = [CheckpointResponses(checkpoints, index, probes, kind) for kind in kinds]
+        responses = [CheckpointResponses(networks, index, probes, kind) for kind in kinds]
         baselines = [along.baseline(random) for along in responses]
         for op in ops:
             labels = {"phase": phase, "step": step, "op": op}
             try:
-                found = _estimates(responses[0], gradients, bases, index, op, rank)
+                found = _estimates(responses[0], networks.file, bases, index, op, rank)
             except ValueError as error:
                 raise ParamsError(f"step {step}, {op}: {error}") from error
             for estimator, basis in found.items():

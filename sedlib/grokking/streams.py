@@ -1,4 +1,4 @@
-"""The row streams of a run as its gradients file holds them.
+"""The gradients file: the row streams of a run, and the networks at the measured checkpoints.
 
 Shapes: a stream's rows are ``[rows, params]``, a row per checkpoint, over the attention slots.
 """
@@ -33,7 +33,7 @@ LADDER = {
 """The estimator ladder's rows, from the gradient towards the update."""
 GRADIENTS = Schema(
     "gradients",
-    2,
+    3,
     "dump",
     {
         "steps": Dataset(("steps",), "int64", "as in the checkpoints"),
@@ -45,7 +45,11 @@ GRADIENTS = Schema(
             "difference of the attention slots between successive checkpoints",
         ),
         **{f"ladder/{name}": dataset for name, dataset in LADDER.items()},
+        "measured": Dataset(("measured",), "int64", "indices of the checkpoints at which centroids are measured"),
+        "state/*": Dataset(("measured", "..."), "float32", "every parameter of the model at those, by name"),
+        "split/train": Dataset(("train_pairs", "operands"), "int64", "as in the checkpoints"),
     },
+    shared_axes=frozenset({"steps", "params", "measured"}),
 )
 
 

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 
 from sedlib.grokking import ablations
-from sedlib.grokking.ablations import ablate
+from sedlib.grokking.ablations import Ablation
 from sedlib.grokking.axes import AXES
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement, measure_coupling
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params
 from sedlib.grokking.spectra import BASES, read_bases, write_bases
-from sedlib.grokking.streams import GRADIENTS, read_streams
+from sedlib.grokking.streams import read_streams
 from sedlib.grokking.training import Data, train
 from tests.grokking.test_training import CPU, experiment
 from tests.tiny import TINY
@@ -54,32 +55,30 @@ def table_of(checkpoints_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     def pipeline(params: Params) -> pd.DataFrame:
         folder = tmp_path_factory.mktemp("pipeline")
-        with opened(checkpoints_file, folder, params) as (checkpoints, gradients, bases):
-            streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients) if stream.op]
-            return pd.DataFrame(
-                measure_coupling(checkpoints, streams, Measurement.of(params), params.measured_checkpoints)
-            )
+        with opened(checkpoints_file, folder, params) as (_, networks, bases):
+            streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file) if stream.op]
+            return pd.DataFrame(measure_coupling(networks, streams, Measurement.of(params)))
 
     return pipeline
 
 
 class opened:  # noqa: N801
-    """A run's checkpoints, gradients and bases for the given parameters."""
+    """A run's checkpoints, networks with gradients, and bases for the given parameters."""
 
     def __init__(self, checkpoints: Path, folder: Path, params: Params) -> None:
         shutil.copy(checkpoints, folder / "both-1.h5")
         self.context = RunCheckpoints.open(folder / "both-1.h5", CPU)
         self.folder, self.params = folder, params
 
-    def __enter__(self) -> tuple[RunCheckpoints, h5py.File, h5py.File]:
+    def __enter__(self) -> tuple[RunCheckpoints, MeasuredNetworks, h5py.File]:
         checkpoints = self.context.__enter__()
-        write_streams(self.folder / "gradients.h5", checkpoints, self.params.gradient_batch)
-        self.gradients = GRADIENTS.open(self.folder / "gradients.h5")
-        gradients = self.gradients.__enter__()
         params = self.params
-        write_bases(self.folder / "bases.h5", gradients, params.window, params.rank, params.alignment, CPU)
+        write_streams(self.folder / "gradients.h5", checkpoints, params.gradient_batch, params.measured_checkpoints)
+        self.gradients = MeasuredNetworks.open(self.folder / "gradients.h5", CPU)
+        networks = self.gradients.__enter__()
+        write_bases(self.folder / "bases.h5", networks.file, params.window, params.rank, params.alignment, CPU)
         self.bases = BASES.open(self.folder / "bases.h5")
-        return checkpoints, gradients, self.bases.__enter__()
+        return checkpoints, networks, self.bases.__enter__()
 
     def __exit__(self, *error: Any) -> None:
         for context in (self.bases, self.gradients, self.context):
@@ -93,8 +92,9 @@ def base(table_of: Callable[[Params], pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture
 def ablated(checkpoints_file: Path, tmp_path: Path, base: pd.DataFrame) -> Iterator[Callable[[str], pd.DataFrame]]:
-    with opened(checkpoints_file, tmp_path, PARAMS) as (checkpoints, gradients, bases):
-        yield lambda axis: pd.DataFrame(ablate(axis, PARAMS, checkpoints, gradients, bases, base))
+    with opened(checkpoints_file, tmp_path, PARAMS) as (checkpoints, networks, bases):
+        ablation = Ablation(PARAMS, networks, bases, base, checkpoints)
+        yield lambda axis: pd.DataFrame(ablation.along(axis))
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -125,15 +125,14 @@ def test_what_the_coupling_stage_measured_is_not_measured_again(
     measured = []
 
     def counting(*arguments: Any, **keywords: Any) -> Iterator[dict[str, Any]]:
-        measured.append((keywords["label"], arguments[4] is None))
+        measured.append((keywords["label"], arguments[3] is None))
         return measure_coupling(*arguments, **keywords)
 
     monkeypatch.setattr(ablations, "measure_coupling", counting)
     for axis in ("window", "rank", "epsilon", "batch_size"):
         ablated(axis)
     assert measured == [
-        ("window 1", False),  # the baseline is given
-        ("window 5", False),
+        ("window 5", False),  # the baseline is given; W = 1 and W = 3 are there
         ("rank 3", False),  # once for all ranks within the window
         ("rank 4", False),
         ("epsilon 0.001", True),

@@ -16,8 +16,9 @@ from sedlib.coupling import random_directions
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement, measure_coupling
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.networks import MeasuredNetworks, measured_checkpoints
 from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.probing import Probes, measured_checkpoints
+from sedlib.grokking.probing import Probes
 from sedlib.grokking.readouts import CENTROIDS, write_centroids
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import BASES, read_bases, write_bases
@@ -33,11 +34,11 @@ PROBES, RANDOM = ProbeParams(count=16), RandomDirectionParams(count=3)
 
 
 def coupling_table(
-    checkpoints: RunCheckpoints, gradients: h5py.File, bases: h5py.File, response: ResponseParams
+    networks: MeasuredNetworks, gradients: h5py.File, bases: h5py.File, response: ResponseParams
 ) -> pd.DataFrame:
     """The coupling stage's table, every checkpoint measured."""
     streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients)]
-    return pd.DataFrame(measure_coupling(checkpoints, streams, Measurement(PROBES, "logit", response, RANDOM), "all"))
+    return pd.DataFrame(measure_coupling(networks, streams, Measurement(PROBES, "logit", response, RANDOM)))
 
 
 STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total", *(f"ladder/{rung}" for rung in LADDER)]
@@ -53,13 +54,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = Data.of(tiny, CPU)
     write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
     with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20))
+        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
     return folder
 
 
 @pytest.fixture
 def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
     with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as opened:
+        yield opened
+
+
+@pytest.fixture
+def networks(folder: Path) -> Iterator[MeasuredNetworks]:
+    with MeasuredNetworks.open(folder / "gradients.h5", CPU) as opened:
         yield opened
 
 
@@ -97,7 +104,7 @@ def test_update_rows_are_differences_of_checkpoints(checkpoints: RunCheckpoints,
 def test_the_gradient_batch_can_be_drawn_from_one_split(
     checkpoints: RunCheckpoints, tmp_path: Path, pairs: str
 ) -> None:
-    write_streams(tmp_path / "g.h5", checkpoints, GradientBatchParams(size=15, pairs=pairs))  # type: ignore[arg-type]
+    write_streams(tmp_path / "g.h5", checkpoints, GradientBatchParams(size=15, pairs=pairs), "all")  # type: ignore[arg-type]
     with GRADIENTS.open(tmp_path / "g.h5") as file:
         batch = {tuple(pair) for pair in file["batch"][:].tolist()}
     assert batch <= {tuple(pair) for pair in checkpoints.pairs(pairs).tolist()}
@@ -145,8 +152,36 @@ def test_gradients_that_do_not_fit_their_run_are_refused(
         list(read_streams(file))
 
 
+def test_the_gradients_file_holds_the_networks_at_the_measured_checkpoints(
+    checkpoints: RunCheckpoints, tmp_path: Path
+) -> None:
+    write_streams(tmp_path / "both-1.h5", checkpoints, GradientBatchParams(size=20), 4)
+    with MeasuredNetworks.open(tmp_path / "both-1.h5", CPU) as networks:
+        assert networks.measured == [0, 3, 5, 8]
+        assert networks.steps == checkpoints.steps
+        assert torch.equal(networks.pairs("train"), checkpoints.pairs("train"))
+        for index in networks.measured:
+            expected, found = checkpoints.load(index).state_dict(), networks.load(index).state_dict()
+            assert all(torch.equal(found[name], value) for name, value in expected.items())
+        with pytest.raises(ValueError, match="1 is not in list"):
+            networks.load(1)
+
+
+def test_networks_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "both-1.h5"
+    shutil.copy(folder / "gradients.h5", path)
+    with h5py.File(path, "r+") as file:
+        del file["state/token"]
+        file["state/token"] = np.zeros((9, 3, 8), np.float32)
+    with (
+        pytest.raises(ArtifactError, match=r"parameter 'token' of shape \(3, 8\), not \(7, 8\)"),
+        MeasuredNetworks.open(path, CPU),
+    ):
+        pass
+
+
 def test_a_response_lost_in_rounding_is_refused(
-    checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     monkeypatch.setattr("sedlib.grokking.couplings.random_directions", lambda n, size, _: torch.zeros(n, size))
@@ -154,7 +189,7 @@ def test_a_response_lost_in_rounding_is_refused(
         BASES.open(tmp_path / "bases.h5") as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),
     ):
-        coupling_table(checkpoints, gradients, bases, ResponseParams())
+        coupling_table(networks, gradients, bases, ResponseParams())
 
 
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
@@ -171,20 +206,20 @@ def test_measured_checkpoints_are_evenly_spaced(n: int, count: int, expected: li
     assert measured_checkpoints(n, count) == expected
 
 
-def test_probes_are_drawn_from_all_pairs_by_their_own_seed(checkpoints: RunCheckpoints) -> None:
-    probes = Probes.of(checkpoints, ProbeParams(count=16, seed=3))
+def test_probes_are_drawn_from_all_pairs_by_their_own_seed(networks: MeasuredNetworks) -> None:
+    probes = Probes.of(networks, ProbeParams(count=16, seed=3))
     pairs = all_pairs(["add", "mul"], 7)
     assert torch.equal(probes.pairs, draw(pairs, 16, generator(3, "probes")))
     assert torch.equal(probes.answers, answers(["add", "mul"], probes.pairs, 7))
 
 
 @pytest.mark.parametrize("kind", ["logit", "full"])
-def test_centroids_are_gradients_of_the_scores(checkpoints: RunCheckpoints, tmp_path: Path, kind: str) -> None:
-    table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", checkpoints, PROBES, kind, 4))  # type: ignore[arg-type]
+def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_path: Path, kind: str) -> None:
+    table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", networks, PROBES, kind))  # type: ignore[arg-type]
     with CENTROIDS.open(tmp_path / "centroids.h5") as file:
-        assert file["steps"][:].tolist() == [0, 15, 25, 40]
+        assert file["steps"][:].tolist() == [5 * index for index in range(9)]
         pairs = torch.from_numpy(file["probes"][:])
-        model = checkpoints.load(5)
+        model = networks.load(5)
         targets = answers(["add", "mul"], pairs, 7)
         logits = torch.stack(
             [
@@ -201,21 +236,21 @@ def test_centroids_are_gradients_of_the_scores(checkpoints: RunCheckpoints, tmp_
             dim=1,
         )
         for task, op in enumerate(["add", "mul"]):
-            np.testing.assert_allclose(file[f"centroids/{op}"][2], logits[task], rtol=1e-3, atol=1e-5)
-    assert len(table) == 4 * 2 * 2  # steps, operations, definitions
+            np.testing.assert_allclose(file[f"centroids/{op}"][5], logits[task], rtol=1e-3, atol=1e-5)
+    assert len(table) == 9 * 2 * 2  # steps, operations, definitions
 
 
 @pytest.mark.parametrize("kind", ["difference", "jvp"])
 def test_coupling_ratios_equal_a_slow_restatement(
-    checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path, kind: str
+    networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, kind: str
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
         settings = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
-        table = coupling_table(checkpoints, gradients, bases, settings)
-    model = checkpoints.load(6).double()
-    layout = checkpoints.layout
-    probes = Probes.of(checkpoints, PROBES)
+        table = coupling_table(networks, gradients, bases, settings)
+    model = networks.load(6).double()
+    layout = networks.layout
+    probes = Probes.of(networks, PROBES)
     theta = layout.flatten(model.state_dict()).clone()
 
     def centroids_at(vector: torch.Tensor) -> torch.Tensor:
@@ -248,10 +283,10 @@ def test_coupling_ratios_equal_a_slow_restatement(
             assert found["direction"].tolist() == [1, 2]
 
 
-def test_only_whole_windows_are_measured(checkpoints: RunCheckpoints, gradients: h5py.File, tmp_path: Path) -> None:
+def test_only_whole_windows_are_measured(networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
-        table = coupling_table(checkpoints, gradients, bases, ResponseParams())
+        table = coupling_table(networks, gradients, bases, ResponseParams())
     first = table.groupby(["stream", "window"])["step"].min()
     assert first.to_dict() == {
         (stream, window): 5 * ((window - 1) + (stream in LEADING_THERE)) for stream in STREAMS for window in (1, 3)

@@ -12,7 +12,10 @@ import torch
 from sedlib.fourier import discrete_logarithms
 from sedlib.grokking import frequencies
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.dumping import write_streams
 from sedlib.grokking.frequencies import centroid_frequencies, restricted_losses
+from sedlib.grokking.networks import MeasuredNetworks
+from sedlib.grokking.params import GradientBatchParams
 from sedlib.grokking.readouts import CENTROIDS
 from sedlib.grokking.tasks import all_pairs, answers
 from sedlib.grokking.training import Data, train
@@ -52,21 +55,23 @@ def test_a_planted_frequency_of_the_centroids_is_found_in_its_basis(tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def checkpoints_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gradients_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = experiment()
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
     data = Data.of(tiny, CPU)
     write_checkpoints(path, tiny, data, train(tiny, data, CPU))
-    return path
+    with RunCheckpoints.open(path, CPU) as checkpoints:
+        write_streams(path.with_name("gradients.h5"), checkpoints, GradientBatchParams(size=20), 2)
+    return path.with_name("gradients.h5")
 
 
-def test_restricted_and_excluded_losses_equal_a_slow_restatement(checkpoints_file: Path) -> None:
-    with RunCheckpoints.open(checkpoints_file, CPU) as checkpoints:
-        table = pd.DataFrame(restricted_losses(checkpoints, [0, 40]))
+def test_restricted_and_excluded_losses_equal_a_slow_restatement(gradients_file: Path) -> None:
+    with MeasuredNetworks.open(gradients_file, CPU) as networks:
+        table = pd.DataFrame(restricted_losses(networks))
         pairs = all_pairs(["add", "mul"], 7)
         targets = answers(["add", "mul"], pairs, 7).numpy()
-        logits = checkpoints.load(8)(checkpoints.model.embed(pairs)).detach().double().numpy()
-        trained = {tuple(pair) for pair in checkpoints.pairs("train").tolist()}
+        logits = networks.load(8)(networks.model.embed(pairs)).detach().double().numpy()
+        trained = {tuple(pair) for pair in networks.pairs("train").tolist()}
     training = np.array([tuple(pair) in trained for pair in pairs.tolist()])
 
     def cross_entropy(values: np.ndarray, target: np.ndarray) -> float:
@@ -86,7 +91,7 @@ def test_restricted_and_excluded_losses_equal_a_slow_restatement(checkpoints_fil
         assert row["loss"] == pytest.approx(cross_entropy(logits[task], targets[task]), rel=1e-4)
 
 
-def test_a_planted_key_frequency_carries_the_loss(checkpoints_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_key_frequency_carries_the_loss(gradients_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = all_pairs(["add", "mul"], 7)
     classes = torch.arange(7)
     add = 2 * math.pi * 2 * (pairs.sum(1)[:, None] - classes) / 7
@@ -96,8 +101,8 @@ def test_a_planted_key_frequency_carries_the_loss(checkpoints_file: Path, monkey
     planted[1, :, 0] = -9  # no product is zero
     noise = torch.randn(planted.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(frequencies, "_logits", lambda *_: planted + noise)
-    with RunCheckpoints.open(checkpoints_file, CPU) as checkpoints:
-        table = pd.DataFrame(restricted_losses(checkpoints, [40])).set_index("op")
+    with MeasuredNetworks.open(gradients_file, CPU) as networks:
+        table = pd.DataFrame(restricted_losses(networks)).query("step == 40").set_index("op")
     assert table["key_frequencies"].to_dict() == {"add": "2", "mul": "1"}
     assert (table["key_share"] > 0.9).all()
     assert (table["excluded_loss"] > 1.5).all()

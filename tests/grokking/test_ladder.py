@@ -55,7 +55,7 @@ def dumped(folder: Path, every: int) -> Dumped:
 
     write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU, record))
     with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20))
+        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
     with GRADIENTS.open(folder / "gradients.h5") as file:
         return recorders[0], {stream.name: stream.rows[:] for stream in read_streams(file)}
 

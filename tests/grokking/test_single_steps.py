@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.single_steps import measure_single_steps
 from sedlib.grokking.spectra import BASES, write_bases
-from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.tasks import answers
 from sedlib.grokking.training import Data, train
 from tests.grokking.test_training import CPU, experiment
@@ -29,12 +29,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd
     data = Data.of(tiny, CPU)
     write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
     with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20))
-        with GRADIENTS.open(folder / "gradients.h5") as gradients:
-            write_bases(folder / "bases.h5", gradients, 3, 2, "trailing", CPU)
+        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
+        with MeasuredNetworks.open(folder / "gradients.h5", CPU) as networks:
+            write_bases(folder / "bases.h5", networks.file, 3, 2, "trailing", CPU)
             with BASES.open(folder / "bases.h5") as bases:
-                tables = measure_single_steps(checkpoints, gradients, bases, {"init": 0, "mid": 30}, 2, MEASUREMENT)
-            batch = torch.from_numpy(gradients["batch"][:])
+                tables = measure_single_steps(networks, bases, {"init": 0, "mid": 30}, 2, MEASUREMENT)
+            batch = torch.from_numpy(networks.file["batch"][:])
         model = checkpoints.load(6).double().requires_grad_(True)
         rows = {}
         for task, op in enumerate(["add", "mul"]):
