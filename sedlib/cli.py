@@ -80,7 +80,7 @@ def intervention_tables() -> str:
     from sedlib.grokking.workspace import INTERVENTION_TABLES
     from sedlib.report.interventions import as_text, grok_steps
 
-    return as_text(grok_steps(INTERVENTION_TABLES))
+    return as_text(grok_steps(sorted(INTERVENTION_TABLES.glob("*.csv"))))
 
 
 def run_ablations(name: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from sedlib.grokking.cell_stages import cell_stages
 from sedlib.grokking.params import Params
 from sedlib.grokking.workspace import ARTIFACTS, clear_errors
 from sedlib.report.collection import Expected, collect
@@ -15,8 +16,7 @@ def main() -> None:
         list(params.runs),
         params.ablation.runs,
         params.single_step.runs,
-        params.interventions.runs,
-        params.interventions.varied_runs,
+        cell_stages(params.interventions.runs, params.interventions.varied_runs, params.interventions.coordinates),
         params.grok_threshold,
     )
     write_report(collect(ARTIFACTS / "results", expected), Path("reports"))

@@ -28,7 +28,7 @@ def ablation_table(results: RunResults, folder: Path, grok_threshold: float) -> 
         )
     rows = []
     for file in files:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, dtype={"value": str})
         for (value, op), curve in table.groupby(["value", "op"], sort=False):
             grokked = grok_step(results.training, str(op), grok_threshold)
             mean = curve.groupby("step")["ratio"].mean()

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report import paper
-from sedlib.report.paper import Reported, number
-from sedlib.report.seeds import Estimate
-from sedlib.report.tables import OPS, at, estimated, shown
-from sedlib.report.verdicts import CONTRADICTED, INSIDE, NEW, NOT_RUN, SAME, verdict
+from sedlib.report.paper import Reported, exactly, number
+from sedlib.report.seeds import Estimate, estimate
+from sedlib.report.tables import OPS, at, estimated, operations, shown, sped_up
+from sedlib.report.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, TOLERANCE, verdict
 
 Numbers = Mapping[str, Any]
 
@@ -37,54 +37,69 @@ def _claims(numbers: Numbers) -> Iterator[Claim]:
         "Along the gradient's basis centroids move far more than along a random direction (peak R̄, single task)",
         paper.SINGLE_TASK_GRADIENT,
         _per_op(numbers, "single_task", "gradient_peak"),
-        "dvc repro figures",
     )
     yield _range(
-        "Along the update's basis they move little more (peak R̄, single task)",
+        "Along the update's basis they move a few times as much (peak R̄, single task)",
         paper.SINGLE_TASK_UPDATE,
         _per_op(numbers, "single_task", "update_peak"),
-        "dvc repro figures",
     )
-    yield _spread(numbers, "update_peak", paper.UPDATE_SPREAD, "update")
-    yield _spread(numbers, "gradient_peak", paper.GRADIENT_SPREAD, "gradient")
+    yield _range(
+        "The gradient raises the peak by this factor over the update",
+        paper.GRADIENT_OVER_UPDATE,
+        _ratios(numbers, "single_task", "gradient_peak", "update_peak"),
+    )
+    yield _spread(numbers)
     yield _window(numbers)
     yield _phases(numbers)
     yield _range(
-        "In a multitask network the update's basis is no better than a random direction (final R̄)",
+        "In a multitask network the update's basis is worse than a random direction (final R̄)",
         paper.MULTITASK_UPDATE,
         _per_op(numbers, "multitask", "update_final"),
-        "dvc repro figures",
     )
     yield _range(
-        "There each operation's own gradient recovers the coupling (peak R̄)",
+        "There each operation's own gradient recovers the coupling, by the end of training (final R̄)",
         paper.MULTITASK_PER_OP,
-        _per_op(numbers, "multitask", "per_op_peak"),
-        "dvc repro figures",
+        _per_op(numbers, "multitask", "per_op_final"),
     )
     yield _aggregation(numbers)
     yield _single_rows(numbers)
     yield _adamw(numbers)
-    for condition, said, sentence in (
-        ("remove-sed", "1.0", "Removing the SED directions from the gradient changes nothing (add, speed-up)"),
-        ("keep-sed", "2.2", "Keeping three SED directions of the gradient accelerates grokking (add, speed-up)"),
-        ("keep-random", "2.3", "Keeping three random directions does so as well (add, speed-up)"),
+    for projection, condition, sentence in (
+        ("update", "remove-sed", "Removing the SED directions from the update accelerates grokking"),
+        ("gradient", "remove-sed", "Removing them from the gradient changes nothing"),
+        ("gradient", "keep-sed", "Keeping only three SED directions of the gradient accelerates grokking"),
+        ("gradient", "keep-random", "Keeping only three random directions does so as well"),
     ):
-        yield _speedup(numbers, "gradient", condition, sentence, said)
+        yield _speedup(numbers, projection, condition, sentence)
     yield _freeze(numbers)
-    yield _raw_history(numbers)
+    yield _directions(numbers)
     yield _weight_decay(numbers)
 
 
 def _per_op(numbers: Numbers, kind: str, quantity: str) -> dict[str, Estimate]:
-    found = {op: estimated(at(numbers, kind, op, quantity)) for op in OPS}
+    found = {op: estimated(at(numbers, kind, op, quantity)) for op in operations(numbers, kind)}
     return {op: estimate for op, estimate in found.items() if estimate}
 
 
-def _range(claim: str, reported: Reported, found: Mapping[str, Estimate], command: str) -> Claim:
+def _ratios(numbers: Numbers, kind: str, above: str, below: str) -> dict[str, Estimate]:
+    """By operation, the ratio of two quantities, seed by seed."""
+    found = {}
+    for op in operations(numbers, kind):
+        first, second = (at(numbers, kind, op, name) or {} for name in (above, below))
+        seeds = [key for key in first if key.lstrip("-").isdigit() and first[key] and second.get(key)]
+        if seeds:
+            found[op] = estimate([first[seed] / second[seed] for seed in seeds])
+    return found
+
+
+def _range(claim: str, reported: Reported, found: Mapping[str, Estimate]) -> Claim:
     """Every operation's estimate against one range; the verdict is the weakest of them."""
-    said = _weakest(verdict(estimate, reported, 1) for estimate in found.values())
-    ours = ", ".join(f"{op} {shown(estimate)}" for op, estimate in found.items()) or "–"
-    return Claim(claim, str(reported), ours, said, command)
+    said = _weakest(verdict(estimate, reported) for estimate in found.values())
+    return Claim(claim, str(reported), _listed(found), said, "dvc repro figures")
+
+
+def _listed(found: Mapping[str, Estimate]) -> str:
+    return ", ".join(f"{op} {shown(estimate)}" for op, estimate in found.items()) or "–"
 
 
 def _weakest(verdicts: Iterable[str]) -> str:
@@ -92,133 +107,163 @@ def _weakest(verdicts: Iterable[str]) -> str:
     return next((said for said in (CONTRADICTED, SAME, INSIDE) if said in found), NOT_RUN)
 
 
-def _spread(numbers: Numbers, quantity: str, reported: Reported, name: str) -> Claim:
-    """Largest over smallest mean of the operations."""
-    means = [estimate.mean for estimate in _per_op(numbers, "single_task", quantity).values()]
-    ours = Estimate(max(means) / min(means), None, None, len(means)) if len(means) == len(OPS) else None
-    claim = f"Spread of the {name} SED's peak over the four operations, largest over smallest"
-    return Claim(claim, str(reported), shown(ours), verdict(ours, reported, 1), "dvc repro figures")
+def _spread(numbers: Numbers) -> Claim:
+    """Largest over smallest mean of the four operations; contradicted where the gradient's is not the smaller."""
+    spreads = []
+    for name in ("update_peak", "gradient_peak"):
+        means = [found.mean for op, found in _per_op(numbers, "single_task", name).items() if op in OPS]
+        spreads += [max(means) / min(means)] if len(means) == len(OPS) else []
+    there = len(spreads) == 2
+    return Claim(
+        "The four operations differ less under the gradient than under the update (spread of the peaks)",
+        f"update {paper.UPDATE_SPREAD}, gradient {paper.GRADIENT_SPREAD}",
+        f"update {number(spreads[0])}, gradient {number(spreads[1])}" if there else "–",
+        NOT_RUN if not there else SAME if spreads[1] < spreads[0] else CONTRADICTED,
+        "dvc repro figures",
+    )
 
 
 def _window(numbers: Numbers) -> Claim:
-    by_window = {int(window): values["peak"] for window, values in (at(numbers, "ablation", "window") or {}).items()}
-    peaks = [by_window[window] for window in sorted(by_window)]
-    falls = all(later < earlier for earlier, later in itertools.pairwise(peaks))
+    peaks = {int(window): found["r1_peak"] for window, found in (at(numbers, "ablation", "window") or {}).items()}
+    in_order = [peaks[window] for window in sorted(peaks)]
+    falls = all(later < earlier for earlier, later in itertools.pairwise(in_order))
     return Claim(
-        "The peak falls as the window grows, from the gradient alone, W = 1 (R̄ here, R₁ in the paper)",
-        ", ".join(f"W = {window}: {value:.0f}" for window, value in paper.R1_BY_WINDOW.items()),
-        ", ".join(f"W = {window}: {number(by_window[window])}" for window in sorted(by_window)) or "–",
-        (SAME if falls else CONTRADICTED) if len(peaks) > 1 else NOT_RUN,
+        "The peak of R₁ falls as the window grows, from the gradient alone, W = 1",
+        ", ".join(f"W = {window}: {number(value)}" for window, value in paper.R1_BY_WINDOW.items()),
+        ", ".join(f"W = {window}: {number(peaks[window])}" for window in sorted(peaks)) or "–",
+        NOT_RUN if len(in_order) < 2 else SAME if falls else CONTRADICTED,
         "dvc repro ablate",
     )
 
 
 def _phases(numbers: Numbers) -> Claim:
-    found = {phase: at(numbers, "single_step", phase, "per_example") for phase in paper.PER_EXAMPLE}
-    values = [value for value in found.values() if value is not None]
-    rises = len(values) == 3 and values[0] < values[1] < values[2]
-    inside = rises and all(
-        verdict(Estimate(float(value), None, None, 1), paper.exactly(paper.PER_EXAMPLE[phase], ""), 1) == INSIDE
-        for phase, value in found.items()
-        if value is not None
+    found = [at(numbers, "single_step", phase, "per_example") for phase in paper.PER_EXAMPLE]
+    values = [float(value) for value in found if value is not None]
+    rises = all(later > earlier for earlier, later in itertools.pairwise(values))
+    inside = len(values) == len(found) and all(
+        verdict(Estimate(value, None, None, 1), exactly(reported, "Table 3")) == INSIDE
+        for value, reported in zip(values, paper.PER_EXAMPLE.values(), strict=True)
     )
     return Claim(
         "Per-example gradients at one checkpoint give a basis too, and its R̄ rises: init, mid, after grokking",
         " / ".join(number(value) for value in paper.PER_EXAMPLE.values()),
         " / ".join(number(value) for value in values) or "–",
-        NOT_RUN if len(values) < 3 else INSIDE if inside else SAME if rises else CONTRADICTED,
+        NOT_RUN if len(values) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
         "dvc repro single_step",
     )
 
 
 def _aggregation(numbers: Numbers) -> Claim:
-    per_op, aggregate = (_per_op(numbers, "multitask", f"{name}_peak") for name in ("per_op", "aggregate"))
-    shares = {op: aggregate[op].mean / per_op[op].mean for op in OPS if op in aggregate and op in per_op}
+    shares = _ratios(numbers, "multitask", "aggregate_final", "per_op_final")
     return Claim(
-        "Adding the operations' gradients up is what hides the coupling (aggregate over per-op peak R̄)",
-        "obstructs",
-        ", ".join(f"{op} {share:.2f}" for op, share in shares.items()) or "–",
-        NOT_RUN if not shares else CONTRADICTED if min(shares.values()) > 0.5 else SAME,
+        "Aggregating the operations' gradients hides the coupling (aggregate over per-op final R̄)",
+        "a general obstruction",
+        _listed(shares),
+        _weakest(SAME if share.mean < 0.5 else CONTRADICTED for share in shares.values()),
         "dvc repro figures",
     )
 
 
 def _single_rows(numbers: Numbers) -> Claim:
-    alone, window = (_per_op(numbers, "multitask", f"{name}_final") for name in ("w1", "per_op"))
-    ratios = {op: alone[op].mean / window[op].mean for op in OPS if op in alone and op in window}
+    ratios = _ratios(numbers, "multitask", "w1_final", "per_op_final")
     return Claim(
-        "In a multitask network a window is needed: one gradient row is not enough (final R̄, W = 1 over window)",
-        "< 1",
-        ", ".join(f"{op} {ratio:.2f}" for op, ratio in ratios.items()) or "–",
-        NOT_RUN if not ratios else CONTRADICTED if min(ratios.values()) > 1 else SAME,
+        "In a multitask network the window is needed to recover a direction (final R̄, W = 1 over the window's)",
+        "mechanically necessary",
+        _listed(ratios),
+        _weakest(SAME if ratio.mean < 1 else CONTRADICTED for ratio in ratios.values()),
         "dvc repro figures",
     )
 
 
 def _adamw(numbers: Numbers) -> Claim:
+    """The factor that each part of AdamW leaves of the coupling; one of at least 1 contradicts."""
     rungs = {
-        "momentum over gradient": ("ladder/momentum", "ladder/minibatch-gradient"),
+        "momentum": ("ladder/momentum", "ladder/minibatch-gradient"),
         "scaling": ("ladder/adam-direction", "ladder/momentum"),
         "decay": ("ladder/step", "ladder/step-without-decay"),
-        "many steps": ("update", "ladder/step"),
+        "(not in the paper) the steps between checkpoints": ("update", "ladder/step"),
     }
-    runs = [streams for streams in (at(numbers, "ladder") or {}).values() if "gradient/total" not in streams]
-    parts = []
+    factors = {}
     for name, (below, above) in rungs.items():
-        pairs = [(at(run, below, "mean_before_grok"), at(run, above, "mean_before_grok")) for run in runs]
+        pairs = [
+            (at(run, below, "mean_before_grok"), at(run, above, "mean_before_grok"))
+            for run in (at(numbers, "ladder") or {}).values()
+        ]
         kept = [low / high for low, high in pairs if low and high]
         if kept:
-            parts.append(f"{name} {sum(kept) / len(kept):.2f}")
+            factors[name] = sum(kept) / len(kept)
     return Claim(
-        "Momentum, adaptive scaling and weight decay each contaminate the update (factor that each leaves)",
-        "each below 1",
-        ", ".join(parts) or "–",
-        NEW if parts else NOT_RUN,
+        "Momentum, adaptive scaling and weight decay each contaminate the update (factor of R̄ that each leaves)",
+        "three sources of contamination",
+        ", ".join(f"{name} {factor:.2f}" for name, factor in factors.items()) or "–",
+        NOT_RUN if not factors else CONTRADICTED if any(factor >= 1 for factor in factors.values()) else SAME,
         "dvc repro figures",
     )
 
 
-def _speedup(numbers: Numbers, projection: str, condition: str, sentence: str, said: str) -> Claim:
-    found = at(numbers, "interventions", projection, "add", condition) or {}
-    speedup = found.get("speedup")
-    ours = None if speedup is None else Estimate(float(speedup), None, None, found["n"])
-    text = "–" if ours is None else f"{number(ours.mean)} (n = {ours.n})"
-    result = verdict(ours, paper.speedup(projection, "add", condition), 1)
-    return Claim(sentence, said, text, result, f"dvc repro intervene intervene_control  # {projection}-{condition}")
-
-
-def _freeze(numbers: Numbers) -> Claim:
-    steps = {name: at(numbers, "interventions", "update", "add", name, "mean") for name in ("keep-random", "freeze")}
-    there = all(value is not None for value in steps.values())
+def _speedup(numbers: Numbers, projection: str, condition: str, sentence: str) -> Claim:
+    found = {
+        op: estimated(sped_up(at(numbers, "interventions", projection, op, condition) or {})) for op in ("add", "mul")
+    }
+    there = {op: speedup for op, speedup in found.items() if speedup}
+    reported = {op: paper.speedup(projection, op, condition) for op in ("add", "mul")}
     return Claim(
-        "The acceleration is that of a three-dimensional subspace: when does attention that does not move grok?",
-        "–",
-        ", ".join(f"{name} {number(value)}" for name, value in steps.items() if value is not None) or "–",
-        NEW if there else NOT_RUN,
-        "dvc repro intervene  # update-freeze",
+        f"{sentence} (speed-up over the control)",
+        ", ".join(f"{op} {value}" for op, value in reported.items() if value),
+        ", ".join(f"{op} {shown(speedup)} (n = {speedup.n})" for op, speedup in there.items()) or "–",
+        _weakest(verdict(speedup, reported[op]) for op, speedup in there.items() if reported[op]),
+        f"dvc repro intervene intervene_control  # {projection}-{condition}",
     )
 
 
-def _raw_history(numbers: Numbers) -> Claim:
-    names = ("keep-sed-raw", "remove-sed-raw")
-    speedups = {name: at(numbers, "interventions", "update", "add", name, "speedup") for name in names}
-    there = {name: value for name, value in speedups.items() if value is not None}
+def _freeze(numbers: Numbers) -> Claim:
+    """Frozen attention against three random directions, seed by seed, update projection."""
+    pairs = []
+    for found in (at(numbers, "interventions", "update") or {}).values():
+        frozen, kept = (found.get(name, {}) for name in ("freeze", "keep-random"))
+        pairs += [(frozen[key], kept[key]) for key in frozen if key.isdigit() and frozen[key] and kept.get(key)]
     return Claim(
-        "It does not matter which directions are kept or removed (speed-ups with the honest basis, update projection)",
-        "rank-specific, not direction-specific",
+        "The acceleration comes from keeping a subspace: grok steps of none (freeze), and of three random directions",
+        "rank-specific",
+        ", ".join(f"{number(frozen)} and {number(kept)}" for frozen, kept in pairs) or "–",
+        NOT_RUN if not pairs else CONTRADICTED if all(first <= second for first, second in pairs) else SAME,
+        "dvc repro intervene  # update-freeze, update-keep-random",
+    )
+
+
+def _directions(numbers: Numbers) -> Claim:
+    """SED against random directions, kept and removed, with the history of the natural steps; update projection."""
+    speedups = {
+        f"{op} {name}": estimated(sped_up(at(numbers, "interventions", "update", op, name) or {}))
+        for op in ("add", "mul")
+        for name in ("keep-sed-raw", "keep-random", "remove-sed-raw", "remove-random")
+    }
+    there = {name: speedup.mean for name, speedup in speedups.items() if speedup}
+    pairs = [
+        (there[f"{op} {what}-sed-raw"], there[f"{op} {what}-random"])
+        for op in ("add", "mul")
+        for what in ("keep", "remove")
+        if f"{op} {what}-sed-raw" in there and f"{op} {what}-random" in there
+    ]
+    same = all(abs(sed / random - 1) <= TOLERANCE for sed, random in pairs)
+    return Claim(
+        "It does not matter which three directions are kept or removed (speed-ups, SED basis of the natural steps)",
+        "not direction-specific",
         ", ".join(f"{name} {number(value)}" for name, value in there.items()) or "–",
-        NOT_RUN if len(there) < 2 else CONTRADICTED if there["remove-sed-raw"] > 1.1 * there["keep-sed-raw"] else SAME,
-        "dvc repro intervene  # update-keep-sed-raw, update-remove-sed-raw",
+        NOT_RUN if not pairs else SAME if same else CONTRADICTED,
+        "dvc repro intervene  # update-{keep,remove}-{sed-raw,random}",
     )
 
 
 def _weight_decay(numbers: Numbers) -> Claim:
     found = at(numbers, "weight_decay_0") or {}
-    grokked = [name for name, values in found.items() if values["grok_step"] is not None]
+    of_paper = {name: found[name] for name in paper.NEVER_GROK_WITHOUT_DECAY if name in found}
+    grokked = [name for name, values in of_paper.items() if values["grokked"]]
+    complete = len(of_paper) == len(paper.NEVER_GROK_WITHOUT_DECAY)
     return Claim(
-        "Without weight decay nothing groks within 8,000 steps (control, keep-sed, keep-random)",
-        "none",
-        (", ".join(grokked) or f"none of {', '.join(found)}") if found else "–",
-        NOT_RUN if not found else SAME if not grokked else CONTRADICTED,
+        f"Without weight decay nothing groks within {paper.STEPS_WITHOUT_DECAY:,} steps",
+        f"none of {', '.join(paper.NEVER_GROK_WITHOUT_DECAY)}",
+        (", ".join(grokked) + " grok" if grokked else f"none of {', '.join(found)}") if found else "–",
+        CONTRADICTED if grokked else SAME if complete else NOT_RUN,
         "dvc repro intervene_without_weight_decay",
     )

@@ -1,7 +1,7 @@
 """All results that exist, and the commands for those that do not."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ class Expected:
     runs: Sequence[str]
     ablated: Sequence[str]
     single_step: Sequence[str]
-    intervened: Sequence[str]
-    varied: Sequence[str]
+    cells: Mapping[str, str]
+    """Names of the intervention cells, with the stage of each."""
     grok_threshold: float
 
 
@@ -65,10 +65,10 @@ def collect(folder: Path, expected: Expected) -> Collection:
     summaries = {run: json.loads((folder / run / "summary.json").read_text()) for run in runs}
     ablations, single_steps = {}, {}
     for run in expected.ablated:
-        if run in runs and (folder / run / "ablation").is_dir():
+        if run in runs and any((folder / run / "ablation").glob("*.csv")):
             ablations[run] = ablation_table(runs[run], folder / run, expected.grok_threshold)
         else:
-            missing[f"ablations of {run}"] = "dvc repro ablate"
+            missing[f"ablations of {run}"] = "dvc repro ablate ablate_batch"
     for run in expected.single_step:
         if run in runs and (folder / run / "single_step.csv").exists():
             single_steps[run] = tuple(read_table(folder / run, f"single_step{part}") for part in ("", "_angles"))
@@ -83,10 +83,10 @@ def collect(folder: Path, expected: Expected) -> Collection:
 def _interventions(
     folder: Path, expected: Expected, missing: dict[str, str]
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    files = sorted(folder.glob("*.csv")) if folder.is_dir() else []
-    if not files:
-        if expected.intervened or expected.varied:
-            missing["interventions"] = "dvc repro intervene intervene_control"
+    """Grok steps and trajectories of the cells that params.yaml asks for, and no others."""
+    there = [name for name in expected.cells if (folder / f"{name}.csv").exists()]
+    missing |= {f"cell {name}": f"dvc repro {stage}" for name, stage in expected.cells.items() if name not in there}
+    if not there:
         return None, None
-    trajectories = pd.concat([pd.read_csv(file).assign(cell=file.stem) for file in files], ignore_index=True)
-    return grok_steps(folder, expected.grok_threshold), trajectories
+    trajectories = pd.concat([pd.read_csv(folder / f"{name}.csv").assign(cell=name) for name in there])
+    return grok_steps([folder / f"{name}.csv" for name in there], expected.grok_threshold), trajectories

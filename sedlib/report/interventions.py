@@ -1,5 +1,6 @@
 """Tables of the interventions: grok steps by condition, speed-ups over the control, the curve against rank."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ CONDITIONS = [
 LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
-def grok_steps(folder: Path, threshold: float = 0.98) -> pd.DataFrame:
-    """One row per cell and operation of the tables in ``folder``.
+def grok_steps(files: Sequence[Path], threshold: float = 0.98) -> pd.DataFrame:
+    """One row per cell and operation of the cells' tables.
 
     Columns: the cell's labels; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome`` the
     step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``passed``, mean share of the step that passed
@@ -36,9 +37,8 @@ def grok_steps(folder: Path, threshold: float = 0.98) -> pd.DataFrame:
     UserError
         There is no table.
     """
-    files = sorted(folder.glob("*.csv"))
     if not files:
-        raise UserError(f"no tables in {folder}; run `dvc repro intervene intervene_control`")
+        raise UserError("no cell was run; run `dvc repro intervene intervene_control`")
     rows = []
     for file in files:
         table = pd.read_csv(file, keep_default_na=True)

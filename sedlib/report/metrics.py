@@ -12,7 +12,7 @@ import pandas as pd
 from sedlib.report.collection import Collection
 from sedlib.report.ladder import ladder
 from sedlib.report.phases import centroid_definitions, estimators
-from sedlib.report.seeds import estimate
+from sedlib.report.seeds import estimate, require_different_seeds
 
 DIGITS = 6
 Metrics = dict[str, Any]
@@ -54,6 +54,7 @@ def over_seeds(values: Mapping[int, float | int | None], reason: str = "never gr
 
 
 def _by_operation(summaries: Mapping[str, Mapping[str, Any]], streams: Mapping[str, str]) -> Metrics:
+    require_different_seeds(summaries)
     by_op: dict[str, dict[int, Mapping[str, Any]]] = {}
     for summary in summaries.values():
         for op, numbers in summary["ops"].items():
@@ -94,18 +95,21 @@ def _interventions(cells: pd.DataFrame | None) -> Metrics:
     result: Metrics = {}
     for op, of_op in plain.groupby("op"):
         control = _by_seed(of_op[of_op["condition"] == "control"])
-        for projection, rows in of_op.groupby("projection"):
+        for projection in ("update", "gradient"):
+            rows = of_op[of_op["projection"] == projection]
             steps = {str(condition): _by_seed(group) for condition, group in rows.groupby("condition")}
             result.setdefault(str(projection), {})[str(op)] = {
-                condition: {
-                    **over_seeds(by_seed),
-                    "speedup": over_seeds({seed: _ratio(control.get(seed), step) for seed, step in by_seed.items()})[
-                        "mean"
-                    ],
-                }
+                condition: {**over_seeds(by_seed), **_speedup(control, by_seed)}
                 for condition, by_seed in {"control": control, **steps}.items()
             }
     return result
+
+
+def _speedup(control: Mapping[int, float | int | None], steps: Mapping[int, float | int | None]) -> Metrics:
+    """Mean over seeds of the control's grok step over the condition's, and how many seeds have both."""
+    found = over_seeds({seed: _ratio(control.get(seed), step) for seed, step in steps.items()})
+    names = {"mean": "speedup", "low": "speedup_low", "high": "speedup_high", "n": "speedup_n"}
+    return {name: found[key] for key, name in names.items()}
 
 
 def _by_seed(cells: pd.DataFrame) -> dict[int, float | int | None]:
@@ -133,7 +137,10 @@ def _without_weight_decay(cells: pd.DataFrame | None) -> Metrics:
     if cells is None:
         return {}
     found = cells[cells["weight_decay"] == 0]
-    return {str(condition): _step_or_reason(group) for condition, group in found.groupby("condition")}
+    return {
+        str(condition): {**_step_or_reason(group), "grokked": int(group["grok_step"].notna().sum()), "n": len(group)}
+        for condition, group in found.groupby("condition")
+    }
 
 
 def _step_or_reason(cells: pd.DataFrame) -> Metrics:
@@ -164,9 +171,10 @@ def _ablation(tables: Mapping[str, pd.DataFrame]) -> Metrics:
     together = pd.concat(tables.values())
     result: Metrics = {}
     for (axis, value), rows in together.groupby(["axis", "value"], sort=False):
-        result.setdefault(str(axis), {})[str(value)] = {
-            name: _cut(rows[name].mean()) for name in ("peak", "final", "plateau", "r1_peak")
-        }
+        numbers: Metrics = {name: _cut(rows[name].mean()) for name in ("peak", "final", "plateau", "r1_peak")}
+        if numbers["plateau"] is None:
+            numbers["reason"] = "no plateau: never grokked"
+        result.setdefault(str(axis), {})[str(value)] = {**numbers, "n": len(rows)}
     return result
 
 
@@ -180,6 +188,7 @@ def _single_step(tables: Mapping[str, tuple[pd.DataFrame, ...]]) -> Metrics:
         str(phase): {
             **{key: _cut(group[column].mean()) if column in group else None for column, key in names.items()},
             "n": len(group),
+            **({"reason": "no whole window"} if group.get("window", pd.Series()).isna().all() else {}),
         }
         for phase, group in pd.concat(rows).groupby("phase", sort=False)
     }
@@ -196,7 +205,11 @@ def _centroids(found: Collection) -> Metrics:
         return {}
     columns = [str(column) for column in pd.concat(rows) if column not in ("phase", "step", "op")]
     return {
-        str(phase): {column.replace("-", "_"): _cut(group[column].mean()) for column in columns}
+        str(phase): {
+            **{column.replace("-", "_"): _cut(group[column].mean()) for column in columns},
+            "n": len(group),
+            **({"reason": "no whole window"} if group["window_logit"].isna().all() else {}),
+        }
         for phase, group in pd.concat(rows).groupby("phase", sort=False)
     }
 

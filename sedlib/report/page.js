@@ -1,10 +1,8 @@
 "use strict";
 // Draws every chart from the table inlined beside it, and sorts tables. Nothing is fetched.
 
-const DARK = window.matchMedia("(prefers-color-scheme: dark)");
-
-function theme() {
-  const style = getComputedStyle(document.documentElement);
+function theme(target) {
+  const style = getComputedStyle(target); // charts keep a light ground: their colours are chosen for it
   const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
   return {
     background: "transparent",
@@ -22,9 +20,13 @@ async function draw(section) {
   const specification = JSON.parse(section.querySelector("script.specification").textContent);
   const scale = section.querySelector("select.scale");
   specification.encoding.y.scale = scale.value === "log" ? { type: "log" } : { type: "linear", zero: false };
+  for (const parameter of specification.params) {
+    if (parameter.bind && section.view && parameter.name !== "zoom") parameter.value = section.view.signal(parameter.name);
+  }
+  if (section.view) section.view.finalize();
   specification.data = { values: section.querySelector("script.table").textContent, format: { type: "csv" } };
-  specification.config = theme();
   const target = section.querySelector(".chart");
+  specification.config = theme(target);
   const { view } = await vegaEmbed(target, specification, { actions: false, renderer: "svg", loader: { load: refuse } });
   section.view = view;
   target.dataset.drawn = scale.value;
@@ -51,6 +53,7 @@ function sortBy(header) {
   const rows = [...body.rows].sort((first, second) => {
     const [a, b] = [key(first), key(second)];
     const [x, y] = [value(a), value(b)];
+    if (a === "–" || b === "–") return (a === "–") - (b === "–"); // what is not there stays below
     const order = isNaN(x) || isNaN(y) ? (isNaN(x) - isNaN(y)) || a.localeCompare(b) : x - y;
     return ascending ? order : -order;
   });
@@ -65,4 +68,3 @@ for (const section of document.querySelectorAll("section.chart-section")) {
 for (const header of document.querySelectorAll("th")) {
   header.querySelector("button").addEventListener("click", () => sortBy(header));
 }
-DARK.addEventListener("change", () => document.querySelectorAll("section.chart-section").forEach(draw));

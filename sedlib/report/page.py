@@ -72,7 +72,8 @@ def _table(name: str, table: pd.DataFrame) -> str:
         for row in table.to_dict("records")
     )
     return (
-        f'<div class="scroll"><table id="table-{name}"><caption>{html.escape(name)}</caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(name)}">'
+        f'<table id="table-{name}"><caption>{html.escape(name)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -106,7 +107,7 @@ def _chart(chart: Chart, specification: Mapping[str, Any], table: str) -> str:
         f"<p>{html.escape(chart.caption)} Drag to move, shift and wheel to zoom, hover for values.</p>"
         f'<div class="controls"><label>vertical axis <select class="scale">{scales}</select></label>'
         f'<a class="table" download="{chart.name}.csv" href="#{chart.name}">{chart.name}.csv</a></div>'
-        f'<div class="chart" role="img" aria-label="{html.escape(chart.title)}"></div>'
+        f'<div class="chart" role="group" aria-label="{html.escape(chart.title)}"></div>'
         f'<script type="application/json" class="specification">{_safe(json.dumps(title))}</script>'
         f'<script type="text/csv" class="table">{_safe(table)}</script></section>'
     )

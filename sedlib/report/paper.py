@@ -1,12 +1,15 @@
-"""What the paper reports (arXiv 2604.25143): every readable number of its tables and text, each with its place.
+"""What the paper reports (arXiv 2604.25143), and an independent implementation beside it: each number with its place.
 
-The paper's formulas and some of its numbers were lost where it was converted to text; only what can be read is here.
-A value by seed stands as reported, a range as its two ends.
+The paper's formulas and the cells of its Tables 2 and 3 were lost where it was converted to text; those two tables are
+given here as docs/method.md's source restores them. A value by seed stands as reported, a range as its two ends.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 SEEDS = (42, 137, 2024)
+
+Kind = Literal["effect", "no effect", "size"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Reported:
     low: float
     high: float
     source: str
+    kind: Kind = "effect"
+    """An effect has a side on which it lies; no effect is a value near 1; a size has neither."""
 
     def __str__(self) -> str:
         return number(self.low) if self.low == self.high else f"{number(self.low)}–{number(self.high)}"
@@ -26,9 +31,9 @@ def number(value: float | int) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def exactly(value: float, source: str) -> Reported:
+def exactly(value: float, source: str, kind: Kind = "effect") -> Reported:
     """One number."""
-    return Reported(value, value, source)
+    return Reported(value, value, source, kind)
 
 
 UPDATE_PEAK = {"add": 8.97, "sub": 3.52, "mul": 3.47, "sq": 3.64}
@@ -43,20 +48,22 @@ GRADIENT_PEAK_MEAN = {"add": 219.9, "sub": 191.1, "mul": 214.9, "sq": 120.7}
 """Table 1: update SED of seed 42, gradient SED of the three seeds."""
 UPDATE_SPREAD = exactly(2.58, "Table 1, spread of the update SED's peak over operations")
 GRADIENT_SPREAD = exactly(1.82, "Table 1, spread of the gradient SED's peak over operations")
-SINGLE_TASK_UPDATE = Reported(3.0, 9.0, "abstract")
+GRADIENT_OVER_UPDATE = Reported(30.0, 100.0, "sections 2 and 3, gradient SED's peak over update SED's")
+SINGLE_TASK_UPDATE = Reported(3.0, 9.0, "section 6")
+UPDATE_PEAK_SEEDS = Reported(8.0, 12.0, "figure 1, add over three seeds")
 SINGLE_TASK_GRADIENT = Reported(110.0, 330.0, "section 3")
 
 R1_BY_WINDOW = {1: 648.0, 20: 212.0, 40: 140.0}
 R1_BY_EPSILON = {0.001: 221.0, 0.005: 212.0, 0.05: 74.0}
 RANK_AND_PROBE_SPREAD = 0.05
-"""Table 2: R_1 peak on add, seed 42; rank and probe seed change it by about 5 %."""
+"""Table 2: R_1 peak on add, seed 42; rank and probe seed change that of the defaults by about 5 %."""
 
 PER_EXAMPLE = {"init": 27.0, "mid": 92.0, "after": 431.0}
-PER_EXAMPLE_COSINE = Reported(0.05, 0.35, "Table 3")
+PER_EXAMPLE_COSINE = Reported(0.05, 0.35, "Table 3", "size")
 """Table 3: add, at three phases; |cos| between the first direction and the mean gradient."""
 
-MULTITASK_UPDATE = Reported(0.0, 1.0, "section 4, figure 3")
-MULTITASK_PER_OP = Reported(20.0, 45.0, "section 4, figure 4")
+MULTITASK_UPDATE = Reported(0.0, 1.0, "section 4: worse than a random direction throughout")
+MULTITASK_PER_OP = Reported(20.0, 45.0, "section 4, by the end of training")
 
 GROK_STEPS = {
     ("update", "add", "control"): (3550, 3450, 3025),
@@ -81,13 +88,94 @@ RANK90 = {"init": (62.0, 76.0), "mid": (96.0, 88.0), "after": (23.0, 18.0)}
 """Limitations: rank-90 of the logit and the full centroid."""
 
 
+GROK_STEP_MEANS = {
+    ("update", "add"): {
+        "control": 3342.0,
+        "remove-sed": 2758.0,
+        "keep-sed": 1683.0,
+        "remove-random": 3417.0,
+        "keep-random": 1467.0,
+    },
+    ("update", "mul"): {
+        "control": 3208.0,
+        "remove-sed": 2942.0,
+        "keep-sed": 1692.0,
+        "remove-random": 3208.0,
+        "keep-random": 1567.0,
+    },
+    ("gradient", "add"): {
+        "control": 3358.0,
+        "remove-sed": 3300.0,
+        "keep-sed": 1525.0,
+        "remove-random": 3358.0,
+        "keep-random": 1425.0,
+    },
+}
+"""The tables' own columns of means."""
+NEVER_GROK_WITHOUT_DECAY = ("control", "keep-sed", "keep-random")
+STEPS_WITHOUT_DECAY = 8000
+"""Section 5: with weight decay 0, seed 42, none of these groks within as many steps."""
+
+# An independent implementation of the same definitions: docs/method.md's reference numbers.
+INDEPENDENT_BANDS = {
+    "grok_step": Reported(2500.0, 3800.0, "single task, every operation and seed", "size"),
+    "update_peak": Reported(5.0, 13.0, "single task"),
+    "update_plateau": Reported(4.0, 8.0, "single task"),
+    "gradient_peak": Reported(85.0, 350.0, "single task"),
+    "gradient_plateau": Reported(35.0, 95.0, "single task"),
+    "w1_peak": Reported(90.0, 1100.0, "single task"),
+    "w1_plateau": Reported(45.0, 110.0, "single task"),
+}
+INDEPENDENT_MULTITASK = {
+    "update_final": Reported(0.3, 0.55, "late"),
+    "aggregate_final": Reported(13.0, 34.0, "late"),
+    "per_op_final": Reported(18.0, 36.0, "late"),
+    "w1_final": Reported(25.0, 42.0, "late"),
+}
+INDEPENDENT_LADDER = {
+    "gradient": 73.0,
+    "ladder/minibatch-gradient": 80.0,
+    "ladder/momentum": 64.0,
+    "ladder/adam-direction": 20.0,
+    "ladder/step-without-decay": 20.0,
+    "ladder/step": 24.0,
+    "update": 6.2,
+    "ladder/update-without-decay": 4.2,
+}
+"""Add, seed 42, step 2,000."""
+INDEPENDENT_BY_WINDOW = {1: 1093.0, 5: 781.0, 10: 673.0, 20: 253.0, 40: 166.0}
+"""Add, 1,400 steps after grokking."""
+INDEPENDENT_GROK_STEPS = {
+    ("gradient", "control"): 3075,
+    ("gradient", "remove-sed"): 3050,
+    ("gradient", "remove-sed-raw"): 3000,
+    ("gradient", "keep-sed"): 950,
+    ("gradient", "keep-sed-raw"): 2925,
+    ("gradient", "keep-random"): 925,
+    ("gradient", "freeze"): 975,
+    ("update", "control"): 3075,
+    ("update", "remove-sed"): 2500,
+    ("update", "remove-sed-raw"): 1525,
+    ("update", "keep-sed"): 1125,
+    ("update", "keep-sed-raw"): 3075,
+    ("update", "remove-random"): 3100,
+    ("update", "keep-random"): 1025,
+    ("update", "freeze"): 1025,
+}
+"""Add, seed 42."""
+
+NO_EFFECT = {("gradient", "remove-sed"), ("gradient", "remove-random"), ("update", "remove-random")}
+"""Interventions that the paper says change nothing."""
+
+
 def speedup(projection: str, op: str, condition: str) -> Reported | None:
     """Range over seeds of the control's grok step over the condition's; None where the paper has no such row."""
     found = GROK_STEPS.get((projection, op, condition))
     if found is None:
         return None
     ratios = [control / step for control, step in zip(GROK_STEPS[projection, op, "control"], found, strict=True)]
-    return Reported(min(ratios), max(ratios), f"Table {4 if projection == 'update' else 5}")
+    kind: Kind = "no effect" if (projection, condition) in NO_EFFECT else "effect"
+    return Reported(min(ratios), max(ratios), f"Table {4 if projection == 'update' else 5}", kind)
 
 
 def by_seed(values: tuple[float, ...], source: str) -> Reported:

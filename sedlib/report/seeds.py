@@ -75,7 +75,7 @@ def over_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     UserError
         Two runs of one experiment have the same seed, so that they are not independent.
     """
-    _require_different_seeds(summaries)
+    require_different_seeds(summaries)
     values: dict[tuple[str, str, str], dict[int, float | None]] = {}
     for summary in summaries.values():
         ops = "+".join(summary["ops"])
@@ -112,7 +112,14 @@ def as_text(table: pd.DataFrame) -> str:
     return "\n".join([HEAD, "", *lines])
 
 
-def _require_different_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+def require_different_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse runs of one experiment from the same seed, which are not independent.
+
+    Raises
+    ------
+    UserError
+        There are two; the message names them.
+    """
     names: dict[tuple[str, int], str] = {}
     for name, summary in summaries.items():
         other = names.setdefault(("+".join(summary["ops"]), summary["seed"]), name)

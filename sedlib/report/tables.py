@@ -9,7 +9,7 @@ from sedlib.report import paper
 from sedlib.report.ladder import RUNGS
 from sedlib.report.paper import Reported, exactly, number
 from sedlib.report.seeds import Estimate
-from sedlib.report.verdicts import verdict
+from sedlib.report.verdicts import NOT_RUN, verdict
 
 Numbers = Mapping[str, Any]
 OPS = ("add", "sub", "mul", "sq")
@@ -68,126 +68,167 @@ def shown(estimate: Estimate | None, reason: str | None = None) -> str:
     return f"{number(estimate.mean)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def _row(labels: Mapping[str, str], reported: Reported | None, numbers: Any, reference: float | int) -> dict[str, Any]:
-    """``numbers`` is a number over seeds, a plain number, or None."""
+def _row(
+    labels: Mapping[str, str], reported: Reported | None, numbers: Any, independent: Reported | None = None
+) -> dict[str, Any]:
+    """``numbers`` is a number over seeds, a plain number, or None; ``independent`` another implementation's."""
     if numbers is None or isinstance(numbers, Mapping):
         ours, reason = estimated(numbers), at(numbers or {}, "reason")
     else:
         ours, reason = Estimate(float(numbers), None, None, 1), None
-    said = reason if ours is None and reason else verdict(ours, reported, reference)
     return {
         **labels,
         "paper": "–" if reported is None else str(reported),
-        "ours": shown(ours),
+        "independent": "–" if independent is None else str(independent),
+        "ours": shown(ours) + (f" ({reason})" if ours and reason else ""),
         "n": ours.n if ours else 0,
-        "verdict": said,
+        "verdict": reason if ours is None and reason else verdict(ours, reported),
     }
+
+
+def operations(numbers: Numbers, kind: str) -> list[str]:
+    """The paper's operations, and whatever others were run."""
+    return [*OPS, *(op for op in at(numbers, kind) or {} if op not in OPS)]
+
+
+def _quantity(name: str) -> str:
+    return name.replace("_", " ").replace("w1", "W = 1").replace("w20", "window")
 
 
 def _single_task(numbers: Numbers) -> pd.DataFrame:
     rows = []
-    for op in OPS:
+    for op in operations(numbers, "single_task"):
         found = at(numbers, "single_task", op) or {}
-        reported: dict[str, tuple[Reported | None, float]] = {
-            "grok_step": (None, 0),
-            "update_peak": (exactly(paper.UPDATE_PEAK[op], "Table 1"), 1),
-            "update_final": (exactly(paper.UPDATE_FINAL[op], "Table 1"), 1),
-            "update_plateau": (None, 1),
-            "gradient_peak": (paper.by_seed(paper.GRADIENT_PEAK[op], "Table 1"), 1),
-            "gradient_final": (None, 1),
-            "gradient_plateau": (None, 1),
-            "w1_peak": (exactly(paper.R1_BY_WINDOW[1], "Table 2") if op == "add" else None, 1),
-            "w1_plateau": (None, 1),
-        }
-        for quantity, (value, reference) in reported.items():
-            labels = {"operation": op, "quantity": quantity.replace("_", " ")}
-            rows.append(_row(labels, value, found.get(quantity), reference))
+        reported: dict[str, Reported | None] = dict.fromkeys(
+            ("grok_step", "update_peak", "update_final", "update_plateau", "gradient_peak", "gradient_final")
+        )
+        reported |= dict.fromkeys(("gradient_plateau", "w1_peak", "w1_plateau"))
+        if op in OPS:
+            reported["update_peak"] = exactly(paper.UPDATE_PEAK[op], "Table 1")
+            reported["update_final"] = exactly(paper.UPDATE_FINAL[op], "Table 1")
+            reported["gradient_peak"] = paper.by_seed(paper.GRADIENT_PEAK[op], "Table 1")
+        if op == "add":
+            reported["update_peak"] = paper.UPDATE_PEAK_SEEDS
+            reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
+        for name, value in reported.items():
+            labels = {"operation": op, "quantity": _quantity(name)}
+            rows.append(_row(labels, value, found.get(name), paper.INDEPENDENT_BANDS.get(name)))
     return pd.DataFrame(rows)
 
 
 def _ablations(numbers: Numbers) -> pd.DataFrame:
     """The paper gives R_1's peak; plateau, peak and final of R̄ stand beside it."""
+    usual = paper.R1_BY_WINDOW[20]
+    about = Reported(
+        usual * (1 - paper.RANK_AND_PROBE_SPREAD), usual * (1 + paper.RANK_AND_PROBE_SPREAD), "Table 2, about 5 %"
+    )
     reported = {
         **{("window", str(window)): exactly(value, "Table 2") for window, value in paper.R1_BY_WINDOW.items()},
         **{("epsilon", str(epsilon)): exactly(value, "Table 2") for epsilon, value in paper.R1_BY_EPSILON.items()},
+        **{("rank", str(rank)): about for rank in (1, 3, 5, 10)},
+        **{("probe_seed", str(seed)): about for seed in (0, 1, 2)},
     }
+    by_window = {str(window): exactly(value, "after grokking") for window, value in paper.INDEPENDENT_BY_WINDOW.items()}
     rows = []
     for axis, values in (at(numbers, "ablation") or {}).items():
         for value, found in values.items():
-            labels = {"axis": axis, "value": value}
-            row = _row({**labels, "quantity": "R₁ peak"}, reported.get((axis, value)), found["r1_peak"], 1)
-            means = {
-                f"R̄ {name}": number(found[name]) for name in ("plateau", "peak", "final") if found[name] is not None
-            }
-            rows.append({**row, **means})
-    return pd.DataFrame(rows) if rows else _nothing("dvc repro ablate")
+            independent = by_window.get(value) if axis == "window" else None
+            labels = {"axis": axis, "value": value, "quantity": "R₁ peak"}
+            row = _row(labels, reported.get((axis, value)), found["r1_peak"], independent)
+            means = {name: found[name] for name in ("plateau", "peak", "final") if found[name] is not None}
+            rows.append({**row, "n": found["n"], **{f"R̄ {name}": number(mean) for name, mean in means.items()}})
+    return pd.DataFrame(rows) if rows else _nothing("dvc repro ablate ablate_batch")
 
 
 def _single_checkpoint(numbers: Numbers) -> pd.DataFrame:
     rows = []
     for phase in PHASES:
         found = at(numbers, "single_step", phase) or {}
-        values: dict[str, tuple[Reported | None, float]] = {
-            "per_example": (exactly(paper.PER_EXAMPLE[phase], "Table 3"), 1),
-            "mean_gradient": (None, 1),
-            "w20": (None, 1),
-            "cosine": (paper.PER_EXAMPLE_COSINE, 0),
+        reported: dict[str, Reported | None] = {
+            "per_example": exactly(paper.PER_EXAMPLE[phase], "Table 3"),
+            "mean_gradient": None,
+            "w20": None,
+            "cosine": paper.PER_EXAMPLE_COSINE,
         }
-        for quantity, (value, reference) in values.items():
-            row = _row({"phase": phase, "quantity": quantity}, value, found.get(quantity), reference)
-            if row["n"]:
-                row["n"] = found["n"]
-            elif found:
-                row["verdict"] = "no whole window"
-            rows.append(row)
+        rows += [
+            _of_phase(found, _row({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            for name, value in reported.items()
+        ]
     return pd.DataFrame(rows)
+
+
+def _of_phase(found: Numbers, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a phase that was measured: its number of runs, and why a number is not there."""
+    if row["n"]:
+        return {**row, "n": found["n"]}
+    return {**row, "verdict": found.get("reason", NOT_RUN)}
 
 
 def _interventions(numbers: Numbers, projection: str) -> pd.DataFrame:
     """Grok steps and speed-ups over the control; the verdict is on the speed-up, 1 being no effect."""
     rows = []
-    for op in ("add", "mul"):
+    run = at(numbers, "interventions", projection) or {}
+    for op in ["add", "mul", *(op for op in run if op not in ("add", "mul"))]:
         for condition in CONDITIONS:
-            found = at(numbers, "interventions", projection, op, condition) or {}
+            found = at(run, op, condition) or {}
             steps = paper.GROK_STEPS.get((projection, op, condition))
-            speedup = found.get("speedup")
-            reported = paper.speedup(projection, op, condition)
-            row = _row({"operation": op, "condition": condition}, reported, speedup, 1)
+            mean = paper.GROK_STEP_MEANS.get((projection, op), {}).get(condition)
+            independent = paper.INDEPENDENT_GROK_STEPS.get((projection, condition)) if op == "add" else None
+            row = _row({}, paper.speedup(projection, op, condition), sped_up(found))
+            lacking = f" ({found['reason']})" if found.get("reason") and found["mean"] is not None else ""
             rows.append(
                 {
                     "operation": op,
                     "condition": condition,
-                    "paper: steps": "–" if steps is None else " / ".join(map(str, steps)),
-                    "ours: steps": shown(estimated(found), found.get("reason")),
-                    "n": found.get("n", 0),
+                    "paper: steps": "–" if steps is None else f"{mean:,.0f} ({', '.join(map(str, steps))})",
+                    "independent: steps": "–" if independent is None else f"{independent:,}",
+                    "ours: steps": shown(estimated(found), found.get("reason")) + lacking,
                     "paper: speed-up": row["paper"],
                     "ours: speed-up": row["ours"],
+                    "n": row["n"],
                     "verdict": "reference" if condition == "control" and found else row["verdict"],
                 }
             )
     return pd.DataFrame(rows)
 
 
+def sped_up(found: Numbers) -> dict[str, Any] | None:
+    """An intervention's speed-up as a number over seeds."""
+    if found.get("speedup") is None:
+        return None
+    return {key: found[f"speedup_{key}"] for key in ("low", "high", "n")} | {"mean": found["speedup"]}
+
+
 def _multitask(numbers: Numbers) -> pd.DataFrame:
-    rows = []
-    for op in OPS:
-        found = at(numbers, "multitask", op) or {}
-        reported: dict[str, tuple[Reported | None, float]] = {
-            "grok_step": (None, 0),
-            "update_plateau": (paper.MULTITASK_UPDATE, 1),
-            "update_peak": (paper.MULTITASK_UPDATE, 1),
-            "update_final": (paper.MULTITASK_UPDATE, 1),
-            "per_op_peak": (paper.MULTITASK_PER_OP, 1),
-            "per_op_final": (paper.MULTITASK_PER_OP, 1),
-            "aggregate_peak": (None, 1),
-            "aggregate_final": (None, 1),
-            "w1_peak": (None, 1),
-            "w1_final": (None, 1),
-        }
-        for quantity, (value, reference) in reported.items():
-            labels = {"operation": op, "quantity": quantity.replace("_", " ")}
-            rows.append(_row(labels, value, found.get(quantity), reference))
-    return pd.DataFrame(rows)
+    reported: dict[str, Reported | None] = {
+        "grok_step": None,
+        "update_plateau": paper.MULTITASK_UPDATE,
+        "update_peak": paper.MULTITASK_UPDATE,
+        "update_final": paper.MULTITASK_UPDATE,
+        "per_op_peak": None,
+        "per_op_final": paper.MULTITASK_PER_OP,
+        "aggregate_peak": None,
+        "aggregate_final": None,
+        "w1_peak": None,
+        "w1_final": None,
+    }
+    return pd.DataFrame(
+        [
+            _row(
+                {"operation": op, "quantity": _quantity(name)},
+                value,
+                at(numbers, "multitask", op, name),
+                paper.INDEPENDENT_MULTITASK.get(name),
+            )
+            for op in operations(numbers, "multitask")
+            for name, value in reported.items()
+        ]
+    )
+
+
+def rung_label(label: str) -> str:
+    """A rung's label on one line."""
+    return label.replace("-\n", "").replace("\n", " ")
 
 
 def _ladder(numbers: Numbers) -> pd.DataFrame:
@@ -195,7 +236,8 @@ def _ladder(numbers: Numbers) -> pd.DataFrame:
     runs = at(numbers, "ladder") or {}
     rows = []
     for rung, label in RUNGS.items():
-        row = {"rung": label.replace("-\n", "").replace("\n", " ")}
+        independent = paper.INDEPENDENT_LADDER.get(rung)
+        row = {"rung": rung_label(label), "independent, add-42": number(independent) if independent else "–"}
         for run, streams in runs.items():
             own = [name for name in streams if name.startswith("gradient/") and name != "gradient/total"]
             names = own if rung == "gradient" else [rung]
@@ -221,11 +263,13 @@ def _rank_curve(numbers: Numbers) -> pd.DataFrame:
 
 def _without_weight_decay(numbers: Numbers) -> pd.DataFrame:
     found = at(numbers, "weight_decay_0") or {}
+    never = f"never within {paper.STEPS_WITHOUT_DECAY} steps"
     rows = [
         {
             "condition": condition,
-            "paper": "never within 8000 steps" if condition in ("control", "keep-sed", "keep-random") else "–",
+            "paper": never if condition in paper.NEVER_GROK_WITHOUT_DECAY else "–",
             "ours": values.get("reason") or f"groks at {number(values['grok_step'])}",
+            "n": values["n"],
         }
         for condition, values in found.items()
     ]
@@ -233,16 +277,20 @@ def _without_weight_decay(numbers: Numbers) -> pd.DataFrame:
 
 
 def _centroids(numbers: Numbers) -> pd.DataFrame:
+    others = ("row_cosine", "top1_cosine", "top3_cosine", "per_example_logit", "per_example_full")
     rows = []
     for phase in PHASES:
         found = at(numbers, "centroids", phase) or {}
         logit, full = paper.RANK90[phase]
-        reported = {
-            "rank90_logit": exactly(logit, "limitations"),
-            "rank90_full": exactly(full, "limitations"),
+        reported: dict[str, Reported | None] = {
+            "rank90_logit": exactly(logit, "limitations", "size"),
+            "rank90_full": exactly(full, "limitations", "size"),
+            **dict.fromkeys((*others, "window_logit", "window_full")),
         }
-        for quantity in (*reported, "row_cosine", "top1_cosine", "top3_cosine", "window_logit", "window_full"):
-            rows.append(_row({"phase": phase, "quantity": quantity}, reported.get(quantity), found.get(quantity), 0))
+        rows += [
+            _of_phase(found, _row({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            for name, value in reported.items()
+        ]
     return pd.DataFrame(rows)
 
 

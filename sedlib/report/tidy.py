@@ -7,6 +7,7 @@ import pandas as pd
 from sedlib.report.collection import Collection
 from sedlib.report.ladder import RUNGS, ladder
 from sedlib.report.results import mean_ratios
+from sedlib.report.tables import rung_label
 
 DIGITS = 4
 
@@ -50,7 +51,7 @@ def _accuracy(training: pd.DataFrame) -> pd.DataFrame:
 
 def _ladder(found: Collection, run: str) -> pd.DataFrame:
     table = ladder(found.runs[run], found.expected.grok_threshold).dropna(subset="plateau")
-    labels = table["rung"].map(lambda rung: RUNGS.get(str(rung), str(rung)).replace("-\n", "").replace("\n", " "))
+    labels = table["rung"].map(lambda rung: rung_label(RUNGS.get(str(rung), str(rung))))
     window = "W = " + table["window"].astype(str)
     position = table["rung"].map(lambda rung: [*RUNGS, rung].index(rung))
     return table.assign(rung=labels, window=window, position=position).drop(columns="stream")

@@ -45,9 +45,10 @@ def write_report(found: Collection, folder: Path) -> None:
         with replacing(folder / name) as path:
             path.write_text(text)
     figures = _save(overview(found, numbers), folder)
-    for old in folder.rglob("*.*"):
-        if old.is_file() and old.relative_to(folder) not in {*files, *figures}:
-            old.unlink()
+    for owned in ("tables", "figures", "data", "charts"):
+        for old in (folder / owned).glob("*"):
+            if old.relative_to(folder) not in {*files, *figures}:
+                old.unlink()
 
 
 def _save(figures: dict[str, Figure], folder: Path) -> set[Path]:

@@ -16,13 +16,12 @@ STEPS = [0, 10, 20, 30, 40]
 GROKKED = 30
 RUNS = {"add-1": (["add"], 1), "add-2": (["add"], 2), "add-3": (["add"], 3), "both-1": (["add", "mul"], 1)}
 ABLATED, INTERVENED = ["add-1"], ["add-1", "add-2"]
-EXPECTED = Expected([*RUNS, "sub-1"], ABLATED, ["add-1", "add-2"], INTERVENED, ["add-1"], 0.98)
 
 
-def collection(folder: Path, expected: Expected = EXPECTED) -> Collection:
+def collection(folder: Path) -> Collection:
     """Everything written under ``folder`` and read again."""
     write(folder)
-    return collect(folder, expected)
+    return collect(folder, EXPECTED)
 
 
 def write(folder: Path) -> None:
@@ -174,3 +173,11 @@ def cell(run: str, condition: str, projection: str | None, grokked: int | None, 
             for step in STEPS
         ]
     )
+
+
+CELLS = {
+    **dict.fromkeys(cells(), "intervene"),
+    "add-1-update-remove-random": "intervene@add-1-update-remove-random",
+}
+"""One more than there are."""
+EXPECTED = Expected([*RUNS, "sub-1"], ABLATED, ["add-1", "add-2"], CELLS, 0.98)

@@ -72,10 +72,6 @@ def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(browser: Any) ->
     assert all(address.startswith(("file:", "data:", "blob:")) for address in addresses), addresses
 
 
-def test_the_console_shows_no_error(browser: Any) -> None:
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-
-
 def test_a_stream_can_be_toggled(browser: Any) -> None:
     before = points(browser, "coupling")
     boxes = browser.find_elements("css selector", "#coupling .vega-bindings input[type=checkbox]")
@@ -99,14 +95,18 @@ def test_another_run_can_be_chosen_with_the_keyboard(browser: Any) -> None:
     assert script(browser, path) != before
 
 
-def test_the_axis_switches_between_log_and_linear(browser: Any) -> None:
+def test_the_axis_switches_between_log_and_linear_and_choices_stay(browser: Any) -> None:
     from selenium.webdriver.support.ui import Select, WebDriverWait
 
+    box = browser.find_elements("css selector", "#coupling .vega-bindings input[type=checkbox]:checked")[0]
+    box.click()
+    settle(browser)
+    before = points(browser, "coupling")
     Select(browser.find_element("css selector", "#coupling select.scale")).select_by_value("linear")
     WebDriverWait(browser, 20).until(
         lambda shown: shown.find_element("css selector", "#coupling .chart").get_attribute("data-drawn") == "linear"
     )
-    assert points(browser, "coupling") > 0
+    assert points(browser, "coupling") == before > 0
 
 
 def test_hovering_shows_values(browser: Any) -> None:
@@ -152,3 +152,7 @@ def test_it_can_be_read_in_a_narrow_window(browser: Any) -> None:
     settle(browser)
     assert script(browser, "return document.documentElement.scrollWidth <= window.innerWidth")
     browser.set_window_size(1200, 1000)
+
+
+def test_after_all_that_the_console_shows_no_error(browser: Any) -> None:
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
