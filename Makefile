@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo repro report test check format
+.PHONY: demo repro pull-gradients report test check format
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -20,6 +20,10 @@ demo: $(READY)  ## add, seed 42: from training to the coupling figure
 
 repro: $(READY)  ## every run in params.yaml
 	$(BIN)/dvc repro
+
+pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints
+	$(BIN)/dvc pull dump
+	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
 
 report: $(READY)  ## reports/ and the README's claim table, from whatever results there are
 	$(BIN)/python stages/report.py

@@ -1,80 +1,16 @@
 """Real DVC on a tiny model in a temporary clone: what a change re-runs, and what it leaves alone."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.clone import ALL, ANALYSIS, REPORT, Clone, names
 from tests.imports import ROOT
 from tests.tiny import TINY
-
-ANALYSIS = ["bases", "coupling", "figures"]
-ALL = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
-REPORT = ["report"]
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of the repository, with commands that run in it."""
-
-    folder: Path
-
-    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),
-            "SEDLIB_THREADS": "1",
-        }
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-
-    def repro(self, *arguments: str) -> list[str]:
-        """Stages that `dvc repro` executed, in order."""
-        done = self.call("dvc", "repro", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return re.findall(r"Running stage '(.*?)'", done.stdout)
-
-    def set(self, **changes: Any) -> None:
-        """Write params.yaml: the tiny parameters with one run, and changes."""
-        values = {**TINY, "runs": {"add-1": TINY["runs"]["add-1"]}, **changes}
-        (self.folder / "params.yaml").write_text(json.dumps(values, indent=1))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone whose pipeline ran once."""
-    clone = Clone(tmp_path_factory.mktemp("clone") / "sedlib")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    for name in listed:
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone.folder / name)
-    clone.set()
-    for command in (["init", "-q"], ["add", "."]):
-        subprocess.run(["git", *command], cwd=clone.folder, check=True)
-    assert sorted(clone.repro()) == sorted(names(ALL) + REPORT)
-    return clone
-
-
-@pytest.fixture
-def clone(finished: Clone, tmp_path: Path) -> Clone:
-    """A copy of the finished clone, to change."""
-    shutil.copytree(finished.folder, tmp_path / "sedlib", symlinks=True)
-    return Clone(tmp_path / "sedlib")
-
-
-def names(stages: list[str], run: str = "add-1") -> list[str]:
-    return [f"{stage}@{run}" for stage in stages]
 
 
 def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:

@@ -1,0 +1,66 @@
+"""A copy of the repository with the tiny parameters, and real DVC in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.imports import ROOT
+from tests.tiny import TINY
+
+ANALYSIS = ["bases", "coupling", "figures"]
+ALL = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
+REPORT = ["report"]
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of the repository, with commands that run in it."""
+
+    folder: Path
+
+    def call(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            **variables,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+            "SEDLIB_THREADS": "1",
+        }
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def repro(self, *arguments: str, **variables: str) -> list[str]:
+        """Stages that `dvc repro` executed, in order."""
+        done = self.call("dvc", "repro", *arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"Running stage '(.*?)'", done.stdout)
+
+    def set(self, **changes: Any) -> None:
+        """Write params.yaml: the tiny parameters with one run, and changes."""
+        values = {**TINY, "runs": {"add-1": TINY["runs"]["add-1"]}, **changes}
+        (self.folder / "params.yaml").write_text(json.dumps(values, indent=1))
+
+
+def copied(folder: Path) -> Clone:
+    """The working tree, under git, with the tiny parameters and nothing computed."""
+    clone = Clone(folder)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone.folder / name)
+    clone.set()
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=clone.folder, check=True)
+    return clone
+
+
+def names(stages: list[str], run: str = "add-1") -> list[str]:
+    return [f"{stage}@{run}" for stage in stages]
