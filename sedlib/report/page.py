@@ -105,9 +105,9 @@ def _chart(chart: Chart, specification: Mapping[str, Any], table: str) -> str:
     return (
         f'<section class="chart-section" id="{chart.name}"><h2>{html.escape(chart.title)}</h2>'
         f"<p>{html.escape(chart.caption)} Drag to move, shift and wheel to zoom, hover for values.</p>"
-        f'<div class="controls"><label>vertical axis <select class="scale">{scales}</select></label>'
-        f'<a class="table" download="{chart.name}.csv" href="#{chart.name}">{chart.name}.csv</a></div>'
+        f'<div class="controls"><label>vertical axis <select class="scale">{scales}</select></label></div>'
         f'<div class="chart" role="group" aria-label="{html.escape(chart.title)}"></div>'
+        f'<p><a class="table" download="{chart.name}.csv" href="#{chart.name}">{chart.name}.csv</a></p>'
         f'<script type="application/json" class="specification">{_safe(json.dumps(title))}</script>'
         f'<script type="text/csv" class="table">{_safe(table)}</script></section>'
     )
