@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from sedlib.report.charts import COLOURS
 from sedlib.report.collection import Collection
+from sedlib.report.interventions import CONDITIONS
 from sedlib.report.ladder import RUNGS
 from sedlib.report.panels import BLUE, FIGURE_WIDTH, GREEN, PURPLE, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
 from sedlib.report.results import mean_ratios
-from sedlib.report.tables import CONDITIONS, OPS, at
+from sedlib.report.tables import OPS, at
 
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report import paper
+from sedlib.report.interventions import CONDITIONS
 from sedlib.report.ladder import RUNGS
 from sedlib.report.paper import Reported, exactly, number
 from sedlib.report.seeds import Estimate
@@ -14,16 +15,6 @@ from sedlib.report.verdicts import NOT_RUN, verdict
 Numbers = Mapping[str, Any]
 OPS = ("add", "sub", "mul", "sq")
 PHASES = ("init", "mid", "after")
-CONDITIONS = (
-    "control",
-    "remove-sed",
-    "remove-sed-raw",
-    "keep-sed",
-    "keep-sed-raw",
-    "remove-random",
-    "keep-random",
-    "freeze",
-)
 
 
 def tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
