@@ -50,7 +50,8 @@ def test_each_intervention_is_a_stage_and_one_more_runs_alone(clone: Clone) -> N
 
 def test_each_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(clone: Clone) -> None:
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"]}, single_step={"runs": ["add-1"]})
-    cells = [f"ablate@add-1-{axis}" for axis in TINY["ablation"] if axis != "runs"]
+    axes = [axis for axis in TINY["ablation"] if axis != "runs"]
+    cells = [f"ablate{'_batch' if axis.startswith('batch_') else ''}@add-1-{axis}" for axis in axes]
     assert sorted(clone.repro()) == sorted([*cells, "single_step@add-1", *REPORT])
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"], "window": [1, 3, 4]}, single_step={"runs": ["add-1"]})
     assert clone.repro() == ["ablate@add-1-window", *REPORT]
