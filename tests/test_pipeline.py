@@ -1,5 +1,6 @@
 """Real DVC on a tiny model in a temporary clone: what a change re-runs, and what it leaves alone."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -142,6 +143,19 @@ def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
         done = clone.call(sys.executable, f"stages/{script}.py", "add-9")
         assert done.returncode == 1
         assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr
+
+
+def test_metrics_and_plots_are_those_of_the_report(clone: Clone) -> None:
+    shown = clone.call("dvc", "metrics", "show", "--json")
+    found = json.loads(shown.stdout)[""]["data"]["reports/metrics.json"]["data"]
+    written = json.loads((clone.folder / "reports/metrics.json").read_text())
+    peak = written["single_task"]["add"]["gradient_peak"]
+    assert peak["n"] == 1
+    assert found["single_task"]["add"]["gradient_peak"] == {
+        key: value for key, value in peak.items() if value is not None
+    }
+    assert clone.call("dvc", "plots", "show", "-o", "plots").returncode == 0
+    assert "Coupling ratio over training" in (clone.folder / "plots/index.html").read_text()
 
 
 def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
