@@ -51,7 +51,7 @@ def panels_of(
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     if columns > 1:
-        grid[0, 0].xaxis.set_major_locator(MaxNLocator(5))
+        grid[0, 0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     for axes in grid[-1]:
         axes.set_xlabel(xlabel)
     panels = dict(zip(names, grid.flat, strict=False))
