@@ -154,25 +154,30 @@ def _phases(numbers: Numbers) -> Claim:
 
 
 def _aggregation(numbers: Numbers) -> Claim:
-    shares = _ratios(numbers, "multitask", "aggregate_final", "per_op_final")
-    return Claim(
+    return _ratio_below(
+        numbers,
+        "aggregate_final",
+        0.5,
         "Aggregating the operations' gradients hides the coupling (aggregate over per-op final R̄)",
         "a general obstruction",
-        _listed(shares),
-        _weakest(SAME if share.mean < 0.5 else CONTRADICTED for share in shares.values()),
-        "dvc repro figures",
     )
 
 
 def _single_rows(numbers: Numbers) -> Claim:
-    ratios = _ratios(numbers, "multitask", "w1_final", "per_op_final")
-    return Claim(
+    return _ratio_below(
+        numbers,
+        "w1_final",
+        1,
         "In a multitask network the window is needed to recover a direction (final R̄, W = 1 over the window's)",
         "mechanically necessary",
-        _listed(ratios),
-        _weakest(SAME if ratio.mean < 1 else CONTRADICTED for ratio in ratios.values()),
-        "dvc repro figures",
     )
+
+
+def _ratio_below(numbers: Numbers, quantity: str, bound: float | int, claim: str, reported: str) -> Claim:
+    """A claim that holds if every operation's ratio of ``quantity`` to its per-op final R̄ lies below ``bound``."""
+    ratios = _ratios(numbers, "multitask", quantity, "per_op_final")
+    said = _weakest(SAME if ratio.mean < bound else CONTRADICTED for ratio in ratios.values())
+    return Claim(claim, reported, _listed(ratios), said, "dvc repro figures")
 
 
 def _adamw(numbers: Numbers) -> Claim:
