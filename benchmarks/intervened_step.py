@@ -15,10 +15,12 @@ from collections.abc import Iterator
 import torch
 
 from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.interventions import ProjectedSteps
 from sedlib.grokking.model import GrokkingTransformer
-from sedlib.grokking.training import Checkpoint, Data, Intervention, train
+from sedlib.grokking.stepping import Intervention
+from sedlib.grokking.training import Checkpoint, train
 from sedlib.randomness import generator
 
 STEPS = 25

@@ -1,6 +1,8 @@
 """Randomness, atomic writes, hardware and progress: one screen each."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 import sedlib.progress
 from sedlib.atomic import replacing
 from sedlib.errors import UserError
-from sedlib.hardware import configure
+from sedlib.hardware import configure, matmul_precision, replayed
 from sedlib.progress import track
 from sedlib.randomness import generator
 
@@ -42,6 +44,49 @@ def test_a_file_is_replaced_and_not_rewritten(tmp_path: Path) -> None:
         assert path.read_text() == "old"
     assert (path.read_text(), linked.read_text()) == ("new", "old")
     assert sorted(tmp_path.iterdir()) == [linked, path]
+
+
+def test_precision_of_products_is_put_back() -> None:
+    before = torch.get_float32_matmul_precision()
+    with matmul_precision("medium"):
+        assert torch.get_float32_matmul_precision() == "medium"
+    assert torch.get_float32_matmul_precision() == before
+
+
+class StandInForCuda:
+    """Counts what is recorded and what is replayed; a recording runs nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.recording = False
+        for name in ("Stream", "current_stream", "CUDAGraph"):
+            monkeypatch.setattr(torch.cuda, name, lambda: self)
+        monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+        monkeypatch.setattr(torch.cuda, "graph", self.record)
+
+    def wait_stream(self, other: object) -> None:
+        pass
+
+    @contextmanager
+    def record(self, graph: object) -> Iterator[None]:
+        self.recording = True
+        yield
+        self.recording = False
+
+    def replay(self) -> None:
+        self.log.append("replayed")
+
+    def function(self) -> None:
+        self.log.append("recorded" if self.recording else "run")
+
+
+def test_a_function_is_run_then_recorded_once_then_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = StandInForCuda(monkeypatch)
+    function = replayed(cuda.function, torch.device("cuda"))
+    for _ in range(5):
+        function()
+    assert cuda.log == ["run", "run", "run", "recorded", "replayed", "replayed"]
+    assert replayed(cuda.function, torch.device("cpu")) == cuda.function
 
 
 def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

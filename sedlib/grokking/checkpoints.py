@@ -10,9 +10,10 @@ import h5py
 import torch
 from pydantic import ValidationError
 
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.model import GrokkingTransformer
-from sedlib.grokking.training import Checkpoint, Data, build_model
+from sedlib.grokking.model import GrokkingTransformer, build_model
+from sedlib.grokking.training import Checkpoint
 from sedlib.store import Dataset, Schema, append, growing
 from sedlib.vectors import ParamLayout
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from sedlib.gradients import task_gradients
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.ladder import clipped_gradient, last_step, next_batches, update_without_decay
+from sedlib.grokking.losses import task_losses
 from sedlib.grokking.networks import measured_checkpoints
 from sedlib.grokking.params import GradientBatchParams
 from sedlib.grokking.streams import GRADIENTS
 from sedlib.grokking.tasks import all_pairs, answers, draw
-from sedlib.grokking.training import task_losses
 from sedlib.progress import track
 from sedlib.randomness import generator
 from sedlib.store import append, growing, provenance

@@ -4,7 +4,7 @@ Kept apart from the analysis parameters (params.py), so that a new analysis para
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,11 +31,12 @@ class RunParams(Section):
     """One run: which operations one network learns together, from which seed."""
 
     ops: Annotated[list[str], Field(min_length=1), AfterValidator(_known_operations)] = Field(
-        description="Operations learned together, each with a head of its own: add, sub, mul, sq."
+        description=f"Operations learned together, each with a head of its own: {', '.join(OPERATIONS)}."
     )
     seed: Seed = Field(description="Seed of the split, the initial weights and the training batches.")
     checkpoint_every: Positive = Field(25, description="Steps between checkpoints.")
     max_steps: Positive = Field(8000, description="Steps after which training ends at the latest.")
+    weight_decay: float | None = Field(None, ge=0, description="In place of optimizer.weight_decay, for this run.")
 
     @model_validator(mode="after")
     def _at_least_one_interval(self) -> "RunParams":
@@ -81,6 +82,11 @@ class OptimizerParams(Section):
     weight_decay: float = Field(1.0, ge=0, description="Decoupled weight decay, on every parameter.")
     batch_size: Positive = Field(512, description="Training pairs per step, drawn with replacement.")
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the whole gradient; larger ones are scaled down.")
+    matmul_precision: Literal["highest", "high", "medium"] = Field(
+        "highest",
+        description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium bfloat16 "
+        "on CPUs that have it. Analysis always takes highest.",
+    )
 
 
 class StoppingParams(Section):
@@ -101,7 +107,7 @@ class Experiment(Section):
 
     @classmethod
     def load(cls, run: str, path: Path = PARAMS_FILE) -> "Experiment":
-        """The experiment that ``path`` describes under ``runs.<run>``.
+        """The experiment that ``path`` describes under ``runs.<run>``; its own weight decay replaces the optimizer's.
 
         Raises
         ------
@@ -114,4 +120,8 @@ class Experiment(Section):
             names = ", ".join(map(str, runs)) if isinstance(runs, dict) else "none"
             raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {names}")
         sections = {name: values.get(name, {}) for name in ("model", "data", "optimizer", "stopping")}
-        return validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})
+        found = validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})
+        if found.run.weight_decay is None:
+            return found
+        optimizer = found.optimizer.model_copy(update={"weight_decay": found.run.weight_decay})
+        return found.model_copy(update={"optimizer": optimizer})

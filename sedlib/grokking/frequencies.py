@@ -16,14 +16,13 @@ from sedlib.centroids import principal_components
 from sedlib.fourier import characters, discrete_logarithms, explained, frequencies, pair_functions, part_in
 from sedlib.grokking.model import GrokkingTransformer
 from sedlib.grokking.networks import MeasuredNetworks
+from sedlib.grokking.operations import OPERATIONS
 from sedlib.grokking.tasks import all_pairs, answers
 from sedlib.progress import track
 
 COMPONENTS = 3
 KEY_SHARE = 0.9
 """The key frequencies hold this share of the variance that all frequencies hold of the last checkpoint's logits."""
-MULTIPLICATIVE = ("mul",)
-"""Operations that are additions after the discrete logarithm."""
 LOGITS_BATCH = 1024
 
 
@@ -37,7 +36,7 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
     pairs = torch.from_numpy(centroids["probes"][:])
     for op, series in centroids["centroids"].items():
         bases = {"additive": (pairs, p)}
-        if op in MULTIPLICATIVE:
+        if OPERATIONS[op].multiplicative:
             bases["discrete-log"] = (discrete_logarithms(p)[pairs], p - 1)
         functions = {
             basis: [pair_functions(elements, n, frequency) for frequency in frequencies(n)]
@@ -97,7 +96,7 @@ def restricted_losses(networks: MeasuredNetworks) -> Iterator[dict[str, Any]]:
 
 def _answer_functions(op: str, targets: Int64[Tensor, " pairs"], p: int) -> list[Float64[Tensor, "pairs 2"]]:
     """The characters of the answers at each frequency."""
-    elements, n = (discrete_logarithms(p)[targets], p - 1) if op in MULTIPLICATIVE else (targets, p)
+    elements, n = (discrete_logarithms(p)[targets], p - 1) if OPERATIONS[op].multiplicative else (targets, p)
     return [characters(elements, n, frequency) for frequency in frequencies(n)]
 
 
@@ -112,7 +111,7 @@ def _key_frequencies(logits: Float[Tensor, "pairs p"], functions: list[Float64[T
 @torch.no_grad()
 def _logits(model: GrokkingTransformer, pairs: Int64[Tensor, "pairs 2"]) -> Float[Tensor, "tasks pairs p"]:
     device = model.token.device
-    return torch.cat([model(model.embed(some.to(device))).cpu() for some in pairs.split(LOGITS_BATCH)], dim=1)
+    return torch.cat([model.logits(some.to(device)).cpu() for some in pairs.split(LOGITS_BATCH)], dim=1)
 
 
 def _index(pairs: Int64[Tensor, "pairs 2"], p: int) -> Int64[Tensor, " pairs"]:

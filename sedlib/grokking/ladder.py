@@ -11,8 +11,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sedlib.grokking.experiment import Experiment, OptimizerParams
+from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer
-from sedlib.grokking.training import task_losses
 from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 

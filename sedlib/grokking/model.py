@@ -1,10 +1,16 @@
-"""The paper's network: a pre-norm Transformer encoder read at its first token, with one linear head per operation.
+r"""The paper's network: a pre-norm Transformer encoder read at its first token, with one linear head per operation.
 
 The same function, initial distribution and state-dict names as ``torch.nn.TransformerEncoder``, written for two
-tokens: attention scores are sums over elementwise products, and the last layer computes the first token alone,
-the only one that is read.
+tokens and few distinct inputs, with exact savings:
 
-Shapes: an embedded input h is ``[batch, tokens, d_model]``, logits are ``[tasks, batch, p]``.
+- the last layer computes the first token alone, the only one that is read;
+- over two keys the softmax is a sigmoid: :math:`o = v_1 + \sigma(q \cdot (k_0 - k_1) / \sqrt{d_h})\,(v_0 - v_1)`
+  per head, so keys are only needed as a difference, and there are no small batched products;
+- a batch of pairs has at most 2p distinct embedded inputs (token and position), so the first norm, projection and
+  scores are computed once for each of them (``logits``), unless each input is to be told from the others (``forward``).
+
+Shapes: inside, activations are ``[tokens, batch, d_model]``; an embedded input h is ``[batch, tokens, d_model]``,
+logits are ``[tasks, batch, p]``.
 """
 
 import math
@@ -15,11 +21,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedlib.grokking.experiment import Experiment
+from sedlib.randomness import generator
+
 TOKENS = 2
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention; parameters as in ``torch.nn.MultiheadAttention``."""
+    """Multi-head self-attention over two tokens; parameters as in ``torch.nn.MultiheadAttention``."""
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
@@ -28,15 +37,43 @@ class SelfAttention(nn.Module):
         self.in_proj_bias = nn.Parameter(torch.empty(3 * d_model))
         self.out_proj = nn.Linear(d_model, d_model)
 
-    def forward(self, x: Float[Tensor, "batch tokens d"], n_queries: int) -> Float[Tensor, "batch queries d"]:
-        """Outputs of the first ``n_queries`` tokens, each attending to all."""
-        d = x.shape[-1]
-        query = F.linear(x[:, :n_queries], self.in_proj_weight[:d], self.in_proj_bias[:d])
-        key, value = F.linear(x, self.in_proj_weight[d:], self.in_proj_bias[d:]).chunk(2, dim=-1)
-        query, key, value = (part.unflatten(-1, (self.heads, -1)) for part in (query, key, value))
-        scores = (query.unsqueeze(2) * key.unsqueeze(1)).sum(-1, keepdim=True) / math.sqrt(d // self.heads)
-        mixed = (scores.softmax(dim=2) * value.unsqueeze(1)).sum(2)
-        return self.out_proj(mixed.flatten(-2))
+    def forward(self, x: Float[Tensor, "tokens batch d"], n_queries: int) -> Float[Tensor, "queries batch d"]:
+        """Outputs of the first ``n_queries`` tokens, each attending to both."""
+        of_query, of_key, of_value = self.in_proj_weight.chunk(3)
+        query_bias, _, value_bias = self.in_proj_bias.chunk(3)
+        first, second = x
+        difference = first - second
+        query = F.linear(x if n_queries == TOKENS else first[None], of_query, query_bias)
+        key_difference = F.linear(difference, of_key)  # the bias cancels
+        score_difference = (self._split(query) * self._split(key_difference)).sum(-1)
+        values = F.linear(difference, of_value), F.linear(second, of_value, value_bias)
+        return self._mix(score_difference, *map(self._split, values))
+
+    def of_distinct(
+        self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"], n_queries: int
+    ) -> Float[Tensor, "queries batch d"]:
+        """The same of inputs ``x[tokens]``, projected once for each row of ``x``."""
+        n = len(x)
+        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        query, key = (self._split(part).transpose(0, 1) for part in projected.chunk(3, dim=-1)[:2])
+        scores = (query @ key.mT).flatten(1)
+        of_query, of_key = tokens[:n_queries, None] * n, tokens[None]
+        chosen = scores[:, (of_query + of_key).flatten()].view(self.heads, n_queries, TOKENS, -1)
+        score_difference = (chosen[:, :, 0] - chosen[:, :, 1]).permute(1, 2, 0)
+        first_value, second_value = self._split(F.embedding(tokens, projected[:, 2 * x.shape[1] :]))
+        return self._mix(score_difference, first_value - second_value, second_value)
+
+    def _split(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch heads d_head"]:
+        return x.unflatten(-1, (self.heads, -1))
+
+    def _mix(
+        self,
+        score_difference: Float[Tensor, "queries batch heads"],
+        value_difference: Float[Tensor, "batch heads d_head"],
+        second_value: Float[Tensor, "batch heads d_head"],
+    ) -> Float[Tensor, "queries batch d"]:
+        attention = torch.sigmoid(score_difference / math.sqrt(value_difference.shape[-1])).unsqueeze(-1)
+        return self.out_proj(torch.addcmul(second_value, attention, value_difference).flatten(-2))
 
 
 class EncoderLayer(nn.Module):
@@ -50,9 +87,18 @@ class EncoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(d_model)
         self.norm2 = nn.LayerNorm(d_model)
 
-    def forward(self, x: Float[Tensor, "batch tokens d"], n_tokens: int) -> Float[Tensor, "batch read d"]:
-        """Outputs of the first ``n_tokens`` tokens."""
-        x = x[:, :n_tokens] + self.self_attn(self.norm1(x), n_tokens)
+    def forward(self, x: Float[Tensor, "tokens batch d"], n_read: int) -> Float[Tensor, "read batch d"]:
+        """Outputs of the first ``n_read`` tokens."""
+        return self._feed_forward(x[:n_read] + self.self_attn(self.norm1(x), n_read))
+
+    def of_distinct(
+        self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"], n_read: int
+    ) -> Float[Tensor, "read batch d"]:
+        """The same of inputs ``x[tokens]``."""
+        attended = self.self_attn.of_distinct(self.norm1(x), tokens, n_read)
+        return self._feed_forward(F.embedding(tokens[:n_read], x) + attended)
+
+    def _feed_forward(self, x: Float[Tensor, "read batch d"]) -> Float[Tensor, "read batch d"]:
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -75,12 +121,22 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(d_model, heads, d_ff) for _ in range(layers))
         self.norm = nn.LayerNorm(d_model)
 
-    def forward(self, x: Float[Tensor, "batch tokens d"]) -> Float[Tensor, "batch d"]:
+    def forward(self, x: Float[Tensor, "tokens batch d"]) -> Float[Tensor, "batch d"]:
         """Normed output of the first token."""
-        *below, last = self.layers
-        for layer in below:
-            x = layer(x, x.shape[1])
-        return self.norm(last(x, 1)[:, 0])
+        return self._read(x, list(self.layers))
+
+    def of_distinct(
+        self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"]
+    ) -> Float[Tensor, "batch d"]:
+        """The same of inputs ``x[tokens]``."""
+        first, *others = self.layers
+        below = cast("EncoderLayer", first).of_distinct(x, tokens, TOKENS if others else 1)
+        return self._read(below, others)
+
+    def _read(self, x: Float[Tensor, "tokens batch d"], layers: list[nn.Module]) -> Float[Tensor, "batch d"]:
+        for number, layer in enumerate(layers, start=1):
+            x = layer(x, TOKENS if number < len(layers) else 1)
+        return self.norm(x[0])
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the first layer; the others start as its copies."""
@@ -107,8 +163,17 @@ class GrokkingTransformer(nn.Module):
         return F.embedding(pairs, self.token) + self.position
 
     def forward(self, h: Float[Tensor, "batch tokens d"]) -> Float[Tensor, "tasks batch p"]:
-        """Logits of every head from embedded inputs."""
-        read = self.encoder(h)
+        """Logits of every head from embedded inputs, each computed on its own."""
+        return self._heads(self.encoder(h.transpose(0, 1)))
+
+    def logits(self, pairs: Int64[Tensor, "batch 2"]) -> Float[Tensor, "tasks batch p"]:
+        """``forward(embed(pairs))`` to rounding, in less time: what the pairs share is computed once."""
+        p = len(self.token)
+        distinct = (self.token + self.position[:, None]).flatten(0, 1)
+        tokens = (pairs + p * torch.arange(TOKENS, device=pairs.device)).T.contiguous()
+        return self._heads(self.encoder.of_distinct(distinct, tokens))
+
+    def _heads(self, read: Float[Tensor, "batch d"]) -> Float[Tensor, "tasks batch p"]:
         return torch.stack([head(read) for head in self.heads])
 
     @torch.no_grad()
@@ -136,3 +201,10 @@ def build(
     model = model.to_empty(device="cpu")
     model.initialise(generator)
     return model
+
+
+def build_model(experiment: Experiment) -> GrokkingTransformer:
+    """The run's network at step 0, on the CPU."""
+    p, n_tasks, size = experiment.data.p, len(experiment.run.ops), experiment.model
+    init = generator(experiment.run.seed, "init")
+    return build(p, n_tasks, size.d_model, size.heads, size.d_ff, size.layers, init)

@@ -16,9 +16,8 @@ import torch
 
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.model import GrokkingTransformer
+from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.streams import GRADIENTS
-from sedlib.grokking.training import build_model
 from sedlib.vectors import ParamLayout
 
 

@@ -13,13 +13,17 @@ class Operation:
     apply: Callable[[Any, Any], Any]
     nonzero: bool = False
     """Whether operands run from 1, as in the multiplicative group, and not from 0."""
+    multiplicative: bool = False
+    """Whether it is the group's product, whose Fourier basis is that of discrete logarithms."""
 
 
 OPERATIONS = {
     "add": Operation("a + b", lambda a, b: a + b),
     "sub": Operation("a − b", lambda a, b: a - b),
-    "mul": Operation("a · b", lambda a, b: a * b, nonzero=True),
+    "mul": Operation("a · b", lambda a, b: a * b, nonzero=True, multiplicative=True),
     "sq": Operation("a² + b²", lambda a, b: a * a + b * b),
+    "quad": Operation("a² + ab + b²", lambda a, b: a * a + a * b + b * b),
+    "cubic": Operation("a³ + ab", lambda a, b: a * a * a + a * b),
 }
 
 

@@ -181,12 +181,14 @@ class Params(Section):
                 yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
 
     def _decay(self) -> Iterator[str]:
-        decayed = self.optimizer.lr * self.optimizer.weight_decay
-        if decayed >= 1:
-            yield (
-                f"optimizer.lr × optimizer.weight_decay = {decayed:g} would erase the weights at every step; "
-                "choose a product below 1"
-            )
+        own = {f"runs.{name}.weight_decay": run.weight_decay for name, run in self.runs.items()}
+        for key, weight_decay in {"optimizer.weight_decay": self.optimizer.weight_decay, **own}.items():
+            decayed = self.optimizer.lr * (weight_decay or 0)
+            if decayed >= 1:
+                yield (
+                    f"optimizer.lr × {key} = {decayed:g} would erase the weights at every step; "
+                    "choose a product below 1"
+                )
 
     def _modulus(self) -> Iterator[str]:
         p = self.data.p

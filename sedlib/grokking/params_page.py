@@ -32,13 +32,17 @@ def _rows(schema: dict[str, Any], section: dict[str, Any], prefix: str) -> Itera
         elif "$ref" in field.get("additionalProperties", {}):
             yield from _rows(schema, _resolve(schema, field["additionalProperties"]), f"{key}.NAME.")
         else:
-            default = f"`{field['default']}`" if "default" in field else "required"
+            default = f"`{_as_yaml(field['default'])}`" if "default" in field else "required"
             yield f"`{key}`", default, _allowed(field), field["description"]
 
 
 def _resolve(schema: dict[str, Any], reference: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = schema["$defs"][reference["$ref"].rpartition("/")[2]]
     return found
+
+
+def _as_yaml(default: object) -> object:
+    return "null" if default is None else default
 
 
 def _allowed(field: dict[str, Any]) -> str:
@@ -50,7 +54,7 @@ def _allowed(field: dict[str, Any]) -> str:
         return f"`{field['const']}`"
     if field["type"] == "array":
         return f"list of {_allowed(field['items'])}"
-    kind = {"integer": "whole number", "number": "number", "string": "name"}[field["type"]]
+    kind = {"integer": "whole number", "number": "number", "string": "name", "null": "`null`"}[field["type"]]
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     limits = [f"{sign} {field[key]:,}" for key, sign in bounds.items() if key in field]
     return " ".join([kind, ", ".join(limits)]).strip()

@@ -16,11 +16,12 @@ from sedlib.grokking.axes import AXES
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement, measure_coupling
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import Params
 from sedlib.grokking.spectra import BASES, read_bases, write_bases
 from sedlib.grokking.streams import read_streams
-from sedlib.grokking.training import Data, train
+from sedlib.grokking.training import train
 from tests.grokking.test_training import CPU, experiment
 from tests.tiny import TINY
 

@@ -16,6 +16,7 @@ from sedlib.coupling import random_directions
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement, measure_coupling
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.networks import MeasuredNetworks, measured_checkpoints
 from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.probing import Probes
@@ -24,7 +25,7 @@ from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.spectra import BASES, read_bases, write_bases
 from sedlib.grokking.streams import GRADIENTS, LADDER, read_streams
 from sedlib.grokking.tasks import all_pairs, answers, draw
-from sedlib.grokking.training import Data, train
+from sedlib.grokking.training import train
 from sedlib.randomness import generator
 from sedlib.store import ArtifactError
 from tests.grokking.test_training import CPU, experiment

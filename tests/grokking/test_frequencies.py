@@ -13,12 +13,13 @@ from sedlib.fourier import discrete_logarithms
 from sedlib.grokking import frequencies
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.frequencies import centroid_frequencies, restricted_losses
 from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import GradientBatchParams
 from sedlib.grokking.readouts import CENTROIDS
 from sedlib.grokking.tasks import all_pairs, answers
-from sedlib.grokking.training import Data, train
+from sedlib.grokking.training import train
 from tests.grokking.test_training import CPU, experiment
 
 P = 13

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from sedlib.grokking.cells import INTERVENTIONS, Cell, InterventionParams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.interventions import ProjectedSteps, trajectory
-from sedlib.grokking.model import GrokkingTransformer
+from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.training import Data, Intervention, build_model, train
+from sedlib.grokking.stepping import Intervention
+from sedlib.grokking.training import train
 from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment

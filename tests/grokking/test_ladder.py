@@ -9,10 +9,12 @@ import torch
 
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.model import GrokkingTransformer
 from sedlib.grokking.params import GradientBatchParams
+from sedlib.grokking.stepping import Intervention
 from sedlib.grokking.streams import GRADIENTS, read_streams
-from sedlib.grokking.training import Data, Intervention, train
+from sedlib.grokking.training import train
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 

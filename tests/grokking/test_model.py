@@ -35,6 +35,25 @@ def test_same_function_as_pytorchs_encoder_in_float64(model: GrokkingTransformer
         torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-9, msg=name)
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_logits_of_pairs_are_those_of_their_embedded_inputs(layers: int) -> None:
+    model = build(P, 2, D_MODEL, HEADS, D_FF, layers, generator(1, "init")).double()
+    noise = generator(1, "noise")
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases and norms that are not trivial
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=noise, dtype=torch.float64))
+    pairs = torch.randint(P, (40, 2), generator=noise)
+    expected = model(model.embed(pairs))
+    torch.testing.assert_close(model.logits(pairs), expected, rtol=1e-12, atol=1e-12)
+    weights = torch.randn(expected.shape, generator=noise, dtype=torch.float64)
+    gradients, expected_gradients = (
+        torch.autograd.grad((weights * logits).sum(), list(model.parameters()))
+        for logits in (model.logits(pairs), expected)
+    )
+    for (name, _), found, wanted in zip(model.named_parameters(), gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9, msg=name)
+
+
 def test_same_state_dict_names_and_shapes_as_pytorchs_encoder(model: GrokkingTransformer) -> None:
     expected = {name: value.shape for name, value in encoder(D_MODEL, HEADS, D_FF, 2).state_dict().items()}
     assert {name: value.shape for name, value in projected(model.state_dict(), "encoder.").items()} == expected

@@ -114,6 +114,7 @@ def test_window_and_rank_can_be_swept_while_the_other_is_ablated(window: int, ra
         ({"runs__add_1__max_steps": 0}, ["runs.add-1.max_steps = 0 must be greater than 0"]),
         ({"runs__add_1__checkpoint_every": 50}, ["runs.add-1", "checkpoint_every = 50 exceeds max_steps = 40"]),
         ({"runs__a b": {"ops": ["add"], "seed": 0}}, ["run name 'a b'", "use letters, digits"]),
+        ({"runs__add_1__weight_decay": 100.0}, ["optimizer.lr × runs.add-1.weight_decay = 1 "]),
         ({"optimizer__weight_decay": float("inf")}, ["optimizer.weight_decay = inf must be a finite number"]),
         ({"measured_checkpoints": 1}, ["measured_checkpoints = 1 must be greater than or equal to 2 or 'all'"]),
         ({"probes__count": 2}, ["probes.count = 2 must be greater than or equal to 3"]),

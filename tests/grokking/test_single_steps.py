@@ -9,12 +9,13 @@ from torch.nn import functional as F
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.grokking.couplings import Measurement
 from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
 from sedlib.grokking.networks import MeasuredNetworks
 from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
 from sedlib.grokking.single_steps import measure_single_steps
 from sedlib.grokking.spectra import BASES, write_bases
 from sedlib.grokking.tasks import answers
-from sedlib.grokking.training import Data, train
+from sedlib.grokking.training import train
 from tests.grokking.test_training import CPU, experiment
 from tests.reference import looped_gradient, principal_cosines
 

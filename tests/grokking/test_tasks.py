@@ -13,6 +13,8 @@ def test_answers_by_arithmetic_of_whole_numbers(op: str) -> None:
         "sub": lambda a, b: (a - b) % 7,
         "mul": lambda a, b: (a * b) % 7,
         "sq": lambda a, b: (a * a + b * b) % 7,
+        "quad": lambda a, b: (a**2 + a * b + b**2) % 7,
+        "cubic": lambda a, b: (a**3 + a * b) % 7,
     }[op]
     pairs = all_pairs([op], 7)
     assert answers([op], pairs, 7)[0].tolist() == [by_hand(a, b) for a, b in pairs.tolist()]

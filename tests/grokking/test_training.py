@@ -6,13 +6,18 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch import nn
 from torch.nn import functional as F
 
+from sedlib.grokking import stepping
 from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.evaluation import Data, evaluate
 from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.losses import task_losses
+from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.tasks import all_pairs, answers, split
-from sedlib.grokking.training import Checkpoint, Data, TrainingDivergedError, build_model, evaluate, train
+from sedlib.grokking.training import Checkpoint, TrainingDivergedError, train
 from sedlib.randomness import generator
 from sedlib.store import ArtifactError
 from tests.reference import encoder
@@ -144,6 +149,30 @@ def test_readouts_by_their_definitions() -> None:
         assert readout.logit_scale == pytest.approx(scale.item(), rel=1e-5)
         norm = torch.cat([parameter.flatten() for parameter in model.parameters()]).norm()
         assert readout.weight_norm == pytest.approx(norm.item(), rel=1e-5)
+
+
+def test_a_runs_own_weight_decay_replaces_the_optimizers(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    own = {"add-1": TINY["runs"]["add-1"] | {"weight_decay": 0.0}}
+    YAML().dump(TINY | {"runs": TINY["runs"] | own}, path)
+    assert Experiment.load("add-1", path).optimizer.weight_decay == 0
+    assert Experiment.load("both-1", path).optimizer.weight_decay == 1
+
+
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+def test_products_of_steps_have_the_asked_precision_and_others_full(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny, seen = experiment(optimizer={"matmul_precision": precision}), set()
+
+    def losses(model: GrokkingTransformer, *batch: torch.Tensor) -> torch.Tensor:
+        seen.add(torch.get_float32_matmul_precision())
+        return task_losses(model, *batch)
+
+    monkeypatch.setattr(stepping, "task_losses", losses)
+    for _ in train(tiny, Data.of(tiny, CPU), CPU):
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert seen == {precision}
 
 
 def test_divergence_is_reported_with_step_and_remedy() -> None:
