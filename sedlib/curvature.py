@@ -12,6 +12,7 @@ their commutator is :math:`\delta = \theta_{AB} - \theta_{BA}`, and the commutat
 Shapes: θ, gradients, δ and directions are ``[params]``, D of them; a basis has orthonormal rows.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -93,7 +94,7 @@ def pooled_pairs(draws: int) -> list[tuple[int, int]]:
 def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2) -> Float[Tensor, "directions params"]:
     """Top ``rank`` principal directions of the trajectory of each block, as orthonormal vectors of all parameters.
 
-    ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.trajectory.blocks), no two
+    ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.positions.blocks), no two
     of which overlap: directions of different blocks are orthogonal as they stand.
 
     Raises
@@ -196,7 +197,7 @@ def _gradient(gradient_at: GradientAt, theta: Tensor, batch: Sequence[Tensor], l
             f"{label}: expected a gradient of shape {tuple(theta.shape)} and {theta.dtype}, "
             f"got {tuple(gradient.shape)} and {gradient.dtype}"
         )
-    if not torch.isfinite(gradient).all():
+    if not math.isfinite(_norm(gradient)):
         raise ValueError(f"{label}: the gradient is not finite")
     return gradient
 

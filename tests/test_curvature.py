@@ -17,9 +17,9 @@ from sedlib.curvature import (
     pooled_pairs,
     random_shares,
 )
+from sedlib.positions import blocks
 from sedlib.projection import random_basis
 from sedlib.randomness import generator
-from sedlib.trajectory import blocks
 from sedlib.vectors import ParamLayout
 from tests.reference import principal_cosines, stepwise_commutator, trajectory_pca
 

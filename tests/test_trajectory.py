@@ -11,11 +11,10 @@ from scipy.stats import ks_2samp
 
 import sedlib.bases
 from sedlib.bases import directions, gram
+from sedlib.positions import Positions, blocks
 from sedlib.randomness import generator
 from sedlib.trajectory import (
     Displacements,
-    Positions,
-    blocks,
     expanding_pc1_percent,
     pc1_percent,
     principal_components,
@@ -26,8 +25,6 @@ from sedlib.trajectory import (
 )
 from sedlib.vectors import ParamLayout
 from tests.reference import trajectory_pca
-
-LAYOUT = ParamLayout(("bias", "in_proj_weight", "scale", "norm"), ((5,), (6, 4), (), (3,)))
 
 
 def walk(steps: int, size: int, seed: int = 0, dtype: type = np.float32) -> np.ndarray:
@@ -101,64 +98,15 @@ def test_step_norms_are_the_distances_between_checkpoints() -> None:
     np.testing.assert_allclose(step_norms(gram(whole(positions))), expected, rtol=1e-9)
 
 
-def test_blocks_are_the_columns_of_the_parameters_and_of_their_parts() -> None:
-    vector = torch.arange(33.0)
-    values = LAYOUT.unflatten(vector)
-    found = blocks(LAYOUT, ["in_proj_weight", "norm"], {"in_proj*": ("query", "key", "value")})
-    names = ["in_proj_weight.query", "in_proj_weight.key", "in_proj_weight.value", "norm"]
-    assert list(found) == names
-    for name, part in zip(names, (*values["in_proj_weight"].chunk(3), values["norm"]), strict=True):
-        assert torch.equal(vector[found[name]], part.flatten())
-    assert list(blocks(LAYOUT, LAYOUT.names)) == list(LAYOUT.names)
-
-
-@pytest.mark.parametrize(
-    ("names", "parts", "message"),
-    [
-        (["weight"], {}, r"no parameter 'weight'; there are: bias, in_proj_weight, scale, norm"),
-        (["bias"], {"in_proj*": ("q", "k")}, r"pattern 'in_proj\*' matches none of: bias"),
-        (["bias"], {"bias": ("q", "k")}, r"'bias' of shape \(5,\) has no 2 equal parts"),
-        (["scale"], {"scale": ("q", "k")}, r"'scale' of shape \(\) has no 2 equal parts"),
-    ],
-)
-def test_blocks_that_are_not_there_are_refused(
-    names: list[str], parts: dict[str, tuple[str, ...]], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        blocks(LAYOUT, names, parts)
-
-
-@pytest.fixture
-def states() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return {
-        name: rng.standard_normal((6, *shape)).astype(np.float32)
-        for name, shape in zip(LAYOUT.names, LAYOUT.shapes, strict=True)
-    }
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 33), st.integers(1, 40), st.integers(0, 5), st.integers(1, 6))
-def test_positions_are_the_flattened_states(start: int, width: int, first: int, count: int) -> None:
-    rng = np.random.default_rng(0)
-    values = {name: rng.random((6, *shape)) for name, shape in zip(LAYOUT.names, LAYOUT.shapes, strict=True)}
-    positions = Positions(values, LAYOUT)
-    expected = np.stack([LAYOUT.flatten({k: torch.from_numpy(v)[t] for k, v in values.items()}) for t in range(6)])
-    assert positions.shape == expected.shape
-    start = min(start, 32)
-    key = slice(first, first + count), slice(start, start + width)
-    np.testing.assert_array_equal(positions[key], expected[key])
-
-
-def test_a_trajectory_in_a_file_is_read_in_blocks(
-    states: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    block = blocks(LAYOUT, ["in_proj_weight"])["in_proj_weight"]
+def test_a_trajectory_in_a_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {"in_proj_weight": walk(6, 24).reshape(6, 6, 4), "norm": walk(6, 3)}
+    layout = ParamLayout(("in_proj_weight", "norm"), ((6, 4), (3,)))
+    block = blocks(layout, ["in_proj_weight"])["in_proj_weight"]
     flat = states["in_proj_weight"].reshape(6, -1)
     with h5py.File(tmp_path / "run.h5", "w") as file:
         for name, value in states.items():
             file[f"state/{name}"] = value
-        rows = Displacements(Positions(file["state"], LAYOUT), block)
+        rows = Displacements(Positions(file["state"], layout), block)
         monkeypatch.setattr(sedlib.bases, "BLOCK_BYTES", 8 * 6 * 7)
         read: list[int] = []
         original = Positions.__getitem__
@@ -175,14 +123,6 @@ def test_a_trajectory_in_a_file_is_read_in_blocks(
         expected, _ = trajectory_pca(flat)
         found = directions(rows, components, 0).numpy()
         np.testing.assert_allclose(np.abs((found * expected[:2]).sum(1)), 1, atol=1e-5)
-
-
-def test_states_that_do_not_fit_the_layout_are_refused(states: dict[str, np.ndarray]) -> None:
-    with pytest.raises(ValueError, match=r"parameter 'norm': expected shape \(6, 3\), got \(5, 3\)"):
-        Positions({**states, "norm": states["norm"][:5]}, LAYOUT)
-    del states["norm"]
-    with pytest.raises(ValueError, match="parameter 'norm' is missing; there are: bias, in_proj_weight, scale"):
-        Positions(states, LAYOUT)
 
 
 def test_too_few_checkpoints_and_no_motion_are_refused() -> None:
