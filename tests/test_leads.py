@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import linregress
 
 from sedlib.leads import accurate_step, first_step, growth, onset, power_law, sign_test
 
@@ -74,6 +75,15 @@ def test_a_power_law_without_noise_is_recovered(exponent: float, factor: float, 
     assert found.low <= found.exponent <= found.high
     assert found.high - found.low < 1e-4
     assert found.factor == pytest.approx(factor, rel=1e-8)
+
+
+def test_the_interval_is_that_of_a_line_through_three_points() -> None:
+    grok_steps, leads = np.array([500.0, 3000, 20_000]), np.array([90.0, 1100, 9000])
+    line, found = linregress(np.log(grok_steps), np.log(leads)), power_law(grok_steps, leads)
+    student = 12.7062  # 97.5 % of Student's distribution with one degree of freedom
+    assert found.exponent == pytest.approx(line.slope)
+    assert found.high - found.exponent == pytest.approx(student * line.stderr, rel=1e-5)
+    assert found.exponent - found.low == pytest.approx(student * line.stderr, rel=1e-5)
 
 
 def test_the_interval_covers_the_exponent_as_often_as_it_says() -> None:

@@ -99,8 +99,8 @@ def test_step_norms_are_the_distances_between_checkpoints() -> None:
 
 
 def test_a_trajectory_in_a_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"in_proj_weight": walk(6, 24).reshape(6, 6, 4), "norm": walk(6, 3)}
-    layout = ParamLayout(("in_proj_weight", "norm"), ((6, 4), (3,)))
+    states = {"norm": walk(6, 3), "in_proj_weight": walk(6, 24).reshape(6, 6, 4)}
+    layout = ParamLayout(("norm", "in_proj_weight"), ((3,), (6, 4)))
     block = blocks(layout, ["in_proj_weight"])["in_proj_weight"]
     flat = states["in_proj_weight"].reshape(6, -1)
     with h5py.File(tmp_path / "run.h5", "w") as file:
@@ -152,7 +152,7 @@ def test_a_random_walk_has_the_step_norms(count: int, size: int, seed: int) -> N
     torch.testing.assert_close(found.diff(dim=0).norm(dim=1), lengths)
 
 
-@pytest.mark.parametrize("size", [2, 5, 40])
+@pytest.mark.parametrize("size", [2, 8, 40])
 def test_random_walks_are_distributed_as_walks_in_all_dimensions(size: int) -> None:
     """Against steps drawn in ``size`` dimensions: PC1 %, and the cosine of the last two steps."""
     lengths, count = torch.tensor([1.0, 3.0, 0.5, 2.0, 1.0, 1.5, 2.5], dtype=torch.float64), 3000
@@ -168,6 +168,16 @@ def test_random_walks_are_distributed_as_walks_in_all_dimensions(size: int) -> N
         found.append((pc1_percent(rows @ rows.T), float(steps[-1] @ steps[-2])))
     for statistic in range(2):
         assert ks_2samp(np.array(found)[:, statistic], np.array(expected)[:, statistic]).pvalue > 0.01
+
+
+@pytest.mark.parametrize("size", [2, 5, 8, 20])
+def test_two_steps_of_a_random_walk_have_a_known_mean_square_cosine(size: int) -> None:
+    """1 / size, as of any two unit vectors of which one is uniform."""
+    drawn, squares = generator(0, "walk"), []
+    for _ in range(1000):
+        steps = random_walk(torch.ones(7, dtype=torch.float64), size, drawn).diff(dim=0)
+        squares += (steps @ steps.T)[*torch.triu_indices(7, 7, 1)].square().tolist()
+    assert np.mean(squares) == pytest.approx(1 / size, rel=0.05)
 
 
 def test_walks_of_equal_steps_in_many_dimensions_have_a_known_first_component() -> None:
