@@ -1,6 +1,6 @@
 """Slow, obvious restatements of what the library computes fast."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,13 @@ def dense_svd_basis(rows: np.ndarray, end: int, window: int, rank: int) -> tuple
     """Top right singular vectors and all singular values of rows end − window + 1 … end."""
     _, singular_values, right = np.linalg.svd(rows[end - window + 1 : end + 1].astype(np.float64), full_matrices=False)
     return right[:rank], singular_values
+
+
+def trajectory_pca(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Right singular vectors and singular values of the displacements from the first row, columns centred."""
+    displacements = positions.astype(np.float64) - positions[0].astype(np.float64)
+    _, singular_values, right = np.linalg.svd(displacements - displacements.mean(0), full_matrices=False)
+    return right, singular_values
 
 
 def looped_gradient(loss: Callable[[], Tensor], module: nn.Module, names: list[str]) -> Tensor:
@@ -41,6 +48,20 @@ def encoder(d_model: int, heads: int, d_ff: int, layers: int) -> nn.TransformerE
         d_model, heads, d_ff, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     )
     return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(d_model), enable_nested_tensor=False)
+
+
+def stepwise_commutator(
+    gradient_at: Callable[..., Tensor], theta: Tensor, first: Sequence[Tensor], second: Sequence[Tensor], eta: float
+) -> Tensor:
+    """θ_AB − θ_BA from the steps themselves."""
+
+    def after(*batches: Sequence[Tensor]) -> Tensor:
+        at = theta
+        for batch in batches:
+            at = at - eta * gradient_at(at, *batch)
+        return at
+
+    return after(first, second) - after(second, first)
 
 
 def principal_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,0 +1,213 @@
+r"""How far two gradient steps are from commuting, and in which directions: curvature along a training run.
+
+For batches A and B with gradients :math:`g_A, g_B` and step size η, the two orders of a step on each end at
+
+.. math::
+    \theta_{AB} = \theta - \eta g_A(\theta) - \eta g_B(\theta - \eta g_A(\theta)), \qquad \theta_{BA} \text{ likewise},
+
+their commutator is :math:`\delta = \theta_{AB} - \theta_{BA}`, and the commutator defect is
+:math:`\lVert\delta\rVert / (\lVert\eta g_A\rVert \lVert\eta g_B\rVert)`. To first order in η it is
+:math:`\delta = \eta^2 (H_B g_A - H_A g_B)`, which vanishes where gradient steps commute. Source: arXiv 2602.16746.
+
+Shapes: θ, gradients, δ and directions are ``[params]``, D of them; a basis has orthonormal rows.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import torch
+from jaxtyping import Float, Float64
+from scipy.special import poch
+from torch import Tensor
+
+from sedlib.bases import Rows, directions, gram
+from sedlib.projection import orthonormal, random_basis
+from sedlib.trajectory import Displacements, principal_components
+
+ORTHONORMALITY = 1e-3
+
+GradientAt = Callable[..., Tensor]
+"""Maps θ ``[params]`` and a batch, a tensor for each of its parts, to the gradient of its loss at θ, ``[params]``."""
+
+
+@dataclass(frozen=True)
+class Commutator:
+    """Two gradient steps in both orders, for one pair of batches."""
+
+    delta: Float[Tensor, " params"]
+    r""":math:`\delta = \theta_{AB} - \theta_{BA}`."""
+    defect: float
+    r""":math:`\lVert\delta\rVert / (\lVert\eta g_A\rVert \lVert\eta g_B\rVert)`."""
+
+
+def commutators(
+    gradient_at: GradientAt,
+    theta: Float[Tensor, " params"],
+    batches: Sequence[Sequence[Tensor]],
+    pairs: Sequence[tuple[int, int]],
+    step_size: float,
+) -> Iterator[Commutator]:
+    r"""The commutator of each pair of ``batches``, named by position: ``[(0, 1), (2, 3)]`` for two that share none.
+
+    Computed as :math:`\delta = \eta [g_A(\theta - \eta g_B) - g_A] - \eta [g_B(\theta - \eta g_A) - g_B]`: in float32
+    the difference of :math:`\theta_{AB}` and :math:`\theta_{BA}` themselves is lost in the rounding of θ.
+
+    Cost: a gradient for each batch, two for each pair. Memory: a gradient for each batch.
+
+    Raises
+    ------
+    ValueError
+        The step size is not positive, a pair is not of two different batches, or a gradient is not a finite vector of
+        θ's size and dtype other than zero.
+    """
+    if not step_size > 0:
+        raise ValueError(f"the step size must be positive, got {step_size}")
+    for pair in pairs:
+        if pair[0] == pair[1] or not all(0 <= index < len(batches) for index in pair):
+            raise ValueError(f"a pair must name two of {len(batches)} batches, from 0, got {pair}")
+    gradients = [_gradient(gradient_at, theta, batch, f"batch {index}") for index, batch in enumerate(batches)]
+    norms = [_norm(gradient) for gradient in gradients]
+    if not all(norms):
+        raise ValueError(f"batch {norms.index(0)}: the gradient is zero, and the defect is a ratio to its norm")
+    for first, second in pairs:
+        g_a, g_b = gradients[first], gradients[second]
+        label = f"pair {first, second}, after one step"
+        a_changed = _gradient(gradient_at, theta - step_size * g_b, batches[first], label) - g_a
+        b_changed = _gradient(gradient_at, theta - step_size * g_a, batches[second], label) - g_b
+        difference = a_changed - b_changed
+        yield Commutator(step_size * difference, _norm(difference) / (step_size * norms[first] * norms[second]))
+
+
+def pooled_pairs(draws: int) -> list[tuple[int, int]]:
+    """``draws`` pairs of the fewest batches that have as many: 9 pairs of 5 batches, in place of 18.
+
+    Each pair is of two independent batches, as every pair of separate ones; two pairs may share one batch.
+    """
+    n_batches = 2
+    while n_batches * (n_batches - 1) // 2 < draws:
+        n_batches += 1
+    return list(combinations(range(n_batches), 2))[:draws]
+
+
+def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2) -> Float[Tensor, "directions params"]:
+    """Top ``rank`` principal directions of the trajectory of each block, as orthonormal vectors of all parameters.
+
+    ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.positions.blocks), no two
+    of which overlap: directions of different blocks are orthogonal as they stand.
+
+    Raises
+    ------
+    ValueError
+        Two blocks overlap, or a block's trajectory has fewer than three checkpoints or spans fewer than ``rank``
+        dimensions.
+    """
+    in_order = sorted(blocks, key=lambda name: blocks[name].start)
+    for first, second in pairwise(in_order):
+        if blocks[first].stop > blocks[second].start:
+            raise ValueError(f"blocks {first!r} and {second!r} overlap: {blocks[first]} and {blocks[second]}")
+    basis = torch.zeros(rank * len(blocks), positions.shape[1])
+    for index, (name, block) in enumerate(blocks.items()):
+        try:
+            rows = Displacements(positions, block)
+            found = directions(rows, principal_components(gram(rows), rank), 0)
+        except ValueError as error:
+            raise ValueError(f"block {name!r}: {error}") from error
+        basis[index * rank : (index + 1) * rank, block] = orthonormal(found)
+    return basis
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    r"""Vectors' parts in a basis and across it, relative to their norms; the two squares add up to 1."""
+
+    share: Float64[Tensor, " vectors"]
+    r""":math:`\lVert\delta_\parallel\rVert / \lVert\delta\rVert`."""
+    rho: Float64[Tensor, " vectors"]
+    r""":math:`\rho = \lVert\delta_\perp\rVert / \lVert\delta\rVert`."""
+
+
+def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "directions params"]) -> Decomposition:
+    """How much of each vector lies in the span of an orthonormal basis.
+
+    Raises
+    ------
+    ValueError
+        A vector is zero, or the basis is not orthonormal.
+    """
+    products = (basis @ basis.T).double().cpu()
+    if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
+        raise ValueError(f"the rows of the basis must be orthonormal, got the products {products.tolist()}")
+    norms = _norms(vectors)
+    coordinates = vectors @ basis.T
+    across = vectors - coordinates @ basis
+    return Decomposition(coordinates.double().norm(dim=1) / norms, across.double().norm(dim=1) / norms)
+
+
+def random_shares(
+    vectors: Float[Tensor, "vectors params"], rank: int, count: int, generator: torch.Generator
+) -> Float64[Tensor, "count vectors"]:
+    """Shares of the vectors in ``count`` random subspaces of dimension ``rank``, one subspace in memory at a time.
+
+    Raises
+    ------
+    ValueError
+        A vector is zero, or rank exceeds the dimension.
+    """
+    bases = (random_basis(rank, vectors.shape[1], generator).to(vectors) for _ in range(count))
+    return torch.stack([decompose(vectors, basis).share for basis in bases])
+
+
+def expected_random_share(rank: int, size: int) -> float:
+    r"""Mean share of any vector in a uniformly random subspace of dimension k, near :math:`\sqrt{k / D}`.
+
+    :math:`\frac{\Gamma((k+1)/2)\,\Gamma(D/2)}{\Gamma(k/2)\,\Gamma((D+1)/2)}`: the squared share has the distribution
+    Beta(k/2, (D − k)/2). With k = 1 it is the mean :math:`\lvert\cos\rvert` to a random direction, near
+    :math:`\sqrt{2 / \pi D}`.
+
+    Raises
+    ------
+    ValueError
+        Rank is not between 1 and the dimension.
+    """
+    if not 1 <= rank <= size:
+        raise ValueError(f"rank must be between 1 and the dimension {size:,}, got {rank}")
+    return float(poch(rank / 2, 0.5) / poch(size / 2, 0.5))
+
+
+def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors params"]) -> float:
+    r"""Mean :math:`\lvert\cos(\theta_t - \theta_{t-1}, \delta_k)\rvert` of a step with several commutators.
+
+    Of directions without relation it is ``expected_random_share(1, D)``.
+
+    Raises
+    ------
+    ValueError
+        The step, or a vector, is zero.
+    """
+    cosines = (vectors.double() @ step.double()) / (_norms(vectors) * _norms(step[None]))
+    return float(cosines.abs().mean())
+
+
+def _gradient(gradient_at: GradientAt, theta: Tensor, batch: Sequence[Tensor], label: str) -> Tensor:
+    gradient = gradient_at(theta, *batch)
+    if gradient.shape != theta.shape or gradient.dtype != theta.dtype:
+        raise ValueError(
+            f"{label}: expected a gradient of shape {tuple(theta.shape)} and {theta.dtype}, "
+            f"got {tuple(gradient.shape)} and {gradient.dtype}"
+        )
+    if not math.isfinite(_norm(gradient)):
+        raise ValueError(f"{label}: the gradient is not finite")
+    return gradient
+
+
+def _norm(vector: Float[Tensor, " params"]) -> float:
+    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+
+
+def _norms(vectors: Float[Tensor, "vectors params"]) -> Float64[Tensor, " vectors"]:
+    norms = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
+    if not (norms > 0).all():
+        raise ValueError(f"vector {int((~(norms > 0)).nonzero()[0])} has norm {float(norms.min())}, so no direction")
+    return norms

@@ -1,0 +1,101 @@
+"""Where a run's parameters were at every checkpoint, as rows of one matrix, and which columns are whose.
+
+Shapes: positions are ``[steps, params]``, a row per checkpoint in the order of a ParamLayout.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from sedlib.vectors import ParamLayout
+
+
+def blocks(
+    layout: ParamLayout, names: Sequence[str], parts: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, slice]:
+    """Columns of the named parameters in a vector of ``layout``, each in its place.
+
+    ``parts`` names, by glob, the equal parts that a parameter's first axis holds, so that each is a block of its own:
+    ``{"*.in_proj_weight": ("query", "key", "value")}`` gives ``….in_proj_weight.query`` and so on.
+
+    Raises
+    ------
+    ValueError
+        The layout has no such parameter, a glob matches none of ``names``, or a first axis has no such parts.
+    """
+    if missing := [name for name in names if name not in layout.names]:
+        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {', '.join(layout.names)}")
+    for pattern in parts or {}:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"pattern {pattern!r} matches none of: {', '.join(names)}")
+    found, start = {}, 0
+    for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
+        if name in names:
+            split = next((some for pattern, some in (parts or {}).items() if fnmatchcase(name, pattern)), None)
+            found.update(_parts(name, shape, slice(start, start + size), split))
+        start += size
+    return found
+
+
+def _parts(name: str, shape: tuple[int, ...], whole: slice, parts: Sequence[str] | None) -> dict[str, slice]:
+    if not parts:
+        return {name: whole}
+    if not shape or shape[0] % len(parts):
+        raise ValueError(f"parameter {name!r} of shape {shape} has no {len(parts)} equal parts along its first axis")
+    width = (whole.stop - whole.start) // len(parts)
+    edges = range(whole.start, whole.stop, width)
+    return {f"{name}.{part}": slice(edge, edge + width) for part, edge in zip(parts, edges, strict=True)}
+
+
+@dataclass(frozen=True)
+class Positions:
+    """θ of every checkpoint as rows ``[steps, params]``, where each parameter lies in a dataset ``[steps, ...]``.
+
+    Reads what is asked for and no more. As sedlib.bases.Rows.
+
+    Raises
+    ------
+    ValueError
+        A parameter is missing, or is not of the layout's shape at every step.
+    """
+
+    values: Mapping[str, Any]
+    """Arrays or HDF5 datasets by parameter name."""
+    layout: ParamLayout
+
+    def __post_init__(self) -> None:
+        if missing := [name for name in self.layout.names if name not in self.values]:
+            raise ValueError(f"parameter {missing[0]!r} is missing; there are: {', '.join(self.values)}")
+        for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
+            if (found := tuple(self.values[name].shape)) != (expected := (self.shape[0], *shape)):
+                raise ValueError(f"parameter {name!r}: expected shape {expected}, got {found}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps and parameters."""
+        return self.values[self.layout.names[0]].shape[0], self.layout.size
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        """The rows and columns of two slices."""
+        rows, columns = key
+        start, stop, _ = columns.indices(self.layout.size)
+        pieces, offset = [], 0
+        for name, shape, size in zip(self.layout.names, self.layout.shapes, self.layout.sizes, strict=True):
+            low, high = max(start - offset, 0), min(stop - offset, size)
+            if low < high:
+                pieces.append(_columns(self.values[name], rows, shape, low, high))
+            offset += size
+        return np.concatenate(pieces, axis=1)
+
+
+def _columns(dataset: Any, rows: slice, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
+    """Columns low … high of a dataset ``[steps, *shape]`` seen as ``[steps, size]``."""
+    if not shape:
+        return np.asarray(dataset[rows])[:, None]
+    stride = int(np.prod(shape[1:]))
+    first = low // stride
+    read = np.asarray(dataset[rows, first : -(-high // stride)])
+    return read.reshape(len(read), -1)[:, low - first * stride : high - first * stride]

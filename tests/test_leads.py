@@ -1,0 +1,111 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import linregress
+
+from sedlib.leads import accurate_step, first_step, growth, onset, power_law, sign_test
+
+STEPS = np.arange(0, 800, 100)
+
+
+@pytest.mark.parametrize(
+    ("defects", "expected"),
+    [
+        ([1, 2, 3, 15, 19.9, 20, 20.1, 30], 600),  # ten times the median of 2 is 20, and so is the other bound
+        ([1, 2, 0.5, 9, 10, 19, 20, 21], 700),  # above ten times 1 from step 500 on, above 20 only at 700
+        ([4, 5, 6, 21, 49, 50, 51, 20], 600),
+        ([4, 5, 6, 21, 49, 50, 50, 20], None),
+        ([1, 1, 50, 1, 1, 1, 1, 1], 200),  # the first three count themselves
+    ],
+)
+def test_the_onset_is_above_both_bounds(defects: list[float], expected: int | None) -> None:
+    assert onset(STEPS, np.array(defects, float)) == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.01, 1e4), min_size=3, max_size=8))
+def test_onset_and_growth_are_as_the_words_say(values: list[float]) -> None:
+    base = sorted(values[:3])[1]
+    above = [step for step, value in zip(STEPS, values, strict=False) if value > 10 * base and value > 20]
+    assert onset(STEPS[: len(values)], np.array(values)) == (above[0] if above else None)
+    assert growth(np.array(values)) == pytest.approx(max(values) / base)
+
+
+def test_ninety_percent_is_enough_and_the_first_time_counts() -> None:
+    assert accurate_step(STEPS[:4], np.array([0.1, 0.9, 0.3, 1.0])) == 100
+    assert accurate_step(STEPS[:4], np.array([0.1, 0.89, 0.3, 0.8])) is None
+
+
+def test_series_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 3 measurements, got 2"):
+        onset(STEPS[:2], np.ones(2))
+    for broken in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="positive and finite"):
+            onset(STEPS[:4], np.array([1, 2, 3, broken]))
+        with pytest.raises(ValueError, match="positive and finite"):
+            growth(np.array([1, 2, 3, broken]))
+    with pytest.raises(ValueError, match="increasing steps, one for each of 3 values"):
+        first_step(STEPS[:4], np.ones(3) > 0)
+    with pytest.raises(ValueError, match="increasing steps"):
+        first_step(np.array([0, 100, 100]), np.array([False, True, True]))
+    for broken in (1.01, -0.1, math.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            accurate_step(STEPS[:2], np.array([0.5, broken]))
+
+
+def test_the_sign_test_is_the_binomial_tail() -> None:
+    assert sign_test(np.array([600] * 12)) == 2**-12
+    assert sign_test(np.array([600] * 11 + [-100])) == pytest.approx(13 * 2**-12)
+    assert sign_test(np.array([100, 0])) == 0.75  # a lead of zero is not positive
+    assert sign_test(np.array([-1, -1])) == 1
+    for leads in ([], [100, math.nan]):
+        with pytest.raises(ValueError, match="finite leads"):
+            sign_test(np.array(leads))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-3, 3), st.floats(0.01, 10), st.integers(3, 8))
+def test_a_power_law_without_noise_is_recovered(exponent: float, factor: float, runs: int) -> None:
+    grok_steps = 300.0 * 2 ** np.arange(runs)
+    found = power_law(grok_steps, factor * grok_steps**exponent)
+    assert found.exponent == pytest.approx(exponent, abs=1e-9)
+    assert found.low <= found.exponent <= found.high
+    assert found.high - found.low < 1e-4
+    assert found.factor == pytest.approx(factor, rel=1e-8)
+
+
+def test_the_interval_is_that_of_a_line_through_three_points() -> None:
+    grok_steps, leads = np.array([500.0, 3000, 20_000]), np.array([90.0, 1100, 9000])
+    line, found = linregress(np.log(grok_steps), np.log(leads)), power_law(grok_steps, leads)
+    student = 12.7062  # 97.5 % of Student's distribution with one degree of freedom
+    assert found.exponent == pytest.approx(line.slope)
+    assert found.high - found.exponent == pytest.approx(student * line.stderr, rel=1e-5)
+    assert found.exponent - found.low == pytest.approx(student * line.stderr, rel=1e-5)
+
+
+def test_the_interval_covers_the_exponent_as_often_as_it_says() -> None:
+    rng, grok_steps = np.random.default_rng(0), np.array([300.0, 1000, 3000, 10_000, 30_000])
+    covered = 0
+    for _ in range(600):
+        found = power_law(grok_steps, 0.1 * grok_steps**1.3 * np.exp(0.3 * rng.standard_normal(5)), 0.8)
+        covered += found.low <= 1.3 <= found.high
+    assert covered / 600 == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("grok_steps", "leads", "message"),
+    [
+        ([1, 2], [1, 2], "at least three runs, got 2"),
+        ([1, 2, 3], [1, 2], "at least three runs, got 3 and 2 leads"),
+        ([1, 2, 3], [1, 2, 0], "must be positive"),
+        ([1, 2, 3], [1, 2, math.nan], "must be positive"),
+        ([0, 2, 3], [1, 2, 3], "must be positive"),
+        ([2, 2, 2], [1, 2, 3], "all runs grok at step 2"),
+    ],
+)
+def test_runs_that_fit_no_power_law_are_refused(grok_steps: list[float], leads: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        power_law(np.array(grok_steps), np.array(leads))
