@@ -1,9 +1,12 @@
-r"""Rolling SVD bases of a row stream, from its Gram matrix.
+r"""Rolling SVD bases of a row stream, from the band of its Gram matrix along the diagonal.
 
 A stream is a ``[rows, params]`` matrix of row vectors (gradients, updates), one per checkpoint. The right singular
 vectors of W consecutive rows A are :math:`v_i = A^\top u_i / \sigma_i` with :math:`A A^\top u_i = \sigma_i^2 u_i`,
-and :math:`A A^\top` is a diagonal block of the stream's Gram matrix: every window of it, for any W and k, is a
-W×W eigenproblem. Source of the bases: arXiv 2604.25143, equations 2 and 3.
+and :math:`A A^\top` is a diagonal block of the stream's Gram matrix: every window of at most W rows, for any k, is an
+eigenproblem of that size. Source of the bases: arXiv 2604.25143, equations 2 and 3.
+
+A band of reach R holds the products of each row with itself and the next R rows, ``band[i, j] = rows[i] · rows[i + j]``
+and zero past the last row: T (R + 1) numbers, at a cost that grows as T·R.
 
 The Gram matrix squares the condition number: singular values below about 1e-8 of the largest are noise.
 """
@@ -61,7 +64,33 @@ def gram(rows: Rows, device: torch.device | str = "cpu") -> Float64[Tensor, "row
     return result
 
 
-def rolling_bases(gram: Float64[Tensor, "rows rows"], window: int, rank: int) -> RollingBases:
+def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Float64[Tensor, "rows offsets"]:
+    """Band of the Gram matrix from the diagonal to ``reach`` places beside it, accumulated in float64.
+
+    Memory: the result and about ``BLOCK_BYTES``.
+    """
+    n_rows = rows.shape[0]
+    height = max(1, 2 * reach)  # of a block of rows: half as many again are read with it
+    band = torch.zeros(n_rows, reach + 1, dtype=torch.float64, device=device)
+    for start in range(0, n_rows, height):
+        stop = min(start + height, n_rows)
+        read = slice(start, min(stop + reach, n_rows))
+        products = torch.zeros(stop - start, read.stop - start, dtype=torch.float64, device=device)
+        for columns in _column_blocks(rows, n_rows=read.stop - start):
+            block = torch.from_numpy(np.asarray(rows[read, columns])).to(device, torch.float64)
+            products.addmm_(block[: stop - start], block.T)
+        band[start:stop] = diagonals(products, reach)
+    return band
+
+
+def diagonals(gram: Float64[Tensor, "some rows"], reach: int) -> Float64[Tensor, "some offsets"]:
+    """The band in a Gram matrix, or in its first rows."""
+    n_some = gram.shape[0]
+    beside = torch.arange(n_some, device=gram.device)[:, None] + torch.arange(reach + 1, device=gram.device)
+    return torch.nn.functional.pad(gram, (0, reach + 1)).gather(1, beside)
+
+
+def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int) -> RollingBases:
     """Top ``rank`` right singular vectors of every ``window`` consecutive rows.
 
     The sign of a singular vector is arbitrary; here its largest coefficient is positive.
@@ -69,10 +98,10 @@ def rolling_bases(gram: Float64[Tensor, "rows rows"], window: int, rank: int) ->
     Raises
     ------
     ValueError
-        The stream is shorter than the window, rank exceeds window, or the rows of a window span fewer than
-        ``rank`` dimensions, so that the basis is not determined.
+        The stream is shorter than the window, the band does not reach over it, rank exceeds window, or the rows of a
+        window span fewer than ``rank`` dimensions, so that the basis is not determined.
     """
-    n_rows = gram.shape[0]
+    n_rows = band.shape[0]
     if not 1 <= rank <= window:
         raise ValueError(f"rank must be between 1 and window = {window}, got {rank}")
     if n_rows < window:
@@ -80,7 +109,7 @@ def rolling_bases(gram: Float64[Tensor, "rows rows"], window: int, rank: int) ->
             f"a window of {window} rows does not fit a stream of {n_rows}; "
             "choose a smaller window or a run with more checkpoints"
         )
-    blocks = _window_blocks(gram, window)
+    blocks = _window_blocks(band, window)
     eigenvalues, eigenvectors = torch.linalg.eigh(blocks)
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(-1)
     left = eigenvectors.flip(-1)[..., :rank].mT
@@ -139,23 +168,32 @@ def spectral_gaps(singular_values: Float64[Tensor, "windows window"]) -> Spectra
     return SpectralGaps(ratios.argmax(-1) + 1, ratios[:, 1], second.square() - third.square())
 
 
-def successive_overlaps(gram: Float64[Tensor, "rows rows"], bases: RollingBases) -> Float64[Tensor, " pairs"]:
+def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, " pairs"]:
     r"""Mean principal cosine between each basis and the next; 1: the same subspace, 0: orthogonal.
 
     :math:`V_m V_{m+1}^\top = C_m G_{m,m+1} C_{m+1}^\top`, where the block of the Gram matrix holds the rows of
     window m against those of window m + 1; its singular values are the cosines.
+
+    Raises
+    ------
+    ValueError
+        The band does not reach over window + 1 rows.
     """
-    blocks = _window_blocks(gram, bases.window, offset=1)
+    blocks = _window_blocks(band, bases.window, offset=1)
     products = bases.coefficients[:-1] @ blocks @ bases.coefficients[1:].mT
     return torch.linalg.svdvals(products).mean(-1)
 
 
 def _window_blocks(
-    gram: Float64[Tensor, "rows rows"], window: int, offset: int = 0
+    band: Float64[Tensor, "rows offsets"], window: int, offset: int = 0
 ) -> Float64[Tensor, "windows window window"]:
-    """Blocks of window m's rows against window m + offset's, as views."""
-    blocks = gram.unfold(0, window, 1).unfold(1, window, 1)
-    return blocks.diagonal(offset, dim1=0, dim2=1).permute(2, 0, 1)
+    """Blocks of window m's rows against window m + offset's."""
+    n_rows, n_offsets = band.shape
+    if n_offsets < window + offset:
+        raise ValueError(f"windows of {window} rows need a band of reach {window + offset - 1}, got {n_offsets - 1}")
+    first, second = torch.arange(window)[:, None], torch.arange(window) + offset
+    starts = torch.arange(n_rows - window - offset + 1)[:, None, None]
+    return band[starts + torch.minimum(first, second), (first - second).abs()]
 
 
 def _column_blocks(rows: Rows, n_rows: int | None = None) -> Iterator[slice]:

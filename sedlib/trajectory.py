@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
-from sedlib.bases import RELATIVE_PRECISION, RollingBases, Rows, rolling_bases
+from sedlib.bases import RELATIVE_PRECISION, RollingBases, Rows, diagonals, rolling_bases
 
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 
@@ -67,7 +67,7 @@ def principal_components(gram: Float64[Tensor, "steps steps"], rank: int) -> Rol
     ValueError
         The centred displacements span fewer than ``rank`` dimensions.
     """
-    return rolling_bases(_centred(gram), len(gram), rank)
+    return rolling_bases(diagonals(_centred(gram), len(gram) - 1), len(gram), rank)
 
 
 def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:

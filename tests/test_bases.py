@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sedlib.bases
-from sedlib.bases import directions, gram, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.bases import diagonals, directions, gram, gram_band, rolling_bases, spectral_gaps, successive_overlaps
 from tests.reference import dense_svd_basis, principal_cosines
 
 
@@ -23,7 +23,7 @@ def test_bases_from_the_gram_matrix_equal_dense_svd(data: st.DataObject) -> None
     rank = data.draw(st.integers(1, window))
     n_rows = data.draw(st.integers(window, 14))
     rows = random_rows(n_rows, 50, data.draw(st.integers(0, 1000)))
-    bases = rolling_bases(gram(rows), window, rank)
+    bases = rolling_bases(gram_band(rows, data.draw(st.integers(window - 1, 20))), window, rank)
     assert bases.window_end.tolist() == list(range(window - 1, n_rows))
     for index, end in enumerate(bases.window_end.tolist()):
         expected, singular_values = dense_svd_basis(rows, end, window, rank)
@@ -39,15 +39,35 @@ def test_gram_streamed_in_blocks_equals_the_product(tmp_path: Path, monkeypatch:
     with h5py.File(tmp_path / "rows.h5", "w") as file:
         stored = file.create_dataset("rows", data=rows, chunks=(1, 100))
         np.testing.assert_allclose(gram(stored), rows.astype(np.float64) @ rows.T.astype(np.float64), rtol=1e-13)
-        bases = rolling_bases(gram(stored), 4, 2)
+        band = gram_band(stored, 4)
+        np.testing.assert_allclose(band, diagonals(gram(rows), 4), rtol=1e-13)
+        bases = rolling_bases(band, 4, 2)
         assert torch.equal(directions(stored, bases, 1), directions(rows, bases, 1))
 
 
 def test_a_stream_without_rows_is_too_short() -> None:
-    empty = gram(np.empty((0, 5), np.float32))
-    assert empty.shape == (0, 0)
+    nothing = np.empty((0, 5), np.float32)
+    assert gram(nothing).shape == (0, 0)
+    empty = gram_band(nothing, 1)
+    assert empty.shape == (0, 2)
     with pytest.raises(ValueError, match="a window of 1 rows does not fit a stream of 0"):
         rolling_bases(empty, 1, 1)
+
+
+def test_a_band_holds_the_products_of_neighbours_and_nothing_past_the_last_row() -> None:
+    rows = random_rows(50, 30).astype(np.float64)
+    for reach in (0, 1, 7, 60):
+        band = gram_band(rows, reach).numpy()
+        expected = [[rows[i] @ rows[i + j] if i + j < 50 else 0 for j in range(reach + 1)] for i in range(50)]
+        np.testing.assert_allclose(band, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_band_that_does_not_reach_is_refused() -> None:
+    band = gram_band(random_rows(9, 30), 4)
+    with pytest.raises(ValueError, match="windows of 6 rows need a band of reach 5, got 4"):
+        rolling_bases(band, 6, 2)
+    with pytest.raises(ValueError, match="windows of 5 rows need a band of reach 5, got 4"):
+        successive_overlaps(band, rolling_bases(band, 5, 2))
 
 
 def test_gram_accumulates_in_float64() -> None:
@@ -60,21 +80,21 @@ def test_a_planted_direction_is_found() -> None:
     planted = rng.standard_normal(400)
     planted /= np.linalg.norm(planted)
     rows = (10 * rng.standard_normal((12, 1)) * planted + 0.01 * rng.standard_normal((12, 400))).astype(np.float32)
-    bases = rolling_bases(gram(rows), 6, 1)
+    bases = rolling_bases(gram_band(rows, 6), 6, 1)
     for index in range(len(bases.window_end)):
         assert abs(directions(rows, bases, index).numpy()[0] @ planted) > 0.999
 
 
 def test_window_of_one_is_the_normalised_row() -> None:
     rows = random_rows(4, 30)
-    bases = rolling_bases(gram(rows), 1, 1)
+    bases = rolling_bases(gram_band(rows, 0), 1, 1)
     for index, row in enumerate(rows):
         np.testing.assert_allclose(directions(rows, bases, index)[0], row / np.linalg.norm(row), atol=1e-6)
 
 
 def test_sign_of_a_direction_is_fixed() -> None:
-    products = gram(random_rows(10, 40))
-    coefficients = rolling_bases(products, 5, 3).coefficients
+    band = gram_band(random_rows(10, 40), 4)
+    coefficients = rolling_bases(band, 5, 3).coefficients
     assert (coefficients.gather(-1, coefficients.abs().argmax(-1, keepdim=True)) > 0).all()
 
 
@@ -88,16 +108,16 @@ def test_sign_of_a_direction_is_fixed() -> None:
 )
 def test_impossible_windows_are_refused(window: int, rank: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rolling_bases(gram(random_rows(10, 20)), window, rank)
+        rolling_bases(gram_band(random_rows(10, 20), 11), window, rank)
 
 
 def test_an_undetermined_basis_is_refused() -> None:
     rows = random_rows(6, 20)
     rows[3] = rows[4] = rows[2]
     with pytest.raises(ValueError, match=r"rows 2 to 4 span fewer than rank = 2 dimensions"):
-        rolling_bases(gram(rows), 3, 2)
+        rolling_bases(gram_band(rows, 3), 3, 2)
     with pytest.raises(ValueError, match="span fewer than rank = 1"):
-        rolling_bases(gram(np.zeros((3, 5), dtype=np.float32)), 2, 1)
+        rolling_bases(gram_band(np.zeros((3, 5), dtype=np.float32), 2), 2, 1)
 
 
 def test_gaps_have_their_three_meanings() -> None:
@@ -111,8 +131,9 @@ def test_gaps_have_their_three_meanings() -> None:
 
 def test_overlap_of_successive_bases_is_the_mean_principal_cosine() -> None:
     rows = random_rows(9, 30)
-    bases = rolling_bases(gram(rows), 5, 2)
-    overlaps = successive_overlaps(gram(rows), bases)
+    band = gram_band(rows, 5)
+    bases = rolling_bases(band, 5, 2)
+    overlaps = successive_overlaps(band, bases)
     assert len(overlaps) == 4
     for index, overlap in enumerate(overlaps.tolist()):
         cosines = principal_cosines(directions(rows, bases, index).numpy(), directions(rows, bases, index + 1).numpy())

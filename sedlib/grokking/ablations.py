@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sedlib.bases import gram
+from sedlib.bases import gram_band
 from sedlib.grokking.axes import AXES, AblationParams
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.couplings import Measurement, StreamBases, measure_coupling, measured_baselines
@@ -60,10 +60,10 @@ class Ablation:
             yield from cast("list[Row]", rows.to_dict("records"))
             return
         same_batch = changed.gradient_batch == self.params.gradient_batch
-        streams = self._dumped() if same_batch else self._on_batch(changed.gradient_batch)
+        streams = self._dumped(changed.window) if same_batch else self._on_batch(changed.gradient_batch)
         yield from measure_coupling(
             self.networks,
-            [_with_bases(stream, products, changed) for stream, products in streams],
+            [_with_bases(stream, band, changed) for stream, band in streams],
             Measurement.of(changed),
             self._baselines() if AXES[axis].only_the_basis else None,
             label=f"{axis} {value}",
@@ -72,14 +72,15 @@ class Ablation:
     def _baselines(self) -> dict[int, Any]:
         return measured_baselines(self.coupling, self.networks.experiment.run.ops)
 
-    def _dumped(self) -> Iterator[tuple[Stream, torch.Tensor]]:
-        """Each operation's gradients with their Gram matrix, as they were dumped."""
+    def _dumped(self, window: int) -> Iterator[tuple[Stream, torch.Tensor]]:
+        """Each operation's gradients with their band: the bases stage's, where it reaches."""
         for stream in read_streams(self.networks.file):
             if stream.op is not None:
-                yield stream, torch.from_numpy(self.bases[f"streams/{stream.name}/gram"][:])
+                band = torch.from_numpy(self.bases[f"streams/{stream.name}/band"][:])
+                yield stream, band if band.shape[1] >= window else gram_band(stream.rows, window, self._device).cpu()
 
     def _on_batch(self, settings: GradientBatchParams) -> Iterator[tuple[Stream, torch.Tensor]]:
-        """Each operation's gradients on another batch, with their Gram matrix."""
+        """Each operation's gradients on another batch, with their band."""
         checkpoints = cast("RunCheckpoints", self.checkpoints)
         batch, steps = fixed_batch(checkpoints, settings), checkpoints.steps
         names = [f"gradient/{op}" for op in checkpoints.experiment.run.ops]
@@ -88,9 +89,14 @@ class Ablation:
             for name in names:
                 rows[name][index] = found[name].cpu().numpy()
         for name in names:
-            yield Stream(name, rows[name], first_checkpoint=0), gram(rows[name], self.networks.model.token.device).cpu()
+            stream = Stream(name, rows[name], first_checkpoint=0)
+            yield stream, gram_band(stream.rows, self.params.window, self._device).cpu()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.networks.model.token.device
 
 
-def _with_bases(stream: Stream, products: torch.Tensor, params: Params) -> StreamBases:
-    bases = stream_bases(stream, products, params.window, params.rank)
+def _with_bases(stream: Stream, band: torch.Tensor, params: Params) -> StreamBases:
+    bases = stream_bases(stream, band, params.window, params.rank)
     return stream, [(bases, used_at(stream, bases, params.alignment))]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import h5py
 import torch
 
-from sedlib.bases import RollingBases, SpectralGaps, gram, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.bases import RollingBases, SpectralGaps, gram_band, rolling_bases, spectral_gaps, successive_overlaps
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.streams import Stream, read_streams
 from sedlib.store import Dataset, Schema, provenance
@@ -18,10 +18,12 @@ Alignment = Literal["trailing", "forward"]
 
 BASES = Schema(
     "bases",
-    1,
+    2,
     "bases",
     {
-        "streams/*/gram": Dataset(("rows", "rows"), "float64", "Gram matrix of the stream's rows"),
+        "streams/*/band": Dataset(
+            ("rows", "offsets"), "float64", "Gram matrix of the stream's rows from the diagonal to W places beside it"
+        ),
         "streams/*/window-*/checkpoint": Dataset(
             ("windows",), "int64", "index of the checkpoint at which the window's basis is used"
         ),
@@ -54,9 +56,9 @@ def write_bases(
     spectra = []
     with BASES.create(path, provenance(gradients, settings)) as file:
         for stream in read_streams(gradients):
-            products = gram(stream.rows, device).cpu()
-            file[f"streams/{stream.name}/gram"] = products.numpy()
-            by_window = {size: stream_bases(stream, products, size, min(rank, size)) for size in {1, window}}
+            band = gram_band(stream.rows, window, device).cpu()
+            file[f"streams/{stream.name}/band"] = band.numpy()
+            by_window = {size: stream_bases(stream, band, size, min(rank, size)) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
                 group["checkpoint"] = used_at(stream, bases, alignment)
@@ -67,7 +69,7 @@ def write_bases(
                 {"step": int(steps[checkpoint]), "stream": stream.name, "window": window, **reading}
                 for checkpoint, reading in zip(
                     used_at(stream, by_window[window], alignment),
-                    _readings(products, by_window[window]),
+                    _readings(band, by_window[window]),
                     strict=True,
                 )
             ]
@@ -84,8 +86,8 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     return found
 
 
-def stream_bases(stream: Stream, products: torch.Tensor, window: int, rank: int) -> RollingBases:
-    """Bases of a stream from its Gram matrix.
+def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> RollingBases:
+    """Bases of a stream from its band.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def stream_bases(stream: Stream, products: torch.Tensor, window: int, rank: int)
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
     try:
-        return rolling_bases(products, window, rank)
+        return rolling_bases(band, window, rank)
     except ValueError as error:
         raise ParamsError(f"stream {stream.name}: {error}") from error
 
@@ -104,12 +106,12 @@ def used_at(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[i
     return (rows + stream.first_checkpoint).tolist()
 
 
-def _readings(products: torch.Tensor, bases: RollingBases) -> list[dict[str, Any]]:
+def _readings(band: torch.Tensor, bases: RollingBases) -> list[dict[str, Any]]:
     """Gaps of each window, empty for one of fewer than three rows, and its overlap with the next."""
     n_windows = len(bases.window_end)
     columns: dict[str, list[Any]] = {field.name: [None] * n_windows for field in fields(SpectralGaps)}
     if bases.window >= 3:
         gaps = spectral_gaps(bases.singular_values)
         columns = {name: getattr(gaps, name).tolist() for name in columns}
-    columns["overlap_with_next"] = [*successive_overlaps(products, bases).tolist(), None]
+    columns["overlap_with_next"] = [*successive_overlaps(band, bases).tolist(), None]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
