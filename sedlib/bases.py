@@ -83,6 +83,11 @@ def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Flo
     return band
 
 
+def centred(gram: Float64[Tensor, "rows rows"]) -> Float64[Tensor, "rows rows"]:
+    r"""Gram matrix of the rows less their mean: :math:`H G H` with :math:`H = I - \mathbf 1 \mathbf 1^\top / T`."""
+    return gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
+
+
 def diagonals(gram: Float64[Tensor, "some rows"], reach: int) -> Float64[Tensor, "some offsets"]:
     """The band in a Gram matrix, or in its first rows."""
     n_some = gram.shape[0]

@@ -20,7 +20,7 @@ from jaxtyping import Float, Float64
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
-from sedlib.bases import RELATIVE_PRECISION, gram
+from sedlib.bases import RELATIVE_PRECISION, centred, gram
 from sedlib.gradients import LossAt, require_equal_lengths
 
 
@@ -36,9 +36,8 @@ def gradient_basis(
     ValueError
         The centred gradients span fewer than ``rank`` dimensions.
     """
-    products = gram(gradients.cpu().numpy(), gradients.device)
-    centred = products - products.mean(0) - products.mean(1, keepdim=True) + products.mean()
-    eigenvalues, eigenvectors = torch.linalg.eigh(centred.cpu())
+    products = centred(gram(gradients.cpu().numpy(), gradients.device))
+    eigenvalues, eigenvectors = torch.linalg.eigh(products.cpu())
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)[:rank]
     _require_rank(singular_values, rank, len(gradients))
     coefficients = eigenvectors.flip(1)[:, :rank].T / singular_values[:, None]  # H u = u: no mean is left in them

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
-from sedlib.bases import RELATIVE_PRECISION, RollingBases, Rows, diagonals, rolling_bases
+from sedlib.bases import RELATIVE_PRECISION, RollingBases, Rows, centred, diagonals, rolling_bases
 
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 
@@ -67,7 +67,7 @@ def principal_components(gram: Float64[Tensor, "steps steps"], rank: int) -> Rol
     ValueError
         The centred displacements span fewer than ``rank`` dimensions.
     """
-    return rolling_bases(diagonals(_centred(gram), len(gram) - 1), len(gram), rank)
+    return rolling_bases(diagonals(centred(gram), len(gram) - 1), len(gram), rank)
 
 
 def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
@@ -80,11 +80,11 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     """
     if len(gram) < FEWEST_STEPS:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")
-    centred = _centred(gram)
-    total = float(centred.trace())
+    about_mean = centred(gram)
+    total = float(about_mean.trace())
     if not total > RELATIVE_PRECISION**2 * float(gram.diagonal().abs().max()):
         raise ValueError(f"a block that does not move over {len(gram)} checkpoints has no principal component")
-    return 100 * float(torch.linalg.eigvalsh(centred)[-1]) / total
+    return 100 * float(torch.linalg.eigvalsh(about_mean)[-1]) / total
 
 
 def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " windows"]:
@@ -153,7 +153,3 @@ def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
     if len(null) < 2 or not float(null.std()) > 0:
         raise ValueError(f"a z-score needs at least two values that differ, got {null.tolist()[:3]}")
     return (value - float(null.mean())) / float(null.std())
-
-
-def _centred(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, "steps steps"]:
-    return gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()

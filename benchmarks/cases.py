@@ -1,0 +1,184 @@
+"""What is timed against what. Every case is a pair of routines, ``(the plain one, ours)``, on the paper's sizes."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks import plain
+from sedlib.bases import gram_band, rolling_bases
+from sedlib.coupling import central_difference
+from sedlib.fisher import gradient_basis
+from sedlib.gradients import per_example_gradients, task_gradients
+from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.evaluation import Data, evaluate
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.interventions import ProjectedSteps
+from sedlib.grokking.losses import task_losses
+from sedlib.grokking.model import GrokkingTransformer, build_model
+from sedlib.grokking.probing import Probes, centroid_function
+from sedlib.grokking.stepping import Intervention, TrainingStep
+from sedlib.grokking.tasks import all_pairs, answers, draw
+from sedlib.randomness import generator
+from sedlib.vectors import ParamLayout
+
+CPU = torch.device("cpu")
+INTERVENTIONS = [
+    f"{projection}-{condition}"
+    for projection in ("update", "gradient")
+    for condition in ("keep-sed", "remove-sed", "keep-random", "remove-random", "freeze")
+]
+ROWS, WINDOW, RANK, SIZE = (200, 2000), 20, 3, 131_072
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two routines, how often each is called within a pair, and how many plain ones make one of ours."""
+
+    other: Callable[[], object]
+    ours: Callable[[], object]
+    calls: int = 1
+    pairs: int = 9
+    other_counts: float = 1
+
+
+def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
+    """All cases by name, each made when it is asked for; files go to ``folder``."""
+    for run in ("add-42", "multitask-42"):
+        yield f"training step, {run}", partial(training_step, run)
+        yield f"evaluation, {run}", partial(evaluation, run)
+        yield f"dump of a checkpoint, {run}", partial(dump, run)
+    for intervention in INTERVENTIONS:
+        yield f"{intervention} over a natural step", partial(intervened_step, intervention)
+    yield "coupling measurement", coupling
+    for n_rows in ROWS:
+        yield f"bases, T = {n_rows:,}", partial(bases, folder, n_rows)
+    yield "per-example basis, M = 512", per_example
+    yield "start of a stage over `import torch`", stage_start
+
+
+def training_step(run: str) -> Case:
+    """One optimizer step."""
+    experiment = Experiment.load(run)
+    data = Data.of(experiment, CPU)
+    return Case(plain.PlainTraining(experiment, data).step, _steps(experiment, data, lambda model: Intervention()), 20)
+
+
+def evaluation(run: str) -> Case:
+    """Accuracies and losses of all pairs."""
+    experiment = Experiment.load(run)
+    data, model = Data.of(experiment, CPU), build_model(experiment)
+    return Case(plain.PlainTraining(experiment, data).evaluate, lambda: evaluate(model, data, experiment.run.ops), 3)
+
+
+def dump(run: str) -> Case:
+    """The gradient rows of one checkpoint."""
+    experiment = Experiment.load(run)
+    network, model = plain.PlainNetwork(experiment), build_model(experiment)
+    ops, layout = experiment.run.ops, ParamLayout.attention(model)
+    pairs = draw(all_pairs(ops, experiment.data.p), 512, generator(0, "gradient batch"))
+    targets = answers(ops, pairs, experiment.data.p)
+
+    def ours() -> object:
+        losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
+        return task_gradients(losses, model, layout)
+
+    return Case(lambda: plain.gradients(network, pairs, targets), ours, 10)
+
+
+def intervened_step(intervention: str) -> Case:
+    """An intervened step over a natural one; the history is full."""
+    experiment = Experiment.load("add-42")
+    data = Data.of(experiment, CPU)
+    cell = Cell.of("add-42", intervention, None, None)
+    steps = _steps(
+        experiment, data, lambda model: ProjectedSteps(cell, InterventionParams(), model, generator(0, "benchmark"))
+    )
+    for _ in range(InterventionParams().window + 1):
+        steps()
+    return Case(_steps(experiment, data, lambda model: Intervention()), steps, 20)
+
+
+def _steps(
+    experiment: Experiment, data: Data, intervene: Callable[[GrokkingTransformer], Intervention]
+) -> Callable[[], None]:
+    model = build_model(experiment)
+    step = TrainingStep(model, data, experiment.optimizer, intervene(model))
+    batches = generator(experiment.run.seed, "batches")
+    return lambda: step(torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=batches))
+
+
+def coupling() -> Case:
+    """The response along one direction: two sets of centroids of 1,024 probes."""
+    experiment = Experiment.load("add-42")
+    network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
+    layout = ParamLayout.attention(model)
+    pairs = draw(all_pairs(["add"], experiment.data.p), 1024, generator(0, "probes"))
+    probes = Probes(pairs, answers(["add"], pairs, experiment.data.p))
+    theta = layout.flatten(model.state_dict())
+    direction = F.normalize(torch.randn(layout.size, generator=generator(0, "benchmark")), dim=0)
+    respond = central_difference(centroid_function(model, layout, probes, "logit"), theta, 0.005)
+    step = 0.005 * theta.norm().item()
+    return Case(lambda: plain.response(network, direction, step, pairs, probes.answers), lambda: respond(direction), 3)
+
+
+def bases(folder: Path, n_rows: int) -> Case:
+    """Every window of a stream in a file; the plain SVD of one window, times their number."""
+    path = folder / f"{n_rows}.h5"
+    rng = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        stored = file.create_dataset("rows", (n_rows, SIZE), np.float32, chunks=(1, 2**14))
+        for row in range(n_rows):
+            stored[row] = rng.standard_normal(SIZE, dtype=np.float32)
+
+    def ours() -> object:
+        with h5py.File(path) as file:
+            return rolling_bases(gram_band(file["rows"], WINDOW), WINDOW, RANK)
+
+    def one_window() -> object:
+        with h5py.File(path) as file:
+            return plain.basis(file["rows"][:WINDOW], RANK)
+
+    return Case(one_window, ours, pairs=5, other_counts=n_rows - WINDOW + 1)
+
+
+def per_example() -> Case:
+    """Three directions from the gradients of single examples."""
+    experiment = Experiment.load("add-42")
+    network, model = plain.PlainNetwork(experiment), build_model(experiment).requires_grad_(False)
+    layout = ParamLayout.attention(model)
+    pairs = draw(all_pairs(["add"], experiment.data.p), 512, generator(0, "gradient batch"))
+    targets = answers(["add"], pairs, experiment.data.p)
+    theta = layout.flatten(model.state_dict())
+
+    def loss_at(theta: torch.Tensor, h: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        logits: Any = torch.func.functional_call(model, layout.unflatten(theta), (h[None],))
+        return F.cross_entropy(logits[0], target[None])
+
+    def ours() -> object:
+        return gradient_basis(per_example_gradients(loss_at, theta, (model.embed(pairs), targets[0])), RANK)
+
+    return Case(lambda: plain.per_example_basis(network, pairs, targets, RANK), ours, pairs=3)
+
+
+def stage_start() -> Case:
+    """What a stage does before its work: its imports and its command line."""
+    start = partial(subprocess.run, check=True, capture_output=True)
+    return Case(
+        partial(start, [sys.executable, "-c", "import torch"]),
+        partial(start, [sys.executable, "stages/coupling.py", "--help"]),
+    )
+
+
+def temporary() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the cases' files."""
+    return tempfile.TemporaryDirectory(prefix="sedlib-benchmark-")

@@ -1,0 +1,47 @@
+"""Paired timings: two routines in turn, and the ratio of each pair."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Milliseconds of both routines and their ratios, ours over the other."""
+
+    other: list[float]
+    ours: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """One of each pair, ascending."""
+        return sorted(mine / theirs for mine, theirs in zip(self.ours, self.other, strict=True))
+
+    def row(self, name: str, threads: int) -> str:
+        """As a line of a Markdown table: medians, and the extremes of the ratio."""
+        other, ours = statistics.median(self.other), statistics.median(self.ours)
+        low, high = self.ratios[0], self.ratios[-1]
+        ratio = f"{statistics.median(self.ratios):.2f} ({low:.2f} to {high:.2f})"
+        return f"| {name} | {threads} | {number(other)} | {number(ours)} | {ratio} |"
+
+
+def paired(other: Callable[[], object], ours: Callable[[], object], pairs: int, calls: int = 1) -> Paired:
+    """Time ``calls`` of each in turn, ``pairs`` times, after one of each that is not counted."""
+    milliseconds(other, 1)
+    milliseconds(ours, 1)
+    found = [(milliseconds(other, calls), milliseconds(ours, calls)) for _ in range(pairs)]
+    return Paired([first for first, _ in found], [second for _, second in found])
+
+
+def milliseconds(routine: Callable[[], object], calls: int) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        routine()
+    return 1000 * (time.perf_counter() - start) / calls
+
+
+def number(value: float) -> str:
+    """Three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,69 @@
+"""The usual script that benchmarks time against computes the same as the package."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import plain
+from sedlib.bases import directions, gram_band, rolling_bases
+from sedlib.coupling import central_difference
+from sedlib.gradients import task_gradients
+from sedlib.grokking.evaluation import Data, evaluate
+from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.losses import task_losses
+from sedlib.grokking.model import GrokkingTransformer, build_model
+from sedlib.grokking.probing import Probes, centroid_function
+from sedlib.vectors import ParamLayout
+from tests.tiny import TINY
+
+SECTIONS = {name: TINY[name] for name in ("model", "data", "optimizer", "stopping")}
+EXPERIMENT = Experiment.model_validate({"run": TINY["runs"]["both-1"], **SECTIONS})
+DATA = Data.of(EXPERIMENT, torch.device("cpu"))
+Networks = tuple[plain.PlainTraining, GrokkingTransformer]
+
+
+@pytest.fixture
+def networks() -> Networks:
+    """The plain one with the weights of ours."""
+    training, model = plain.PlainTraining(EXPERIMENT, DATA), build_model(EXPERIMENT)
+    state = {"token.weight" if name == "token" else name: value for name, value in model.state_dict().items()}
+    training.network.load_state_dict(state)
+    return training, model
+
+
+def test_evaluation(networks: Networks) -> None:
+    training, model = networks
+    found = evaluate(model, DATA, EXPERIMENT.run.ops)
+    train_accuracy, train_loss, test_accuracy, test_loss = training.evaluate()
+    assert train_accuracy == pytest.approx(sum(readout.train_accuracy for readout in found))
+    assert test_accuracy == pytest.approx(sum(readout.test_accuracy for readout in found))
+    assert train_loss == pytest.approx(sum(readout.train_loss for readout in found), rel=1e-4)
+    assert test_loss == pytest.approx(sum(readout.test_loss for readout in found), rel=1e-4)
+
+
+def test_gradients(networks: Networks) -> None:
+    training, model = networks
+    losses = dict(zip("ab", task_losses(model, DATA.train_pairs, DATA.train_answers), strict=True))
+    ours = task_gradients(losses, model, ParamLayout.attention(model))
+    for mine, theirs in zip(
+        ours.values(), plain.gradients(training.network, DATA.train_pairs, DATA.train_answers), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
+
+
+def test_response(networks: Networks) -> None:
+    training, model = networks
+    model.requires_grad_(False)
+    layout, probes = ParamLayout.attention(model), Probes(DATA.train_pairs, DATA.train_answers)
+    theta = layout.flatten(model.state_dict())
+    direction = torch.nn.functional.normalize(torch.ones(layout.size), dim=0)
+    respond = central_difference(centroid_function(model, layout, probes, "logit"), theta, 0.05)
+    step = 0.05 * theta.norm().item()
+    theirs = plain.response(training.network, direction, step, DATA.train_pairs, DATA.train_answers)
+    assert float(respond(direction)[0]) == pytest.approx(theirs, rel=1e-3)
+
+
+def test_basis() -> None:
+    rows = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
+    ours = directions(rows, rolling_bases(gram_band(rows, 5), 5, 2), 0)
+    torch.testing.assert_close((ours * plain.basis(rows, 2)).sum(1).abs(), torch.ones(2), atol=1e-4, rtol=0)
