@@ -60,10 +60,10 @@ def _new_stream(file: h5py.File, name: str, size: int, dtype: RowDtype) -> None:
 
 
 def _scale(row: Float[np.ndarray, " params"]) -> Float[np.ndarray, ""]:
-    """The row's scale; 1 for zeros, and never below float32's normal numbers."""
+    """The row's scale, never below float32's normal numbers."""
     _, exponent = np.frexp(np.abs(row).max())
     smallest = np.finfo(np.float32).minexp
-    return np.ldexp(np.float32(1), max(int(exponent) - LARGEST_EXPONENT, smallest) if row.any() else 0)[...]
+    return np.ldexp(np.float32(1), max(int(exponent) - LARGEST_EXPONENT, smallest))[...]
 
 
 def _bfloat16() -> h5py.Datatype:

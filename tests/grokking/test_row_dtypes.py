@@ -65,10 +65,15 @@ def test_bfloat16_keeps_eight_bits_and_hdf5_reads_it_as_float32(exponent: int, s
 
 
 @pytest.mark.parametrize("dtype", get_args(RowDtype))
-def test_zeros_and_the_smallest_numbers_come_back(dtype: RowDtype) -> None:
+def test_zeros_and_the_smallest_normal_numbers_come_back(dtype: RowDtype) -> None:
     tiny = np.finfo(np.float32).tiny
     rows = np.array([[0, 0, 0], [tiny, -tiny, 0]], np.float32)
     np.testing.assert_array_equal(stored(rows, dtype), rows)
+
+
+def test_float16_keeps_a_row_below_the_normal_numbers() -> None:
+    row = np.array([[np.finfo(np.float32).smallest_subnormal, 0, 0]], np.float32)
+    np.testing.assert_array_equal(stored(row, "float16"), row)
 
 
 def test_a_block_of_scaled_rows_is_that_block_of_the_rows() -> None:
