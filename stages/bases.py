@@ -2,14 +2,14 @@
 
 from sedlib.grokking.params import Params
 from sedlib.grokking.spectra import write_bases
-from sedlib.grokking.streams import GRADIENTS
+from sedlib.grokking.streams import open_gradients
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 
 
 def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
-    with GRADIENTS.open(run.gradients) as gradients:
+    with open_gradients(run.gradients) as gradients:
         spectra = write_bases(run.bases, gradients, params.window, params.rank, params.alignment, configure())
     run.write_table("spectra", spectra)
 

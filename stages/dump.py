@@ -10,7 +10,8 @@ from sedlib.hardware import configure
 def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
     with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
-        write_streams(run.gradients, checkpoints, params.gradient_batch, params.measured_checkpoints)
+        count, dtype = params.measured_checkpoints, params.dump.dtype
+        write_streams(run.gradients, checkpoints, params.gradient_batch, count, dtype)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ TINY: dict[str, Any] = {
     "rank": 2,
     "measured_checkpoints": 4,
     "gradient_batch": {"size": 20, "seed": 0, "pairs": "all"},
+    "dump": {"dtype": "float32"},
     "probes": {"count": 16, "seed": 0},
     "random_directions": {"count": 3, "seed": 0},
     "alignment": "trailing",

@@ -3,11 +3,11 @@
 Shapes: rows are ``[params]``, the attention slots.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -18,43 +18,47 @@ from sedlib.grokking.ladder import clipped_gradient, last_step, next_batches, up
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.networks import measured_checkpoints
 from sedlib.grokking.params import GradientBatchParams
-from sedlib.grokking.streams import GRADIENTS
+from sedlib.grokking.row_dtypes import RowDtype, append_row
+from sedlib.grokking.streams import GRADIENTS, SCALED_GRADIENTS
 from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.progress import track
 from sedlib.randomness import generator
-from sedlib.store import append, growing, provenance
+from sedlib.store import provenance
 
 Rows = dict[str, Float[Tensor, " params"]]
 """One row of each stream, by the stream's name."""
 
 
 def write_streams(
-    path: Path, checkpoints: RunCheckpoints, settings: GradientBatchParams, count: int | Literal["all"]
+    path: Path,
+    checkpoints: RunCheckpoints,
+    settings: GradientBatchParams,
+    count: int | Literal["all"],
+    dtype: RowDtype = "float32",
 ) -> None:
-    r"""Write the rows of every stream, and the networks at the ``count`` measured checkpoints.
+    r"""Write the rows of every stream in ``dtype``, and the networks at the ``count`` measured checkpoints.
 
     - ``gradient/<op>``: :math:`g_t^{(o)} = \nabla_\theta L_o(\theta_t; B)` on the fixed batch B;
     - ``gradient/total``: their sum, where the run has several operations;
     - ``update``: :math:`\delta_t = \theta_t - \theta_{t-1}`, from the second checkpoint on;
     - ``ladder/<rung>``: what lies between the two, see ``ladder.py``.
     """
-    steps, size = checkpoints.steps, checkpoints.layout.size
+    steps = checkpoints.steps
     batch = fixed_batch(checkpoints, settings)
     measured = measured_checkpoints(len(steps), count)
-    with GRADIENTS.create(path, provenance(checkpoints.file, settings.model_dump_json())) as file:
+    schema = SCALED_GRADIENTS if dtype == "float16" else GRADIENTS
+    described = json.dumps({**settings.model_dump(), "dtype": dtype})
+    with schema.create(path, provenance(checkpoints.file, described)) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.numpy()
         file["measured"] = measured
         file["split/train"] = checkpoints.pairs("train").numpy()
         for name in checkpoints.model.state_dict():
             file[f"state/{name}"] = checkpoints.file["state"][name][measured]
-        streams: dict[str, h5py.Dataset] = {}
         both = zip(steps, gradients_on(checkpoints, batch), motions(checkpoints), strict=True)
         for _, gradients, moved in track(both, len(steps), "dump", lambda rows: f"step {rows[0]:,}"):
             for name, row in {**gradients, **moved}.items():
-                if name not in streams:
-                    streams[name] = growing(file, name, (size,))
-                append(streams[name], row.cpu().numpy())
+                append_row(file, name, row.cpu().numpy(), dtype)
 
 
 def fixed_batch(checkpoints: RunCheckpoints, settings: GradientBatchParams) -> Int64[Tensor, "batch 2"]:

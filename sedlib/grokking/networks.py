@@ -17,7 +17,7 @@ import torch
 from sedlib.grokking.checkpoints import RunCheckpoints
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.streams import GRADIENTS
+from sedlib.grokking.streams import GRADIENTS, open_gradients
 from sedlib.vectors import ParamLayout
 
 
@@ -45,7 +45,7 @@ class MeasuredNetworks(RunCheckpoints):
         ArtifactError
             The file is broken, or its networks are not those of its run's parameters.
         """
-        with GRADIENTS.open(path) as file:
+        with open_gradients(path) as file:
             experiment = Experiment.model_validate_json(file.attrs["run"])
             model = build_model(experiment).to(device).requires_grad_(False)
             _require_networks_of(model, file)

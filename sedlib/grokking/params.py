@@ -33,6 +33,14 @@ class GradientBatchParams(Section):
     pairs: Literal["all", "train", "test"] = Field("all", description="Pairs drawn from: all, train or test.")
 
 
+class DumpParams(Section):
+    """How the gradients file is written."""
+
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="In which rows are stored; they are computed in float32 and read as such."
+    )
+
+
 class ProbeParams(Section):
     """The fixed pairs whose centroids are measured."""
 
@@ -86,6 +94,7 @@ class Params(Section):
     )
     grok_threshold: Fraction = Field(0.98, description="Test accuracy whose first checkpoint is the grok step.")
     gradient_batch: GradientBatchParams = GradientBatchParams()
+    dump: DumpParams = DumpParams()
     probes: ProbeParams = ProbeParams()
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()

@@ -5,12 +5,15 @@ Shapes: a stream's rows are ``[rows, params]``, a row per checkpoint, over the a
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 
-from sedlib.store import Dataset, Schema
+from sedlib.grokking.row_dtypes import ScaledRows
+from sedlib.store import UNREADABLE, Dataset, Schema
 
 _ROWS, _ARRIVALS = ("steps", "params"), ("intervals", "params")
 _GRADIENT = Dataset(
@@ -51,6 +54,19 @@ GRADIENTS = Schema(
     },
     shared_axes=frozenset({"steps", "params", "measured"}),
 )
+_ROW_DATASETS = {name: dataset for name, dataset in GRADIENTS.datasets.items() if "params" in dataset.axes}
+SCALED_GRADIENTS = replace(
+    GRADIENTS,
+    datasets={
+        **GRADIENTS.datasets,
+        **{name: replace(dataset, dtype="float16") for name, dataset in _ROW_DATASETS.items()},
+        **{
+            f"scale/{name}": Dataset(dataset.axes[:1], "float32", "what each row was divided by")
+            for name, dataset in _ROW_DATASETS.items()
+        },
+    },
+)
+"""The same with rows in float16. Those in bfloat16 HDF5 itself reads as float32, as ``GRADIENTS`` has them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Stream:
     """One stream, of an open gradients file or in memory."""
 
     name: str
-    rows: h5py.Dataset | np.ndarray
+    rows: h5py.Dataset | ScaledRows | np.ndarray
     first_checkpoint: int
     """Checkpoint of row 0: an update, or a step, belongs to the checkpoint it leads to."""
 
@@ -67,6 +83,29 @@ class Stream:
         """The operation whose loss the stream belongs to; none for a stream that all operations share."""
         kind, _, op = self.name.partition("/")
         return op if kind == "gradient" and op != "total" else None
+
+
+@contextmanager
+def open_gradients(path: Path) -> Iterator[h5py.File]:
+    """The gradients file at ``path``, checked against the schema of the dtype that it says its rows have.
+
+    Raises
+    ------
+    ArtifactError
+        The file breaks the schema.
+    """
+    schema = SCALED_GRADIENTS if _declared_dtype(path) == "float16" else GRADIENTS
+    with schema.open(path) as file:
+        yield file
+
+
+def _declared_dtype(path: Path) -> str | None:
+    """As the file's settings have it; none where it has no such settings, which the schema says better."""
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs["settings"])["dtype"]
+    except UNREADABLE:
+        return None
 
 
 def read_streams(file: h5py.File) -> Iterator[Stream]:
@@ -86,4 +125,5 @@ def read_streams(file: h5py.File) -> Iterator[Stream]:
         first_checkpoint = 1 if GRADIENTS.datasets.get(name, _GRADIENT).axes == _ARRIVALS else 0
         if len(rows) != len(file["steps"]) - first_checkpoint:
             raise GRADIENTS.error(file.filename, f"{len(rows)} rows of {name!r} for {len(file['steps'])} checkpoints")
-        yield Stream(name, rows, first_checkpoint)
+        scale = file.get(f"scale/{name}")
+        yield Stream(name, rows if scale is None else ScaledRows(rows, scale[:]), first_checkpoint)

@@ -120,13 +120,13 @@ def test_bases_belong_to_the_right_checkpoints(
         for stream in read_streams(gradients):
             group = bases[f"streams/{stream.name}/window-3"]
             used_at = group["checkpoint"][:].tolist()
-            assert used_at == [stream.first_checkpoint + shift + i for i in range(len(stream.rows) - 2)]
+            assert used_at == [stream.first_checkpoint + shift + i for i in range(stream.rows.shape[0] - 2)]
             for index, end in enumerate(group["window_end"][:].tolist()):
-                expected, singular_values = dense_svd_basis(stream.rows[:], end, 3, 2)
-                found = group["coefficients"][index] @ stream.rows[end - 2 : end + 1]
+                expected, singular_values = dense_svd_basis(stream.rows[:, :], end, 3, 2)
+                found = group["coefficients"][index] @ stream.rows[end - 2 : end + 1, :]
                 np.testing.assert_allclose(np.abs((found * expected).sum(1)), 1, atol=1e-4)
                 np.testing.assert_allclose(group["singular_values"][index], singular_values, rtol=1e-4)
-            assert bases[f"streams/{stream.name}/window-1/coefficients"].shape == (len(stream.rows), 1, 1)
+            assert bases[f"streams/{stream.name}/window-1/coefficients"].shape == (stream.rows.shape[0], 1, 1)
             steps = spectra.loc[spectra["stream"] == stream.name, "step"].tolist()
             assert steps == [5 * checkpoint for checkpoint in used_at]
     assert spectra["overlap_with_next"].dropna().between(0, 1 + 1e-6).all()
@@ -273,7 +273,7 @@ def test_coupling_ratios_equal_a_slow_restatement(
     at_six = table[table["step"] == 30]
     assert set(at_six["stream"]) == set(STREAMS)
     for stream in read_streams(gradients):
-        expected, _ = dense_svd_basis(stream.rows[:], 6 - stream.first_checkpoint, 3, 2)
+        expected, _ = dense_svd_basis(stream.rows[:, :], 6 - stream.first_checkpoint, 3, 2)
         for task, op in enumerate(["add", "mul"]):
             found = at_six[(at_six["stream"] == stream.name) & (at_six["window"] == 3) & (at_six["op"] == op)]
             if stream.op not in (None, op):

@@ -59,7 +59,7 @@ def dumped(folder: Path, every: int) -> Dumped:
     with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
     with GRADIENTS.open(folder / "gradients.h5") as file:
-        return recorders[0], {stream.name: stream.rows[:] for stream in read_streams(file)}
+        return recorders[0], {stream.name: stream.rows[:, :] for stream in read_streams(file)}
 
 
 @pytest.fixture(scope="module")

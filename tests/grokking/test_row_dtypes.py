@@ -1,0 +1,176 @@
+"""Rows in narrower dtypes: how near they come back, what is refused, what the diagnostics make of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.couplings import Measurement, measure_coupling
+from sedlib.grokking.dumping import write_streams
+from sedlib.grokking.evaluation import Data
+from sedlib.grokking.networks import MeasuredNetworks
+from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.row_dtypes import RowDtype, ScaledRows, append_row
+from sedlib.grokking.spectra import BASES, read_bases, write_bases
+from sedlib.grokking.streams import GRADIENTS, SCALED_GRADIENTS, open_gradients, read_streams
+from sedlib.grokking.training import train
+from sedlib.store import ArtifactError
+from tests.grokking.test_training import CPU, experiment
+
+
+def in_memory() -> h5py.File:
+    return h5py.File("rows.h5", "w", driver="core", backing_store=False)
+
+
+def stored(rows: np.ndarray, dtype: RowDtype) -> np.ndarray:
+    """Rows as they come back."""
+    with in_memory() as file:
+        for row in rows:
+            append_row(file, "update", row, dtype)
+        assert file["update"].id.get_type().get_size() == (4 if dtype == "float32" else 2)
+        assert file["update"].dtype == ("float16" if dtype == "float16" else "float32")
+        if dtype == "float16":
+            return ScaledRows(file["update"], file["scale/update"][:])[:, :]
+        return file["update"][:, :]
+
+
+@settings(deadline=None, max_examples=50)
+@given(exponents=st.lists(st.integers(-105, 127), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_float16_keeps_eleven_bits_of_rows_of_any_size(exponents: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spread = np.ldexp(random.uniform(0.5, 1, (len(exponents), 50)), random.integers(-30, 1, (len(exponents), 50)))
+    rows = np.ldexp(spread, np.array(exponents)[:, None]).astype(np.float32)
+    found = stored(rows, "float16")
+    assert found.dtype == np.float32
+    largest = np.abs(rows).max(1, keepdims=True)
+    error = np.abs(found.astype(np.float64) - rows)
+    assert (error <= np.maximum(2.0**-11 * np.abs(rows), 2.0**-39 * largest)).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(exponent=st.integers(-100, 120), seed=st.integers(0, 99))
+def test_bfloat16_keeps_eight_bits_and_hdf5_reads_it_as_float32(exponent: int, seed: int) -> None:
+    row = np.ldexp(np.random.default_rng(seed).standard_normal((1, 50)), exponent).astype(np.float32)
+    np.testing.assert_allclose(stored(row, "bfloat16"), row, rtol=2.0**-8, atol=0)
+    exact = torch.from_numpy(row).bfloat16().float().numpy()
+    np.testing.assert_array_equal(stored(exact, "bfloat16"), exact)
+
+
+@pytest.mark.parametrize("dtype", get_args(RowDtype))
+def test_zeros_and_the_smallest_normal_numbers_come_back(dtype: RowDtype) -> None:
+    tiny = np.finfo(np.float32).tiny
+    rows = np.array([[0, 0, 0], [tiny, -tiny, 0]], np.float32)
+    np.testing.assert_array_equal(stored(rows, dtype), rows)
+
+
+def test_float16_keeps_a_row_below_the_normal_numbers() -> None:
+    row = np.array([[np.finfo(np.float32).smallest_subnormal, 0, 0]], np.float32)
+    np.testing.assert_array_equal(stored(row, "float16"), row)
+
+
+def test_a_block_of_scaled_rows_is_that_block_of_the_rows() -> None:
+    rows = np.ldexp(np.arange(1, 25, dtype=np.float32).reshape(4, 6), np.array([[0], [-40], [20], [-9]]))
+    with in_memory() as file:
+        for row in rows:
+            append_row(file, "update", row, "float16")
+        scaled = ScaledRows(file["update"], file["scale/update"][:])
+        assert scaled.shape == (4, 6)
+        np.testing.assert_array_equal(scaled[1:3, 2:5], rows[1:3, 2:5])
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunCheckpoints]:
+    path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
+    tiny = experiment()
+    data = Data.of(tiny, CPU)
+    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
+    with RunCheckpoints.open(path, CPU) as opened:
+        yield opened
+
+
+def analysed(checkpoints: RunCheckpoints, folder: Path, dtype: RowDtype) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """All rows, and all coupling ratios, of a dump in a dtype."""
+    folder.mkdir()
+    write_streams(folder / "g.h5", checkpoints, GradientBatchParams(size=20), 4, dtype)
+    with MeasuredNetworks.open(folder / "g.h5", CPU) as networks:
+        write_bases(folder / "b.h5", networks.file, 3, 2, "trailing", CPU)
+        with BASES.open(folder / "b.h5") as bases:
+            streams = list(read_streams(networks.file))
+            measurement = Measurement(ProbeParams(count=16), "logit", ResponseParams(), RandomDirectionParams(count=3))
+            ratios = measure_coupling(
+                networks, [(stream, read_bases(bases, stream)) for stream in streams], measurement
+            )
+            return {stream.name: stream.rows[:, :] for stream in streams}, pd.DataFrame(ratios)
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("float16", 2**-11), ("bfloat16", 2**-8)])
+def test_a_narrow_dump_takes_less_and_couples_alike(
+    checkpoints: RunCheckpoints, tmp_path: Path, dtype: RowDtype, precision: float
+) -> None:
+    wide_rows, wide = analysed(checkpoints, tmp_path / "wide", "float32")
+    rows, ratios = analysed(checkpoints, tmp_path / "narrow", dtype)
+    for name, expected in wide_rows.items():
+        assert rows[name].dtype == np.float32
+        assert 0 < np.abs(rows[name] - expected).max() <= precision * np.abs(expected).max()
+    labels = ["step", "stream", "window", "op", "direction"]
+    pd.testing.assert_frame_equal(ratios[labels], wide[labels])
+    means = [table.groupby(labels[:-1])["ratio"].mean() for table in (ratios, wide)]
+    np.testing.assert_allclose(means[0], means[1], rtol=20 * precision)
+    size = {name: (tmp_path / name / "g.h5").stat().st_size for name in ("wide", "narrow")}
+    assert size["narrow"] < size["wide"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_nothing_overflows_and_what_is_not_finite_stays_so(dtype: RowDtype) -> None:
+    largest = np.finfo(np.float32).max / 2
+    np.testing.assert_allclose(stored(np.array([[largest, -largest]]), dtype), [[largest, -largest]], rtol=2.0**-8)
+    for wrong in (np.inf, np.nan):  # so that the schema refuses the file
+        assert not np.isfinite(stored(np.array([[1, wrong, 0]], np.float32), dtype)).all()
+
+
+def test_rows_of_another_dtype_than_declared_are_refused(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
+    path = tmp_path / "g.h5"
+    write_streams(path, checkpoints, GradientBatchParams(size=20), 4, "float16")
+    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), GRADIENTS.open(path):
+        pass
+    with h5py.File(path, "r+") as file:
+        file.attrs["settings"] = json.dumps({"dtype": "float32"})
+    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), open_gradients(path):
+        pass
+    write_streams(path, checkpoints, GradientBatchParams(size=20), 4)
+    with h5py.File(path, "r+") as file:
+        file.attrs["settings"] = json.dumps({"dtype": "float16"})
+    with pytest.raises(ArtifactError, match="of dtype float32, not float16"), open_gradients(path):
+        pass
+
+
+def test_a_scale_is_needed_for_every_row(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
+    path = tmp_path / "g.h5"
+    write_streams(path, checkpoints, GradientBatchParams(size=20), 4, "float16")
+    with h5py.File(path, "r+") as file:
+        kept = file["scale/gradient/add"][:4]
+        del file["scale/gradient/add"]
+        file["scale/gradient/add"] = kept
+    with pytest.raises(ArtifactError, match="axis 'steps' of length 4"), open_gradients(path):
+        pass
+
+
+def test_a_missing_gradients_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no such file"), open_gradients(tmp_path / "g.h5"):
+        pass
+
+
+def test_the_schema_of_scaled_rows_differs_in_rows_alone() -> None:
+    added = {name: SCALED_GRADIENTS.datasets[name] for name in set(SCALED_GRADIENTS.datasets) - set(GRADIENTS.datasets)}
+    assert {name.removeprefix("scale/") for name in added} == {
+        name for name, dataset in SCALED_GRADIENTS.datasets.items() if dataset.dtype == "float16"
+    }

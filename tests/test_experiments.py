@@ -1,0 +1,296 @@
+"""The recipes of docs/experiments.md, read from the page and run with real DVC; the stages of each are counted."""
+
+import contextlib
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from tests.clone import ALL, ANALYSIS, REPORT, Clone, copied, names
+from tests.imports import ROOT
+from tests.tiny import TINY
+
+RUN = "add-42"
+CHANGED = names(ANALYSIS, RUN) + REPORT
+GRADIENTS = f"artifacts/gradients/{RUN}.h5"
+
+
+@dataclass(frozen=True)
+class Laboratory(Clone):
+    """A clone in which commands run as a user types them."""
+
+    def type(self, command: str, **variables: str) -> list[str]:
+        """Stages that a command executed, sorted."""
+        return sorted(re.findall(r"Running stage '(.*?)'", self.output(command, **variables)))
+
+    def output(self, command: str, **variables: str) -> str:
+        done = self.call("bash", "-euc", command, **variables)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    @property
+    def objects(self) -> set[str]:
+        """Names of what the cache holds."""
+        return stored(self.folder / ".dvc/cache")
+
+    def commit(self, message: str) -> None:
+        self.output(f"git add . && git commit -qm '{message}'")
+
+
+def stored(folder: Path) -> set[str]:
+    """Names of the objects that a cache or a directory remote holds."""
+    return {"".join(path.parts[-2:]) for path in (folder / "files/md5").glob("*/*")}
+
+
+def recipe(title: str) -> list[list[str]]:
+    """Commands of each block of a section, without their comments."""
+    section = (ROOT / "docs/experiments.md").read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return [[re.sub(r"\s{2,}#.*", "", line) for line in block.splitlines()] for block in blocks]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with one run of 42 checkpoints, computed and committed."""
+    clone = copied(tmp_path_factory.mktemp("laboratory") / "sedlib")
+    clone.set(
+        window=20,
+        rank=3,
+        optimizer={**TINY["optimizer"], "lr": 1e-5},  # guesses as at first: some right, so that all runs stop early
+        stopping={"accuracy": 0.001, "checkpoints": 42},
+        runs={RUN: {**TINY["runs"]["add-1"], "seed": 42, "checkpoint_every": 1, "max_steps": 41}},
+    )
+    assert sorted(clone.repro()) == sorted(names(ALL, RUN) + REPORT)
+    commit_as_somebody(clone)
+    assert clone.call("bash", "-euc", "git checkout -qb main && git add . && git commit -qm first").returncode == 0
+    return clone
+
+
+@pytest.fixture
+def laboratory(prepared: Clone, tmp_path: Path) -> Laboratory:
+    """A copy of it, to experiment in, with an origin."""
+    shutil.copytree(prepared.folder, tmp_path / "sedlib", symlinks=True)
+    copy = Laboratory(tmp_path / "sedlib")
+    copy.output(f"git init -q --bare {tmp_path}/origin && git remote add origin {tmp_path}/origin")
+    copy.output("git push -q origin main")
+    return copy
+
+
+def parameters(laboratory: Laboratory) -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe").load((laboratory.folder / "params.yaml").read_text())
+    return values
+
+
+def set_parameters(laboratory: Laboratory, **changes: Any) -> None:
+    (laboratory.folder / "params.yaml").write_text(json.dumps({**parameters(laboratory), **changes}))
+
+
+def commit_as_somebody(clone: Clone) -> None:
+    for setting in ("user.name t", "user.email t@t"):
+        clone.call("git", "config", *setting.split())
+
+
+def another(laboratory: Laboratory, folder: Path) -> Laboratory:
+    """Another's clone of the origin: nothing in its cache, set up."""
+    laboratory.output(f"git clone -q --branch main {folder.parent}/origin {folder}")
+    other = Laboratory(folder)
+    commit_as_somebody(other)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv/.ready").touch()
+    return other
+
+
+def wait_until_idle(laboratory: Laboratory) -> str:
+    """What the queue says when its workers have ended."""
+    for _ in range(600):
+        status = laboratory.output("dvc queue status")
+        if not re.search(r"Queued|Running", status) and "0 active, 0 idle" in status and not workers(laboratory):
+            return status
+        time.sleep(0.5)
+    raise TimeoutError(status)
+
+
+def workers(laboratory: Laboratory) -> list[psutil.Process]:
+    """Processes left in the clone."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(laboratory.folder):
+                found.append(process)
+    return found
+
+
+@pytest.fixture
+def queueing(laboratory: Laboratory) -> Iterator[Laboratory]:
+    """A laboratory whose queue workers end with the test."""
+    yield laboratory
+    laboratory.call("dvc", "queue", "stop", "--kill")
+    _, alive = psutil.wait_procs(workers(laboratory), timeout=60)
+    for process in alive:
+        process.kill()
+
+
+def test_sweep(queueing: Laboratory) -> None:
+    [[sweep, shortest, start, status]] = recipe("Sweep")
+    assert queueing.type(sweep) + queueing.type(shortest) == []
+    edited = queueing.folder / "sedlib/bases.py"
+    before = edited.read_text()
+    edited.write_text("raise NotImplementedError")  # what is queued runs as it was when queued
+    queueing.output(start)
+    assert status == "dvc queue status"
+    tasks = dict(re.findall(r"^(\w{7}) .* (\w+)$", wait_until_idle(queueing), re.MULTILINE))
+    assert list(tasks.values()) == ["Success"] * 5
+    ran = [queueing.type(f"dvc queue logs {task}") for task in tasks]
+    assert sorted(ran) == [[], *[CHANGED] * 4]  # window 20 is the workspace's own
+    assert not list((queueing.folder / ".dvc/tmp/exps").glob("tmp*"))
+    edited.write_text(before)
+
+    table = queueing.output(recipe("Compare")[0][1])
+    shown = re.findall(r"^ +[├└]── .*?\d +(\d+) +(\d+) *$", table, re.MULTILINE)
+    assert sorted(shown) == sorted([("1", "1"), ("5", "3"), ("10", "3"), ("20", "3"), ("40", "3")])
+    assert re.findall(r"single_task\S+|window|rank", table) == [
+        *(f"single_task.add.{stream}_{what}.mean" for stream in ("gradient", "update") for what in ("peak", "final")),
+        "window",
+        "rank",
+    ]
+
+
+def test_compare(laboratory: Laboratory) -> None:
+    [[run, show, metrics, plots, back, apply, branch]] = recipe("Compare")
+    assert laboratory.type(run) == CHANGED
+    assert "[w5]" in laboratory.output(show)
+    assert "single_task.add.gradient_peak.mean" in laboratory.output(metrics)
+    laboratory.output(plots)
+    assert "Coupling ratio over training" in (laboratory.folder / "dvc_plots/index.html").read_text()
+    assert laboratory.type(back) == REPORT
+    assert parameters(laboratory)["window"] == 20
+    assert laboratory.type(apply) == []
+    assert parameters(laboratory)["window"] == 5
+    assert laboratory.repro() == []
+    laboratory.output(branch)
+    assert "window: 5" in laboratory.output("git show window-5:params.yaml")
+
+
+def test_add_a_seed(laboratory: Laboratory) -> None:
+    [[add, remove]] = recipe("Add a seed")
+    assert laboratory.type(add) == sorted(names(ALL, "add-7") + REPORT)
+    assert laboratory.type(remove) == REPORT
+
+
+def test_add_an_operation(laboratory: Laboratory) -> None:
+    section = (ROOT / "docs/experiments.md").read_text().split("\n## Add an operation\n")[1]
+    line = section.split("```python\n")[1].split("```")[0]
+    module = laboratory.folder / "sedlib/grokking/operations.py"
+    module.write_text(module.read_text().replace("OPERATIONS = {\n", f"OPERATIONS = {{\n{line}"))
+    [[add]] = recipe("Add an operation")
+    assert laboratory.type(add) == sorted(names(ALL, "quad-42"))
+    assert f"train@{RUN}" in laboratory.type("dvc repro --dry")  # without the target
+
+
+def test_change_the_projection_target(laboratory: Laboratory) -> None:
+    set_parameters(laboratory, interventions={**TINY["interventions"], "runs": [RUN]})
+    [[run, show]] = recipe("Change the projection target")
+    assert laboratory.type(run) == [f"intervene@{RUN}-update-freeze"]
+    assert "freeze" in laboratory.output(show)
+
+
+def test_rows_in_16_bits(laboratory: Laboratory) -> None:
+    [[narrow]] = recipe("What a run takes")
+    before = (laboratory.folder / GRADIENTS).stat().st_size
+    assert laboratory.type(narrow) == sorted(names([stage for stage in ALL if stage != "train"], RUN) + REPORT)
+    assert (laboratory.folder / GRADIENTS).stat().st_size < before
+
+
+def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    assert laboratory.type(recipe("Compare")[0][0]) == CHANGED
+    giving, taking = recipe("Share")
+    assert [laboratory.type(command, STORE=store) for command in giving] == [[]] * 6
+    other = another(laboratory, tmp_path / "other")
+    pull, run, experiment = taking
+    assert other.type(pull) == []
+    assert [str(path.relative_to(other.folder)) for path in other.folder.glob("artifacts/**/*.*")] == [GRADIENTS]
+    assert other.type(run) == CHANGED
+    assert other.type(experiment) == []
+    assert "w5" in other.output("dvc exp list --all-commits")
+    assert not other.objects & written(laboratory, "checkpoints/")
+    assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
+
+
+def written(laboratory: Laboratory, part: str = "", revision: str = "HEAD") -> set[str]:
+    """Objects that a revision's lock names, of those outputs whose path has ``part``."""
+    lock = YAML(typ="safe").load(laboratory.output(f"git show {revision}:dvc.lock"))
+    outs = [out for stage in lock["stages"].values() for out in stage["outs"] if out["path"].startswith("artifacts/")]
+    return {out["md5"] for out in outs if part in out["path"]}
+
+
+def experiment(name: str) -> str:
+    """An experiment's revision, for a shell: DVC keeps it under a name of its own."""
+    return f"$(git for-each-ref --format='%(refname)' 'refs/exps/*/*/{name}')"
+
+
+def bases_committed(laboratory: Laboratory, window: int) -> None:
+    """Another window's bases, and a commit of them."""
+    set_parameters(laboratory, window=window)
+    assert laboratory.repro("--pull", "--allow-missing", f"bases@{RUN}") == [f"bases@{RUN}"]
+    laboratory.commit(f"window {window}")
+
+
+def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:
+    """What a branch, a tag, an experiment, or another's branch or experiment needs stays, in the remote too."""
+    store = tmp_path / "store"
+    for command in recipe("Share")[0][:4]:
+        laboratory.output(command, STORE=str(store))
+    laboratory.output("dvc push && git checkout -qb mine")
+    bases_committed(laboratory, 10)
+    laboratory.output("git checkout -q --detach main && dvc checkout -q")
+    bases_committed(laboratory, 11)
+    laboratory.output("git tag tagged && git checkout -q main && dvc checkout -q")
+    for window in (5, 6):
+        assert laboratory.type(f"dvc exp run -n w{window} -S window={window} bases@{RUN}") == [f"bases@{RUN}"]
+        laboratory.output("git checkout -q . && dvc checkout -q")
+    set_parameters(laboratory, window=7)
+    assert laboratory.repro(f"bases@{RUN}") == [f"bases@{RUN}"]
+    laboratory.output("dvc push && git checkout -q . && dvc checkout -q")
+    needed = {"mine", "tagged", "main", experiment("w6")}
+
+    other = another(laboratory, tmp_path / "other")
+    other.output("dvc pull dump && git checkout -qb theirs")
+    bases_committed(other, 12)
+    other.output("git push -q origin theirs && dvc push")
+    assert other.type(f"dvc exp run --pull --allow-missing -n w13 -S window=13 bases@{RUN}") == [f"bases@{RUN}"]
+    other.output("dvc exp push origin w13")
+
+    before, stored_before = laboratory.objects, stored(store)
+    kept = set().union(*(written(laboratory, revision=name) for name in needed))
+    unneeded = before - kept
+    here, there = recipe("Clean up")
+    remove, fetch, dry, collect = here
+    removed = written(laboratory, "bases/", experiment("w5"))
+    for command in (remove, fetch, dry):
+        assert laboratory.type(command) == []
+    assert laboratory.objects == before
+    laboratory.output(collect)
+    assert laboratory.objects == before & kept
+    assert removed <= unneeded
+    assert len(unneeded) == 4  # bases and their table, of the removed and of the uncommitted window
+    laboratory.output("git checkout -q mine && dvc checkout")
+    laboratory.output("git checkout -q main && dvc checkout")
+
+    theirs = written(other, revision="theirs") | written(other, revision=experiment("w13"))
+    for command in there:
+        laboratory.output(command)
+    assert stored(store) >= theirs & stored_before
+    assert stored_before - stored(store) == unneeded & stored_before != set()
+    set_parameters(laboratory, window=7)
+    assert laboratory.repro(f"bases@{RUN}") == [f"bases@{RUN}"]
