@@ -86,7 +86,7 @@ class ProjectedSteps(Intervention):
         natural = after - self._before
         part = self._part(natural)
         # What passes whole keeps its bits, and so does what does not move.
-        moved = torch.where(part == natural, after, self._before + part)
+        moved = torch.where(part == natural, after, self._before.add_(part))
         for name, value in self._target.unflatten(moved).items():
             self._parameters[name].copy_(value)
 
