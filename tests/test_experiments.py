@@ -193,7 +193,7 @@ def test_add_an_operation(laboratory: Laboratory) -> None:
     module = laboratory.folder / "sedlib/grokking/operations.py"
     module.write_text(module.read_text().replace("OPERATIONS = {\n", f"OPERATIONS = {{\n{line}"))
     [[add]] = recipe("Add an operation")
-    assert laboratory.type(add) == sorted(names(ALL, "quad-42"))
+    assert laboratory.type(add) == sorted(names(ALL, "diff-42"))
     assert f"train@{RUN}" in laboratory.type("dvc repro --dry")  # without the target
 
 
