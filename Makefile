@@ -30,7 +30,7 @@ report: $(READY)  ## reports/ and the README's claim table, from whatever result
 	@$(BIN)/sedlib readme
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -57,6 +57,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
         yield f"training step, {run}", partial(training_step, run)
         yield f"evaluation, {run}", partial(evaluation, run)
         yield f"dump of a checkpoint, {run}", partial(dump, run)
+    yield "step in medium over highest precision", medium_precision
     for intervention in INTERVENTIONS:
         yield f"{intervention} over a natural step", partial(intervened_step, intervention)
     yield "coupling measurement", coupling
@@ -71,6 +72,18 @@ def training_step(run: str) -> Case:
     experiment = Experiment.load(run)
     data = Data.of(experiment, CPU)
     return Case(plain.PlainTraining(experiment, data).step, _steps(experiment, data, lambda model: Intervention()), 20)
+
+
+def medium_precision() -> Case:
+    """Our step with bfloat16 products, where the processor has them, over our step."""
+    experiment = Experiment.load("add-42")
+    optimizer = experiment.optimizer.model_copy(update={"matmul_precision": "medium"})
+    data = Data.of(experiment, CPU)
+    highest, medium = (
+        _steps(changed, data, lambda model: Intervention())
+        for changed in (experiment, experiment.model_copy(update={"optimizer": optimizer}))
+    )
+    return Case(highest, medium, 20)
 
 
 def evaluation(run: str) -> Case:
