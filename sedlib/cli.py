@@ -42,11 +42,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     readme = commands.add_parser("readme", help="write the claim table of reports/metrics.json into README.md")
     readme.set_defaults(run=lambda _: update_readme())
 
+    repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
+    repro.set_defaults(run=run_repro)
+    add_cluster_arguments(repro)
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the commands that run stages in parallel have in common."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine; default: one per core")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
+    where.add_argument("--cluster", type=Path, metavar="FILE", help="a Dask cluster to start: docs/cluster.md")
+
+
+def run_repro(given: argparse.Namespace) -> None:
+    """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
+    try:
+        from sedlib.cluster.clusters import Workers
+        from sedlib.cluster.repro import repro
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error}: pip install 'sedlib[cluster]', or use plain `dvc repro`") from error
+    sys.exit(repro(given.targets, Workers(given.workers, given.scheduler, given.cluster)))
 
 
 def check_params(path: Path) -> None:

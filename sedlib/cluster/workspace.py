@@ -1,0 +1,78 @@
+"""The workspace while its stages run elsewhere: one command at a time, a scratch folder, DVC's settings."""
+
+import fcntl
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dvc.repo import Repo
+
+from sedlib.errors import UserError
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM came."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.exit_code = 128 + signum
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Both signals raise `Stopped` where the program is; a second one does not disturb the clearing up."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise Stopped(signum)
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[Path]:
+    """A scratch folder on the cache's file system, which no other command has at the same time.
+
+    Raises
+    ------
+    UserError
+        Another command runs in ``root``, or it is no root of a DVC repository.
+    """
+    if not (root / ".dvc").is_dir():
+        raise UserError(f"{root} has no folder .dvc: call sedlib where dvc.yaml is")
+    folder = root / ".dvc/tmp/sedlib"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another sedlib repro or sweep runs in {root}; wait for it, or stop it") from error
+        for left in folder.glob("run-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def settings() -> dict[str, Any]:
+    """What throw-away clones of the DVC repository in the working directory must have in their configuration."""
+    with Repo(".") as repo:
+        merged = repo.config.load_config_to_level()
+        return {
+            "core": dict(merged["core"]),
+            "cache": {**merged["cache"], "dir": str(repo.cache.legacy.path)},
+            "remote": {name: {**remote, "url": str(remote["url"])} for name, remote in merged["remote"].items()},
+        }
