@@ -3,10 +3,15 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sedlib.errors import UserError
+
+if TYPE_CHECKING:
+    from sedlib.cluster.clusters import Workers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
 
+    sweep = commands.add_parser("sweep", help="run a grid of experiments in parallel", description=run_sweep.__doc__)
+    sweep.set_defaults(run=run_sweep)
+    add_cluster_arguments(sweep)
+    text = "as of `dvc exp run`, with several values: window=1,5,10; several of them make a grid"
+    sweep.add_argument("-S", "--set-param", action="append", required=True, metavar="NAME=VALUES", help=text)
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -64,12 +75,38 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_repro(given: argparse.Namespace) -> None:
     """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
-    try:
-        from sedlib.cluster.clusters import Workers
+    with needs_dask():
         from sedlib.cluster.repro import repro
+    sys.exit(repro(given.targets, workers_of(given)))
+
+
+def run_sweep(given: argparse.Namespace) -> None:
+    """Run a grid's stages in parallel, equal ones once, and register each point for `dvc exp show`."""
+    with needs_dask():
+        from sedlib.cluster.sweep import sweep
+    sys.exit(sweep(given.set_param, given.targets, workers_of(given)))
+
+
+def workers_of(given: argparse.Namespace) -> "Workers":
+    """Where the command line says that stages run."""
+    from sedlib.cluster.clusters import Workers
+
+    return Workers(given.workers, given.scheduler, given.cluster)
+
+
+@contextmanager
+def needs_dask() -> Iterator[None]:
+    """Say how to install what only the parallel commands need.
+
+    Raises
+    ------
+    UserError
+        It is not installed.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise UserError(f"{error}: pip install 'sedlib[cluster]', or use plain `dvc repro`") from error
-    sys.exit(repro(given.targets, Workers(given.workers, given.scheduler, given.cluster)))
 
 
 def check_params(path: Path) -> None:

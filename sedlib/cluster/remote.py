@@ -1,6 +1,7 @@
 """Results through DVC's remote, for workers that do not see the cache."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from dvc.repo import Repo, lock_repo
 from dvc.stage.loader import StageLoader
@@ -23,8 +24,20 @@ def publish(settled: Iterable[Settled]) -> None:
                 "some workers do not see this workspace, so that results must travel through a remote that all reach, "
                 "and there is none: run `dvc remote add -d NAME URL`"
             )
-        for found in {item.where: item for item in settled}.values():
-            stage = repo.stage.load_one(*found.where)
-            StageLoader.fill_from_lock(stage, found.entry)
-            for objects in stage.get_used_objs().values():
-                repo.cloud.push(objects)
+        for objects in _objects(repo, settled):
+            repo.cloud.push(objects)
+
+
+def fetch(settled: Iterable[Settled]) -> None:
+    """Pull the outputs of stages, and the run-cache that knows them, into the cache."""
+    with Repo(".") as repo, lock_repo(repo):
+        repo.stage_cache.pull(None)
+        for objects in _objects(repo, settled):
+            repo.cloud.pull(objects)
+
+
+def _objects(repo: Repo, settled: Iterable[Settled]) -> Iterator[Any]:
+    for found in {item.where: item for item in settled}.values():
+        stage = repo.stage.load_one(*found.where)
+        StageLoader.fill_from_lock(stage, found.entry)
+        yield from stage.get_used_objs().values()

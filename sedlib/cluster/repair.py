@@ -1,7 +1,9 @@
 """What a crash in the middle of a write leaves, and every later `dvc` command stumbles over."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -12,9 +14,12 @@ from voluptuous import Invalid
 from sedlib.cluster.snapshot import git
 from sedlib.errors import UserError
 
+SECONDS_OF_A_WRITE = 5.0  # at most, of an entry of the run-cache
 
-def mend(root: Path) -> Iterator[str]:
+
+def mend(root: Path, cache: Path) -> Iterator[str]:
     """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache."""
+    clear_unfinished(cache)
     for name in git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines():
         if not _is_lock_file(root / name):
             yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
@@ -22,6 +27,15 @@ def mend(root: Path) -> Iterator[str]:
     if rwlock.exists() and not _is_json(rwlock):
         rwlock.unlink()
         yield ".dvc/tmp/rwlock was broken, as a crash leaves it: removed"
+
+
+def clear_unfinished(cache: Path) -> None:
+    """Remove what a killed process or a full disk left of entries of the run-cache: DVC takes them for whole."""
+    for path in (cache / "runs").glob("*/*/.*.tmp"):
+        with suppress(FileNotFoundError):  # its writer was alive, and renamed it
+            while time.time() - path.stat().st_mtime < SECONDS_OF_A_WRITE:
+                time.sleep(0.05)
+            path.unlink()
 
 
 def _is_lock_file(path: Path) -> bool:

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from distributed import Client
-from dvc.exceptions import DvcException
 
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome, execute
@@ -13,12 +13,10 @@ from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job
 from sedlib.cluster.plan import Plan, plan
 from sedlib.cluster.remote import publish
-from sedlib.cluster.repair import mend
 from sedlib.cluster.snapshot import Snapshot, take
 from sedlib.cluster.view import View
 from sedlib.cluster.workers import prepare, versions
-from sedlib.cluster.workspace import Stopped, alone, settings, stoppable
-from sedlib.errors import UserError
+from sedlib.cluster.workspace import say, settings, working
 
 SECONDS_FOR_DVC_TO_STOP = 5
 
@@ -31,34 +29,22 @@ def repro(targets: Sequence[str], workers: Workers) -> int:
     UserError
         Nothing can be run: see the modules that this one calls.
     """
-    root = Path.cwd()
-    try:
-        with stoppable(), alone(root) as scratch:
-            try:
-                return _repro(root, scratch, targets, workers)
-            finally:
-                _mend(root)
-    except Stopped as stopped:
-        _say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
-        return stopped.exit_code
-    except DvcException as error:
-        raise UserError(str(error)) from error
+    return working(lambda root, scratch: _repro(root, scratch, targets, workers))
 
 
 def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) -> int:
-    _mend(root)
     found = plan(targets)
     if not found.tasks:
-        return _dvc("repro", *targets)
+        return dvc("repro", *targets)
     with connected(workers) as client:
         outcome, remote = run(client, [(take(root), found)], scratch)
     pull = ["--pull"] * remote
     if not outcome.failed:
-        return _dvc("repro", *pull, *targets)
+        return dvc("repro", *pull, *targets)
     report(outcome)
     kept = [*found.settled, *[task.stage for task in found.tasks if task.key in outcome.done]]
     if kept:
-        _dvc("repro", *pull, "--single-item", *kept)
+        dvc("repro", *pull, "--single-item", *kept)
     return 1
 
 
@@ -81,19 +67,11 @@ def run(client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path) -
 def report(outcome: Outcome) -> None:
     """Name every failed stage, with the end of what it printed."""
     for failure in outcome.failed.values():
-        _say(f"\nfailed: {failure}\n{failure.tail}".rstrip())
-    _say(f"\n{len(outcome.failed)} failed, {len(outcome.skipped)} need one of them, {len(outcome.done)} done")
+        say(f"\nfailed: {failure}\n{failure.tail}".rstrip())
+    say(f"\n{len(outcome.failed)} failed, {len(outcome.skipped)} need one of them, {len(outcome.done)} done")
 
 
-def _dvc(*arguments: str) -> int:
-    with guarded([sys.executable, "-m", "dvc", *arguments], grace=SECONDS_FOR_DVC_TO_STOP) as process:
+def dvc(*arguments: str, **options: Any) -> int:
+    """Exit code of a DVC command that ends with this process; ``options`` are those of `subprocess.Popen`."""
+    with guarded([sys.executable, "-m", "dvc", *arguments], SECONDS_FOR_DVC_TO_STOP, **options) as process:
         return process.wait()
-
-
-def _mend(root: Path) -> None:
-    for text in mend(root):
-        _say(text)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -16,12 +16,17 @@ from distributed import Status, Worker, get_worker
 from sedlib.cluster import child
 from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job, Settled, StageFailed
+from sedlib.cluster.repair import clear_unfinished
 from sedlib.cluster.snapshot import clone, unpack
 from sedlib.cluster.workers import place, refuse_versions, sees, versions
 from sedlib.errors import UserError
 
 SECONDS_BETWEEN_LOOKS = 0.2
 CHARACTERS_OF_TAIL = 3000
+PRINTED_BY_DVC = (
+    *("Running stage", "> ", "Generating lock", "Updating lock", "Use `dvc push`"),
+    *("To track", "To enable", "\tgit add", "\tdvc config"),
+)
 THREADS = ("SEDLIB_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -43,8 +48,9 @@ def run_stage(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as scratch:
             base = unpack(bundle, job.commit, folder)
             clone(base, Path(scratch, "clone"))
-            specification = Path(scratch, "stage.json")
-            specification.write_text(json.dumps(_specification(job, [*job.task.inputs, *upstream], folder)))
+            wanted = _specification(job, [*job.task.inputs, *upstream], folder)
+            Path(scratch, "stage.json").write_text(json.dumps(wanted))
+            clear_unfinished(Path(wanted["config"]["cache"]["dir"]))  # of a worker that was killed with this stage
             return _in_clone(job, Path(scratch), worker)
     except (OSError, UserError) as error:
         raise StageFailed(job.task.stage, str(error)) from error
@@ -125,7 +131,9 @@ def _memory(process: subprocess.Popen[bytes]) -> int:
 
 
 def _last_line(log: Path) -> str:
+    """Of what the stage itself printed."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 500))
         lines = file.read().decode(errors="replace").strip().replace("\r", "\n").splitlines()
-    return lines[-1] if lines else ""
+    own = [line for line in lines if line and not line.startswith(PRINTED_BY_DVC)]
+    return own[-1] if own else ""

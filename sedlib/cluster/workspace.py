@@ -3,15 +3,18 @@
 import fcntl
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from sedlib.cluster.repair import mend
 from sedlib.errors import UserError
 
 
@@ -19,7 +22,6 @@ class Stopped(BaseException):
     """SIGINT or SIGTERM came."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(signum)
         self.exit_code = 128 + signum
 
 
@@ -38,6 +40,39 @@ def stoppable() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def working(command: Callable[[Path, Path], int]) -> int:
+    """Exit code of ``command``, called with the workspace and a scratch folder; it may be stopped at any moment.
+
+    Raises
+    ------
+    UserError
+        DVC refuses something.
+    """
+    root = Path.cwd()
+    try:
+        with stoppable(), alone(root) as scratch:
+            _mend(root)
+            try:
+                return command(root, scratch)
+            finally:
+                _mend(root)
+    except Stopped as stopped:
+        say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
+        return stopped.exit_code
+    except DvcException as error:
+        raise UserError(str(error)) from error
+
+
+def _mend(root: Path) -> None:
+    for text in mend(root, Path(settings()["cache"]["dir"])):
+        say(text)
+
+
+def say(text: str) -> None:
+    """Print where progress is printed."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
