@@ -142,14 +142,15 @@ def test_a_grid_runs_shared_stages_once_and_registers_every_point(fresh: Toy) ->
     text = fresh.run("sweep", "--workers", "2", "-S", "value=1,2")
     assert fresh.ran() == ["alone", "both", "both", "left", "left", "right", "right"]
     assert fresh.call("git", "status", "--porcelain").stdout == " M source.txt\n"
-    shown = json.loads(fresh.call("dvc", "exp", "show", "--json").stdout)
-    experiments = next(row["experiments"] for row in shown if row["rev"] != "workspace")
-    values = {row["name"]: row["revs"][0]["data"]["params"]["params.yaml"]["data"]["value"] for row in experiments}
+    listed = json.loads(fresh.call("dvc", "exp", "show", "--json").stdout)
+    experiments = next(row["experiments"] for row in listed if row["rev"] != "workspace")
+    revisions = {row["name"]: row["revs"][0] for row in experiments}
+    values = {name: found["data"]["params"]["params.yaml"]["data"]["value"] for name, found in revisions.items()}
     assert sorted(values.values()) == [1, 2]
     for name, value in values.items():
         assert f"experiment {name}: params.yaml:value={value}" in text
-        report = fresh.call("git", "show", f"{name}:report.txt").stdout
-        assert f"left {value}\nuncommitted\n" in report
+        shown = fresh.call("git", "show", f"{revisions[name]['rev']}:report.txt").stdout
+        assert f"left {value}\nuncommitted\n" in shown
 
 
 def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:
