@@ -87,6 +87,7 @@ class Toy(Clone):
         """Let the stage ``name`` wait or fail, or no more."""
         path = self.steering / f"{name}.{what}"
         path.touch() if so else path.unlink()
+        (self.steering / f"{name}.started").unlink(missing_ok=True)
 
     def ran(self) -> list[str]:
         """Stages that ran since the last call."""

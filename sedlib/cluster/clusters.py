@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dask import config
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -65,8 +66,18 @@ def cores() -> int:
 
 def _local(count: int) -> LocalCluster:
     return LocalCluster(
-        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",
+        silence_logs=logging.CRITICAL,
+        preload=[__name__],
     )
+
+
+def dask_setup(worker: Worker) -> None:
+    """Called in each process of a local cluster: a terminal's Ctrl-C is for the client, which then stops them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _client(address: str) -> Client:

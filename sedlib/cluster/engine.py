@@ -2,6 +2,8 @@
 
 import queue
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 
@@ -14,6 +16,7 @@ from sedlib.cluster.workers import GPU, STAGE
 from sedlib.errors import UserError
 
 SECONDS_TO_STOP = 10.0
+GONE = "the Dask scheduler went away; finished stages are in the cache: run the command again"
 
 
 @dataclass
@@ -69,10 +72,10 @@ def follow(futures: Mapping[str, Future[Settled]], jobs: Mapping[str, Job], view
         future = ended.get()
         task = jobs[str(future.key)].task
         if future.status == "finished":
-            outcome.done[task.key] = found = future.result()
+            outcome.done[task.key] = found = _result(future)
             view.ended(task.key, "restored" if found.restored else "done")
         elif future.status != "error":
-            raise UserError("the Dask scheduler went away; finished stages are in the cache: run the command again")
+            raise UserError(GONE)
         elif any(futures[key].status == "error" for key in task.needs):
             outcome.skipped.append(task.key)
             view.ended(task.key, "skipped")
@@ -80,6 +83,13 @@ def follow(futures: Mapping[str, Future[Settled]], jobs: Mapping[str, Job], view
             outcome.failed[task.key] = failure = _failure(task.stage, future.exception())
             view.ended(task.key, "failed", failure.reason)
     return outcome
+
+
+def _result(future: Future[Settled]) -> Settled:
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise UserError(GONE) from error
 
 
 def _failure(stage: str, error: BaseException | None) -> StageFailed:
@@ -90,10 +100,12 @@ def stop(client: Client, futures: Mapping[str, Future[Settled]]) -> None:
     """Cancel what is not finished, and wait until no worker runs any of it."""
     if client.status != "running" or all(future.done() for future in futures.values()):
         return
-    client.cancel(list(futures.values()))
     deadline = monotonic() + SECONDS_TO_STOP
-    while any(client.run(_running, [future.key for future in futures.values()]).values()) and monotonic() < deadline:
-        sleep(0.1)
+    keys = [future.key for future in futures.values()]
+    with suppress(OSError):  # the scheduler is gone, and workers stop with it
+        client.cancel(list(futures.values()))
+        while True in client.run(_running, keys, on_error="ignore").values() and monotonic() < deadline:
+            sleep(0.1)
 
 
 def _running(keys: Sequence[str], dask_worker: Worker | None = None) -> bool:

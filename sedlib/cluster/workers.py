@@ -3,10 +3,12 @@
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from distributed import Client, Worker, WorkerPlugin
 from packaging.requirements import Requirement
@@ -86,12 +88,22 @@ def prepare(client: Client, scratch: str) -> bool:
     UserError
         A worker has other versions, or no sedlib.
     """
-    client.wait_for_workers(1)
-    found = client.run(versions, on_error="return")
+    found = answers(client, versions)
     broken = {worker: error for worker, error in found.items() if isinstance(error, Exception)}
     if broken:
         listed = "\n".join(f"  {worker}: {error}" for worker, error in broken.items())
         raise UserError(f"sedlib cannot be used on these workers; install it there:\n{listed}")
     refuse_versions(versions(), found)
-    client.register_plugin(OneStageAtATime())
-    return not all(client.run(sees, scratch).values())
+    with suppress(OSError):  # from one that went away: its successor gets the plugin when it joins
+        client.register_plugin(OneStageAtATime())
+    return not all(answers(client, sees, scratch).values())
+
+
+def answers(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """What ``function`` returns or raises, on every worker that lives to tell; there is one at least."""
+    while True:
+        client.wait_for_workers(1)
+        found = client.run(function, *arguments, on_error="return")
+        told = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
+        if told:
+            return told

@@ -48,7 +48,7 @@ def working(command: Callable[[Path, Path], int]) -> int:
     Raises
     ------
     UserError
-        DVC refuses something.
+        DVC refuses something, a disk is full, or a connection broke.
     """
     root = Path.cwd()
     try:
@@ -61,7 +61,7 @@ def working(command: Callable[[Path, Path], int]) -> int:
     except Stopped as stopped:
         say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
         return stopped.exit_code
-    except DvcException as error:
+    except (DvcException, OSError) as error:
         raise UserError(str(error)) from error
 
 
