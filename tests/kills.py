@@ -19,7 +19,7 @@ from tests.clone import Clone, copied
 from tests.external import cluster
 from tests.toy import until
 
-TARGETS = ["bases@add-1", "centroids@add-1"]
+TARGETS = ["bases@add-1"]
 LONGEST_WAIT = 16.0
 
 
