@@ -64,15 +64,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _local(count: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=":0",
-        silence_logs=logging.CRITICAL,
-        preload=[__name__],
-    )
+def _local(count: int, attempts: int = 3) -> LocalCluster:
+    """One worker that is killed while it starts makes Dask give up all."""
+    try:
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+            preload=[__name__],
+        )
+    except RuntimeError as error:
+        if attempts == 1:
+            raise UserError(f"{count} workers cannot be started on this machine: {error}") from error
+        return _local(count, attempts - 1)
 
 
 def dask_setup(worker: Worker) -> None:
