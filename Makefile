@@ -18,8 +18,8 @@ demo: $(READY)  ## add, seed 42: from training to the coupling figure
 	$(BIN)/dvc repro figures@add-42
 	@$(BIN)/sedlib summary add-42
 
-repro: $(READY)  ## every run in params.yaml
-	$(BIN)/dvc repro
+repro: $(READY)  ## every run in params.yaml, a stage per core at a time
+	$(BIN)/sedlib repro
 
 pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints
 	$(BIN)/dvc pull dump

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 from distributed import Client, LocalCluster
 
@@ -34,8 +35,8 @@ def busy(chains: int) -> float:
     keys = [f"stage-{number}" for number in range(STAGES)]
     needs = {key: (keys[number - chains],) if number >= chains else () for number, key in enumerate(keys)}
     jobs = [Job(Task(key, "dvc.yaml", key, key, needs[key]), "none", ".", {}, "benchmark", False, {}) for key in keys]
-    engine.run_stage = sleep
     with (
+        patch.object(engine, "run_stage", sleep),
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
@@ -55,7 +56,7 @@ def overhead(stages: int) -> tuple[float, float]:
         subprocess.run(["git", "clone", "--quiet", ".", str(root)], check=True)
         names = " ".join(f"s{number}," for number in range(stages)).rstrip(",")
         copies = (
-            f"  copy:\n    foreach: [{names}]\n    do:\n      cmd: mkdir -p artifacts && cp README.md artifacts/${{item}}\n"
+            f"  copy:\n    foreach: [{names}]\n    do:\n      cmd: install -D README.md artifacts/${{item}}\n"
             "      deps: [README.md]\n      outs:\n        - artifacts/${item}\n"
         )
         (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("stages:\n", f"stages:\n{copies}", 1))
