@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+from dask import config
 from distributed import Client, LocalCluster
 
 from sedlib.cluster import engine
+from sedlib.cluster.clusters import SCHEDULING
 from sedlib.cluster.jobs import Job, Settled, Task
 from sedlib.cluster.view import View
 from sedlib.cluster.workers import OneStageAtATime
@@ -36,6 +38,7 @@ def busy(chains: int) -> float:
     needs = {key: (keys[number - chains],) if number >= chains else () for number, key in enumerate(keys)}
     jobs = [Job(Task(key, "dvc.yaml", key, key, needs[key]), "none", ".", {}, "benchmark", False, {}) for key in keys]
     with (
+        config.set(SCHEDULING),
         patch.object(engine, "run_stage", sleep),
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         Client(cluster) as client,
@@ -80,7 +83,7 @@ def main() -> None:
     few, many = overhead(2), overhead(8)
     slopes = [(large * 8 - small * 2) / 6 for small, large in zip(few, many, strict=True)]
     print("CPU seconds per stage that copies a file: {:.2f}; of plain dvc repro {:.2f}".format(*slopes), flush=True)
-    for chains in (STAGES, 25, WORKERS):
+    for chains in (STAGES, 20, WORKERS):
         print(f"{STAGES} stages of {SECONDS:.0f} s in {chains} chains on {WORKERS} workers: {busy(chains):.1%} busy")
 
 

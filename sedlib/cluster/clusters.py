@@ -18,8 +18,12 @@ from ruamel.yaml.error import YAMLError
 
 from sedlib.errors import UserError
 
-# A stage whose worker was killed under it this many times is not tried once more.
-KILLED_WORKERS = 3
+# Of schedulers that start here. Stages take minutes and their inputs are names: an idle worker should have one at once.
+SCHEDULING = {
+    "distributed.scheduler.allowed-failures": 3,  # workers killed under a stage, before it counts as failed
+    "distributed.scheduler.work-stealing-interval": "100ms",
+    "distributed.scheduler.unknown-task-duration": "60s",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def connected(workers: Workers) -> Iterator[Client]:
     UserError
         No scheduler answers, or the file does not describe a cluster.
     """
-    with config.set({"distributed.scheduler.allowed-failures": KILLED_WORKERS}):
+    with config.set(SCHEDULING):
         if workers.scheduler:
             with _client(workers.scheduler) as client:
                 yield client

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 from distributed import Client, Future, Worker
 
-from sedlib.cluster.jobs import Job, Settled, StageFailed
+from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
 from sedlib.cluster.view import View
 from sedlib.cluster.work import run_stage
 from sedlib.cluster.workers import GPU, STAGE
@@ -49,6 +49,7 @@ def submit(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes]) ->
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     with_gpu = any(GPU in worker["resources"] for worker in workers)
     snapshots = {name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()}
+    below = chains([job.task for job in jobs])
     futures: dict[str, Future[Settled]] = {}
     for job in jobs:
         futures[job.task.key] = client.submit(
@@ -57,9 +58,19 @@ def submit(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes]) ->
             snapshots[job.commit],
             *[futures[key] for key in job.task.needs],
             key=job.dask_key,
+            priority=below[job.task.key],
             resources={STAGE: 1, GPU: 1} if with_gpu and job.task.on_device else {STAGE: 1},
         )
     return futures
+
+
+def chains(tasks: Sequence[Task]) -> dict[str, int]:
+    """By key: stages of the longest chain that waits for a task. Long ones first, as they end last."""
+    found = {task.key: 0 for task in tasks}
+    for task in reversed(tasks):
+        for key in task.needs:
+            found[key] = max(found[key], found[task.key] + 1)
+    return found
 
 
 def follow(futures: Mapping[str, Future[Settled]], jobs: Mapping[str, Job], view: View) -> Outcome:
