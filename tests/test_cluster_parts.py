@@ -42,8 +42,9 @@ def where(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
     return Settled("dvc.yaml", str(get_worker().name), {}, restored=False)
 
 
+@pytest.mark.parametrize("with_gpu", [0, 1])
 def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], with_gpu: int
 ) -> None:
     monkeypatch.setattr(engine, "run_stage", where)
     tasks = [task("fails"), task("next", "fails"), task("last", "next")]
@@ -54,8 +55,8 @@ def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
     ):
         cluster.scale(2)
         client.wait_for_workers(2)
-        gpu = next(iter(client.scheduler_info(n_workers=-1)["workers"].values()))
-        client.run(give_gpu, workers=[next(iter(client.scheduler_info(n_workers=-1)["workers"]))])
+        address, gpu = sorted(client.scheduler_info(n_workers=-1)["workers"].items())[with_gpu]
+        client.run(give_gpu, workers=[address])
         client.register_plugin(OneStageAtATime())
         view = View({item.key: item.stage for item in tasks}, "")
         outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
