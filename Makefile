@@ -11,15 +11,15 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sedlib needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cluster,test]'
 	@touch $@
 
 demo: $(READY)  ## add, seed 42: from training to the coupling figure
 	$(BIN)/dvc repro figures@add-42
 	@$(BIN)/sedlib summary add-42
 
-repro: $(READY)  ## every run in params.yaml
-	$(BIN)/dvc repro
+repro: $(READY)  ## every run in params.yaml, a stage per core at a time
+	$(BIN)/sedlib repro
 
 pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints
 	$(BIN)/dvc pull dump

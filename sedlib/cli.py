@@ -3,10 +3,15 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sedlib.errors import UserError
+
+if TYPE_CHECKING:
+    from sedlib.cluster.clusters import Workers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,11 +47,66 @@ def main(arguments: Sequence[str] | None = None) -> None:
     readme = commands.add_parser("readme", help="write the claim table of reports/metrics.json into README.md")
     readme.set_defaults(run=lambda _: update_readme())
 
+    repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
+    repro.set_defaults(run=run_repro)
+    add_cluster_arguments(repro)
+
+    sweep = commands.add_parser("sweep", help="run a grid of experiments in parallel", description=run_sweep.__doc__)
+    sweep.set_defaults(run=run_sweep)
+    add_cluster_arguments(sweep)
+    text = "as of `dvc exp run`, with several values: window=1,5,10; several of them make a grid"
+    sweep.add_argument("-S", "--set-param", action="append", required=True, metavar="NAME=VALUES", help=text)
+
     given = parser.parse_args(arguments)
     try:
         given.run(given)
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the commands that run stages in parallel have in common."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine; default: one per core")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
+    where.add_argument("--cluster", type=Path, metavar="FILE", help="a Dask cluster to start: docs/cluster.md")
+
+
+def run_repro(given: argparse.Namespace) -> None:
+    """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
+    with needs_dask():
+        from sedlib.cluster.repro import repro
+    sys.exit(repro(given.targets, workers_of(given)))
+
+
+def run_sweep(given: argparse.Namespace) -> None:
+    """Run a grid's stages in parallel, equal ones once, and register each point for `dvc exp show`."""
+    with needs_dask():
+        from sedlib.cluster.sweep import sweep
+    sys.exit(sweep(given.set_param, given.targets, workers_of(given)))
+
+
+def workers_of(given: argparse.Namespace) -> "Workers":
+    """Where the command line says that stages run."""
+    from sedlib.cluster.clusters import Workers
+
+    return Workers(given.workers, given.scheduler, given.cluster)
+
+
+@contextmanager
+def needs_dask() -> Iterator[None]:
+    """Say how to install what only the parallel commands need.
+
+    Raises
+    ------
+    UserError
+        It is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error}: pip install 'sedlib[cluster]', or use plain `dvc repro`") from error
 
 
 def check_params(path: Path) -> None:

@@ -24,15 +24,24 @@ class Clone:
 
     folder: Path
 
-    def call(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {
+    def environment(self, **variables: str) -> dict[str, str]:
+        return {
             **os.environ,
-            **variables,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.folder),
             "SEDLIB_THREADS": "1",
+            **variables,
         }
+
+    def call(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = self.environment(**variables)
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def commit(self) -> None:
+        """Everything that git does not ignore."""
+        for command in (["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "results"]):
+            done = self.call("git", *command)
+            assert done.returncode == 0, done.stdout + done.stderr
 
     def repro(self, *arguments: str, **variables: str) -> list[str]:
         """Stages that `dvc repro` executed, in order."""

@@ -11,14 +11,19 @@ from sedlib.grokking.axes import AXES
 from tests.imports import ROOT, direct_imports, import_closure, imported_modules
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
-GENERIC, GROKKING, REPORT = "generic", "grokking", "report"
-ALLOWED = {GENERIC: {GENERIC}, GROKKING: {GENERIC, GROKKING}, REPORT: {GENERIC, REPORT}}
+GENERIC, GROKKING, REPORT, CLUSTER = "generic", "grokking", "report", "cluster"
+ALLOWED = {
+    GENERIC: {GENERIC},
+    GROKKING: {GENERIC, GROKKING},
+    REPORT: {GENERIC, REPORT},
+    CLUSTER: {GENERIC, CLUSTER},
+}
 HEAVY = {"torch", "dvc"}
 
 
 def group(file: Path) -> str:
     folder = file.relative_to(ROOT / "sedlib").parts[0]
-    return folder if folder in (GROKKING, REPORT) else GENERIC
+    return folder if folder in (GROKKING, REPORT, CLUSTER) else GENERIC
 
 
 def library_files() -> list[Path]:

@@ -42,7 +42,7 @@ class Laboratory(Clone):
         """Names of what the cache holds."""
         return stored(self.folder / ".dvc/cache")
 
-    def commit(self, message: str) -> None:
+    def committed_as(self, message: str) -> None:
         self.output(f"git add . && git commit -qm '{message}'")
 
 
@@ -243,7 +243,7 @@ def bases_committed(laboratory: Laboratory, window: int) -> None:
     """Another window's bases, and a commit of them."""
     set_parameters(laboratory, window=window)
     assert laboratory.repro("--pull", "--allow-missing", f"bases@{RUN}") == [f"bases@{RUN}"]
-    laboratory.commit(f"window {window}")
+    laboratory.committed_as(f"window {window}")
 
 
 def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:

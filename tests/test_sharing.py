@@ -62,12 +62,6 @@ def done(clone: Clone, *command: str, **variables: str) -> str:
     return found.stdout + found.stderr
 
 
-def committed(clone: Clone) -> Clone:
-    done(clone, "git", "add", ".")
-    done(clone, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "results")
-    return clone
-
-
 def cloned(clone: Clone, folder: Path) -> Clone:
     """What another gets from git: no artifact, an empty cache."""
     done(clone, "git", "clone", "-q", str(clone.folder), str(folder))
@@ -81,7 +75,7 @@ def pushed(clone: Clone, bucket: Any) -> Clone:
     done(clone, "dvc", "remote", "add", "-d", "shared", f"s3://{bucket.name}/cache")
     done(clone, "dvc", "remote", "modify", "shared", "endpointurl", bucket.endpoint)
     done(clone, "dvc", "remote", "modify", "shared", "verify", "true")
-    committed(clone)
+    clone.commit()
     done(clone, "dvc", "push", **KEYS)
     return clone
 
@@ -110,7 +104,7 @@ def test_another_starts_from_the_gradient_dumps_and_trains_only_for_another_opti
 
 def test_everything_comes_back_from_a_directory(clone: Clone, tmp_path: Path) -> None:
     done(clone, "dvc", "remote", "add", "-d", "shared", str(tmp_path / "shared"))
-    committed(clone)
+    clone.commit()
     done(clone, "dvc", "push")
     other = cloned(clone, tmp_path / "other")
     done(other, "dvc", "pull")
@@ -180,7 +174,7 @@ def test_dumps_travel_over_ssh(clone: Clone, ssh: tuple[int, Path], tmp_path: Pa
     port, key = ssh
     done(clone, "dvc", "remote", "add", "-d", "shared", f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/shared")
     done(clone, "dvc", "remote", "modify", "shared", "keyfile", str(key))
-    committed(clone)
+    clone.commit()
     done(clone, "dvc", "push")
     other = cloned(clone, tmp_path / "other")
     done(other, "dvc", "pull", "dump")

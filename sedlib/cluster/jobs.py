@@ -1,0 +1,67 @@
+"""What travels between the client and the workers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A stage whose outputs are in the cache, with its entry of dvc.lock."""
+
+    file: str  # dvc.yaml or a .dvc file, relative to the repository's root
+    name: str | None
+    entry: dict[str, Any] | None  # None: the .dvc file says it
+    restored: bool = True  # from the run-cache, rather than computed
+
+    @property
+    def where(self) -> tuple[str, str | None]:
+        """The arguments of DVC's ``load_one``."""
+        return self.file, self.name
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stale stage. Equal keys: equal command, parameters and inputs, in this workspace or in another."""
+
+    stage: str  # as DVC addresses it
+    file: str
+    name: str
+    key: str
+    needs: tuple[str, ...] = ()  # keys of the tasks whose outputs it reads
+    inputs: tuple[Settled, ...] = ()  # settled stages whose outputs it reads
+    on_device: bool = False  # computes where SEDLIB_DEVICE says
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task with all that a worker must know to run it."""
+
+    task: Task
+    commit: str  # of the snapshot
+    prefix: str  # DVC's root in the git repository
+    config: dict[str, Any]  # of DVC, for the throw-away clone
+    scratch: str  # a folder beside the cache, for workers that see it
+    remote: bool  # results travel through DVC's remote, because not every worker sees the scratch folder
+    versions: dict[str, str]
+
+    @property
+    def topic(self) -> str:
+        """Under which a worker reports on it."""
+        return f"sedlib-{Path(self.scratch).name}"
+
+    @property
+    def dask_key(self) -> str:
+        """Another client of the same scheduler runs its own."""
+        return f"{self.task.key}-{Path(self.scratch).name}"
+
+
+class StageFailed(Exception):  # noqa: N818
+    """A stage ended with an error; ``tail`` is the end of what it printed."""
+
+    def __init__(self, stage: str, reason: str, tail: str = "") -> None:
+        super().__init__(stage, reason, tail)
+        self.stage, self.reason, self.tail = stage, reason, tail
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.reason}"

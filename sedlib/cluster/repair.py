@@ -1,0 +1,70 @@
+"""What a crash in the middle of a write leaves, and every later `dvc` command stumbles over."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import load_yaml
+from voluptuous import Invalid
+
+from sedlib.cluster.snapshot import git
+from sedlib.errors import UserError
+
+SECONDS_OF_A_WRITE = 5.0  # at most, of an entry of the run-cache
+
+
+def mend(root: Path, cache: Path) -> Iterator[str]:
+    """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache."""
+    clear_unfinished(cache)
+    for name in git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines():
+        if not _is_lock_file(root / name):
+            yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
+    rwlock = root / ".dvc/tmp/rwlock"
+    if rwlock.exists() and not _is_json(rwlock):
+        rwlock.unlink()
+        yield ".dvc/tmp/rwlock was broken, as a crash leaves it: removed"
+
+
+def clear_unfinished(cache: Path) -> None:
+    """Remove what a killed process or a full disk left of entries of the run-cache: DVC takes them for whole."""
+    for path in (cache / "runs").glob("*/*/.*.tmp"):
+        with suppress(FileNotFoundError):  # its writer was alive, and renamed it
+            while time.time() - path.stat().st_mtime < SECONDS_OF_A_WRITE:
+                time.sleep(0.05)
+            path.unlink()
+
+
+def _is_lock_file(path: Path) -> bool:
+    if not path.exists():
+        return True  # DVC does without
+    try:
+        COMPILED_LOCKFILE_SCHEMA(load_yaml(str(path)))
+    except (DvcException, Invalid, ValueError):
+        return False
+    return True
+
+
+def _taken_back(root: Path, name: str) -> str:
+    """Write the committed file, or remove it where there is none; what was done."""
+    try:
+        committed = git("show", f"HEAD:./{name}", cwd=root)
+    except UserError:
+        (root / name).unlink()
+        return "removed; the run-cache has what is missing"
+    (root / name).write_text(committed + "\n")
+    if not _is_lock_file(root / name):
+        (root / name).unlink()
+        return "removed, as the committed one is broken too; the run-cache has what is missing"
+    return "taken from the last commit; the run-cache has what is missing"
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,77 @@
+"""`sedlib repro`: stale stages in parallel, then one ordinary `dvc repro` that restores what they made."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distributed import Client
+
+from sedlib.cluster.clusters import Workers, connected
+from sedlib.cluster.engine import Outcome, execute
+from sedlib.cluster.guard import guarded
+from sedlib.cluster.jobs import Job
+from sedlib.cluster.plan import Plan, plan
+from sedlib.cluster.remote import publish
+from sedlib.cluster.snapshot import Snapshot, take
+from sedlib.cluster.view import View
+from sedlib.cluster.workers import prepare, versions
+from sedlib.cluster.workspace import say, settings, working
+
+SECONDS_FOR_DVC_TO_STOP = 5
+
+
+def repro(targets: Sequence[str], workers: Workers) -> int:
+    """Bring ``targets`` up to date, all stages by default; exit code.
+
+    Raises
+    ------
+    UserError
+        Nothing can be run: see the modules that this one calls.
+    """
+    return working(lambda root, scratch: _repro(root, scratch, targets, workers))
+
+
+def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) -> int:
+    found = plan(targets)
+    if not found.tasks:
+        return dvc("repro", *targets)
+    with connected(workers) as client:
+        outcome, remote = run(client, [(take(root), found)], scratch)
+    pull = ["--pull"] * remote
+    if not outcome.failed:
+        return dvc("repro", *pull, *targets)
+    report(outcome)
+    kept = [*found.settled, *[task.stage for task in found.tasks if task.key in outcome.done]]
+    if kept:
+        dvc("repro", *pull, "--single-item", *kept)
+    return 1
+
+
+def run(client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path) -> tuple[Outcome, bool]:
+    """Run the tasks of several plans, equal ones once; and whether results lie in the remote."""
+    remote = prepare(client, str(scratch))
+    tasks = {task.key: (task, snapshot) for snapshot, found in plans for task in found.tasks}
+    if remote:
+        publish(item for task, _ in tasks.values() for item in task.inputs)
+    configuration = settings()
+    jobs = [
+        Job(task, snapshot.commit, snapshot.prefix, configuration, str(scratch), remote, versions())
+        for task, snapshot in tasks.values()
+    ]
+    bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}
+    with View({key: task.stage for key, (task, _) in tasks.items()}, client.dashboard_link) as view:
+        return execute(client, jobs, bundles, view), remote
+
+
+def report(outcome: Outcome) -> None:
+    """Name every failed stage, with the end of what it printed."""
+    for failure in outcome.failed.values():
+        say(f"\nfailed: {failure}\n{failure.tail}".rstrip())
+    say(f"\n{len(outcome.failed)} failed, {len(outcome.skipped)} need one of them, {len(outcome.done)} done")
+
+
+def dvc(*arguments: str, **options: Any) -> int:
+    """Exit code of a DVC command that ends with this process; ``options`` are those of `subprocess.Popen`."""
+    with guarded([sys.executable, "-m", "dvc", *arguments], SECONDS_FOR_DVC_TO_STOP, **options) as process:
+        return process.wait()

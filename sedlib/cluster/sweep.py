@@ -1,0 +1,94 @@
+"""`sedlib sweep`: a grid's stages in parallel, then each point as a DVC experiment that restores them."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.utils.cli_parse import to_path_overrides
+from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
+
+from sedlib.cluster.child import configure
+from sedlib.cluster.clusters import Workers, connected
+from sedlib.cluster.engine import Outcome
+from sedlib.cluster.plan import Plan, plan
+from sedlib.cluster.remote import fetch
+from sedlib.cluster.repro import dvc, report, run
+from sedlib.cluster.snapshot import Snapshot, clone, git, take, unpack
+from sedlib.cluster.workspace import say, settings, working
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of values, as ``-S`` takes them, with the workspace that has them and its stale stages."""
+
+    overrides: list[str]
+    snapshot: Snapshot
+    plan: Plan
+
+
+def sweep(overrides: Sequence[str], targets: Sequence[str], workers: Workers) -> int:
+    """Register every point of the grid ``overrides`` as an experiment on the current commit; exit code.
+
+    Raises
+    ------
+    UserError
+        Nothing can be run: see the modules that this one calls.
+    """
+    return working(lambda root, scratch: _sweep(root, scratch, overrides, targets, workers))
+
+
+def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequence[str], workers: Workers) -> int:
+    os.environ["DVC_SITE_CACHE_DIR"] = str(scratch / "site")  # of the clones, which are thrown away
+    base = take(root)
+    origin = unpack(base.bundle, base.commit, scratch)
+    points = list(_points(origin, base.prefix, scratch, overrides, targets))
+    outcome, remote = Outcome(), False
+    if any(point.plan.tasks for point in points):
+        with connected(workers) as client:
+            outcome, remote = run(client, [(point.snapshot, point.plan) for point in points], scratch)
+    if remote:
+        fetch(outcome.done.values())
+    if outcome.failed:
+        report(outcome)
+    whole = [point for point in points if all(task.key in outcome.done for task in point.plan.tasks)]
+    failed = [point for point in whole if not _register(root, origin, base.prefix, scratch, point.overrides, targets)]
+    return 1 if failed or len(whole) < len(points) else 0
+
+
+def _points(
+    origin: Path, prefix: str, scratch: Path, overrides: Sequence[str], targets: Sequence[str]
+) -> Iterator[Point]:
+    """Every combination, with its plan made in a clone that has it."""
+    configuration = settings()
+    for number, by_file in enumerate(get_hydra_sweeps(to_path_overrides(overrides))):
+        clone(origin, scratch / f"point-{number}")
+        with contextlib.chdir(scratch / f"point-{number}" / prefix):
+            configure(configuration)
+            for file, values in by_file.items():
+                apply_overrides(file, values)
+            named = [f"{file}:{value}" for file, values in by_file.items() for value in values]
+            yield Point(named, take(Path.cwd()), plan(targets))
+
+
+def _register(
+    root: Path, origin: Path, prefix: str, scratch: Path, overrides: Sequence[str], targets: Sequence[str]
+) -> bool:
+    """Make the experiment in a clone of the workspace, which is not touched, and fetch it from there."""
+    folder = scratch / f"experiment-{len(list(scratch.glob('experiment-*')))}"
+    git("clone", "--quiet", "--shared", git("rev-parse", "--show-toplevel", cwd=root), str(folder), cwd=root)
+    git("fetch", "--quiet", str(origin), "snapshot", cwd=folder)
+    git("restore", "--source=FETCH_HEAD", "--staged", "--worktree", ".", cwd=folder)  # with uncommitted changes
+    configuration = settings()
+    with contextlib.chdir(folder / prefix):
+        configure(configuration)
+    chosen = [argument for override in overrides for argument in ("--set-param", override)]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    code = dvc("exp", "run", *chosen, *targets, cwd=folder / prefix, env=environment)
+    if code == 0:
+        for name in git("for-each-ref", "--format=%(refname)", "refs/exps/", cwd=folder).splitlines():
+            if name.count("/") == 4:  # refs/exps/<commit, in two parts>/<name>; the others are DVC's bookkeeping
+                git("fetch", "--quiet", str(folder), f"{name}:{name}", cwd=root)
+                say(f"experiment {name.split('/')[-1]}: {' '.join(overrides)}")
+    return code == 0

@@ -1,0 +1,190 @@
+"""Stages in parallel: the results of plain `dvc repro`, each stage once, whatever fails; real worker processes."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clone import Clone, copied
+from tests.toy import STAGES, Toy, toy, until
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy(tmp_path_factory.mktemp("toy")).folder.parent
+
+
+@pytest.fixture
+def fresh(template: Path, tmp_path: Path) -> Iterator[Toy]:
+    """A toy repository in which nothing was run; no process of its commands is left when the test ends."""
+    shutil.copytree(template, tmp_path / "toy", symlinks=True)
+    found = Toy(tmp_path / "toy/toy")
+    yield found
+    until(lambda: not found.processes(), f"no process is left of {found.processes()}")
+
+
+def up_to_date(clone: Clone) -> bool:
+    return "up to date" in clone.call("dvc", "status").stdout
+
+
+def test_the_papers_pipeline_gets_the_bytes_of_serial_repro(finished: Clone, tmp_path: Path) -> None:
+    clone = copied(tmp_path / "sedlib")
+    done = clone.call("sedlib", "repro", "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (clone.folder / "dvc.lock").read_text() == (finished.folder / "dvc.lock").read_text()
+    assert up_to_date(clone)
+    assert "train@add-1 | train add-1: done, 9 in" in done.stderr  # the stage's own steps and accuracies
+    assert "accuracy" in done.stderr
+
+
+def test_each_stage_runs_once_with_one_thread_and_a_second_call_runs_none(fresh: Toy) -> None:
+    text = fresh.run("repro", "--workers", "2")
+    assert "dashboard: http://" in text
+    assert {line.split()[1] for line in (fresh.steering / "ran").read_text().splitlines()} == {"1"}
+    assert fresh.ran() == STAGES
+    assert fresh.content() == "both 0\nleft 1\nsource\nright 1\nsource\nalone 0\nsource\n"
+    assert up_to_date(fresh)
+    assert not list((fresh.folder / ".dvc/tmp/sedlib").glob("run-*"))
+
+    assert "dashboard" not in fresh.run("repro")  # no worker is started for it
+    assert fresh.ran() == []
+
+
+def test_uncommitted_changes_take_part_and_going_back_restores(fresh: Toy) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    assert fresh.ran() == STAGES
+    (fresh.folder / "params.yaml").write_text("value: 2\n")
+    text = fresh.run("repro", "both", "--workers", "2")
+    assert all(f"done     {stage}" in text for stage in ("half@left", "half@right", "both"))  # not by the last repro
+    assert fresh.ran() == ["both", "left", "right"]
+    assert (fresh.folder / "out/both.txt").read_text() == "both 0\nleft 2\nsource\nright 2\nsource\n"
+    (fresh.folder / "params.yaml").write_text("value: 1\n")
+    assert "dashboard" not in fresh.run("repro")
+    assert fresh.ran() == []
+    assert "left 1" in fresh.content()
+
+
+def test_a_result_that_lost_its_outputs_is_computed_again(fresh: Toy) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    fresh.ran()
+    digest = hashlib.md5((fresh.folder / "out/left.txt").read_bytes()).hexdigest()
+    (fresh.folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink()
+    (fresh.folder / "out/left.txt").unlink()
+    assert "done     half@left" in fresh.run("repro", "--workers", "2")  # not by the last repro
+    assert fresh.ran() == ["left"]
+
+
+def test_a_failing_stage_fails_only_what_is_downstream_and_the_next_call_runs_just_that(fresh: Toy) -> None:
+    fresh.let("right", "fails")
+    text = fresh.run("repro", "--workers", "2", code=1)
+    assert "failed: half@right: exit code" in text
+    assert "boom in right" in text.split("failed: half@right")[-1]
+    assert "1 failed, 1 need one of them, 2 done" in text
+    assert fresh.ran() == ["alone", "left", "right"]
+    assert (fresh.folder / "out/left.txt").exists()
+    fresh.let("right", "fails", False)
+    fresh.run("repro", "--workers", "2")
+    assert fresh.ran() == ["both", "right"]
+    assert up_to_date(fresh)
+
+
+def test_an_untracked_input_is_refused_by_name_before_anything_runs(fresh: Toy) -> None:
+    pipeline = fresh.folder / "dvc.yaml"
+    pipeline.write_text(
+        pipeline.read_text().replace("deps: [stage.sh, source.txt]", "deps: [stage.sh, source.txt, new.txt]")
+    )
+    (fresh.folder / "new.txt").write_text("new")
+    text = fresh.run("repro", "--workers", "2", code=1)
+    assert "new.txt (read by " in text
+    assert "git add" in text
+    assert fresh.ran() == []
+    (fresh.folder / "new.txt").unlink()
+    assert "depends on new.txt, which does not exist" in fresh.run("repro", code=1)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_a_crash_left_is_mended_and_said(fresh: Toy, committed: bool) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    before = (fresh.folder / "dvc.lock").read_text()
+    if committed:
+        fresh.commit()
+    fresh.ran()
+    (fresh.folder / "dvc.lock").write_text("")
+    (fresh.folder / ".dvc/tmp/rwlock").write_text("")
+    assert fresh.call("dvc", "repro").returncode != 0
+    text = fresh.run("repro")
+    assert (
+        f"dvc.lock was broken, as a crash leaves it: {'taken from the last commit' if committed else 'removed'}" in text
+    )
+    assert ".dvc/tmp/rwlock was broken" in text
+    assert fresh.ran() == []
+    assert (fresh.folder / "dvc.lock").read_text() == before
+
+
+def test_two_commands_at_once_are_refused(fresh: Toy) -> None:
+    fresh.let("left", "waits")
+    first = fresh.start("repro", "--workers", "2")
+    fresh.wait_for("left")
+    assert "another sedlib repro or sweep runs in" in fresh.run("repro", code=1)
+    fresh.let("left", "waits", False)
+    first.communicate()
+    assert first.returncode == 0
+
+
+def test_a_grid_runs_shared_stages_once_and_registers_every_point(fresh: Toy) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    fresh.commit()
+    fresh.ran()
+    (fresh.folder / "source.txt").write_text("uncommitted\n")
+    text = fresh.run("sweep", "--workers", "2", "-S", "value=1,2")
+    assert fresh.ran() == ["alone", "both", "both", "left", "left", "right", "right"]
+    assert fresh.call("git", "status", "--porcelain").stdout == " M source.txt\n"
+    listed = json.loads(fresh.call("dvc", "exp", "show", "--json").stdout)
+    experiments = next(row["experiments"] for row in listed if row["rev"] != "workspace")
+    revisions = {row["name"]: row["revs"][0] for row in experiments}
+    values = {name: found["data"]["params"]["params.yaml"]["data"]["value"] for name, found in revisions.items()}
+    assert sorted(values.values()) == [1, 2]
+    for name, value in values.items():
+        assert f"experiment {name}: params.yaml:value={value}" in text
+        shown = fresh.call("git", "show", f"{revisions[name]['rev']}:report.txt").stdout
+        assert f"left {value}\nuncommitted\n" in shown
+
+
+def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:
+    script = fresh.folder / "stage.sh"
+    script.write_text('python -c "import time; kept = bytearray(400 << 20); time.sleep(60)"\n')
+    (fresh.folder / "cluster.yaml").write_text(
+        "cluster: distributed:LocalCluster\nworkers: 1\n"
+        "options: {n_workers: 0, threads_per_worker: 2, memory_limit: 300MiB, dashboard_address: ':0'}\n"
+    )
+    text = fresh.run("repro", "alone", "--cluster", "cluster.yaml", code=1)
+    assert "of memory, of which its worker may have 0.29" in text
+
+
+def test_a_file_that_describes_no_cluster_is_refused(fresh: Toy) -> None:
+    (fresh.folder / "cluster.yaml").write_text("cluster: nowhere:Cluster\nworkers: 1\n")
+    text = fresh.run("repro", "--cluster", "cluster.yaml", code=1)
+    assert "cluster.yaml must describe a Dask cluster" in text
+    assert "nowhere" in text
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
+def test_a_full_disk_is_named_and_with_room_the_next_call_goes_on(fresh: Toy, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if fresh.call("mount", "-t", "tmpfs", "-o", "size=400k", "none", str(small)).returncode:
+        pytest.skip("cannot mount here")
+    try:
+        fresh.call("dvc", "config", "cache.dir", str(small))
+        (fresh.folder / "source.txt").write_text("x" * 150_000)
+        text = fresh.run("repro", "--workers", "2", code=1)
+        assert "No space left on device" in text
+        assert fresh.call("mount", "-o", "remount,size=20m", str(small)).returncode == 0
+        fresh.run("repro", "--workers", "2")
+        assert up_to_date(fresh)
+    finally:
+        fresh.call("umount", str(small))

@@ -1,0 +1,137 @@
+"""The parts of parallel running that need no repository: the view, the order of stages, GPUs, versions, the guard."""
+
+import io
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client, LocalCluster, get_worker
+from rich.console import Console
+
+from sedlib.cluster import engine
+from sedlib.cluster.engine import chains, execute
+from sedlib.cluster.guard import guarded
+from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
+from sedlib.cluster.repair import clear_unfinished
+from sedlib.cluster.view import View
+from sedlib.cluster.workers import OneStageAtATime, prepare, refuse_versions
+from sedlib.errors import UserError
+from tests.toy import until
+
+
+def task(name: str, *needs: str, on_device: bool = False) -> Task:
+    return Task(name, "dvc.yaml", name, name, needs, on_device=on_device)
+
+
+def job(wanted: Task) -> Job:
+    return Job(wanted, "none", ".", {}, "run", False, {})
+
+
+def test_longest_chains_come_first() -> None:
+    tasks = [task("a"), task("b", "a"), task("c", "b", "a"), task("d"), task("e", "d")]
+    assert chains(tasks) == {"a": 2, "b": 1, "c": 0, "d": 1, "e": 0}
+
+
+def where(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
+    if job.task.stage == "fails":
+        raise ValueError("no such thing")
+    return Settled("dvc.yaml", str(get_worker().name), {}, restored=False)
+
+
+@pytest.mark.parametrize("with_gpu", [0, 1])
+def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], with_gpu: int
+) -> None:
+    monkeypatch.setattr(engine, "run_stage", where)
+    tasks = [task("fails"), task("next", "fails"), task("last", "next")]
+    tasks += [task(f"device-{number}", on_device=True) for number in range(6)] + [task("after", "device-1")]
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        cluster.scale(2)
+        client.wait_for_workers(2)
+        address, gpu = sorted(client.scheduler_info(n_workers=-1)["workers"].items())[with_gpu]
+        client.run(give_gpu, workers=[address])
+        client.register_plugin(OneStageAtATime())
+        view = View({item.key: item.stage for item in tasks}, "")
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+    assert {outcome.done[f"device-{number}"].name for number in range(6)} == {str(gpu["name"])}
+    assert outcome.failed["fails"].reason == "ValueError: no such thing"
+    assert sorted(outcome.skipped) == ["last", "next"]
+    assert "after" in outcome.done
+    assert "failed   fails: ValueError: no such thing" in capsys.readouterr().err
+
+
+async def give_gpu(dask_worker: Any) -> None:
+    await dask_worker.set_resources(GPU=1)
+
+
+def test_a_job_without_a_shared_folder_needs_a_remote(tmp_path: Path) -> None:
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
+        assert prepare(client, str(tmp_path)) is False
+        assert prepare(client, str(tmp_path / "elsewhere")) is True
+
+
+def test_versions_that_differ_are_named() -> None:
+    refuse_versions({"Python": "3.11.7"}, {"tcp://a": {"Python": "3.11.7"}})
+    with pytest.raises(UserError, match=r"tcp://a has Python 3\.12\.0, here it is 3\.11\.7"):
+        refuse_versions({"Python": "3.11.7"}, {"tcp://a": {"Python": "3.12.0"}})
+
+
+def test_the_table_shows_steps_failures_and_sums() -> None:
+    view = View({"a": "train@a", "b": "train@b", "c": "dump@a"}, "http://dashboard")
+    view.heard("a", "")
+    view.heard("a", "train a: 50/320 step 1225 accuracy 71%")
+    view.heard("b", "")
+    view.ended("b", "failed", "exit code 3")
+    view.heard("b", "too late")
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(view.table())
+    text = console.export_text()
+    assert "running  train@a  00:00  train a: 50/320 step 1225 accuracy 71%" in text
+    assert "failed   train@b  00:00  exit code 3" in text
+    assert "1 waiting  1 running  1 failed; 1 of 3, about" in text
+    assert "http://dashboard" in text
+    assert "dump@a" not in text
+
+
+def test_a_guarded_command_ends_with_what_it_started_when_its_parent_is_killed(tmp_path: Path) -> None:
+    file = str(tmp_path / "pid")
+    sleeper = "p = subprocess.Popen(['sleep', '600'])"
+    inner = f"import subprocess; {sleeper}; open({file!r}, 'w').write(str(p.pid)); p.wait()"
+    outer = (
+        "import sys, time; from sedlib.cluster.guard import guarded\n"
+        f"with guarded([sys.executable, '-c', {inner!r}]): time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", outer])
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "", "the inner process runs")
+    pid = int((tmp_path / "pid").read_text())
+    parent.kill()
+    parent.wait()
+    until(lambda: not Path(f"/proc/{pid}").exists() or ") Z" in Path(f"/proc/{pid}/stat").read_text(), "it ends")
+
+
+def test_a_guarded_command_has_its_exit_code() -> None:
+    with guarded([sys.executable, "-c", "raise SystemExit(7)"]) as process:
+        assert process.wait() == 7
+
+
+def test_an_unfinished_entry_of_the_run_cache_is_removed_and_whole_ones_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "runs/ab/abcd"
+    folder.mkdir(parents=True)
+    (folder / "entry").write_text("whole")
+    unfinished = folder / ".xyz.tmp"
+    unfinished.write_text("")
+    os.utime(unfinished, (0, 0))
+    clear_unfinished(tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["entry"]
+
+
+def test_a_failure_travels_between_processes() -> None:
+    failure = pickle.loads(pickle.dumps(StageFailed("train", "exit code 1", "the end")))
+    assert (failure.stage, failure.reason, failure.tail) == ("train", "exit code 1", "the end")
