@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.errors import UserError
 from sedlib.report.results import grok_step
 
 KINDS = ("logit", "full")
@@ -41,11 +42,21 @@ def centroid_definitions(centroids: pd.DataFrame, single_step: pd.DataFrame) -> 
     r"""A row per phase and operation: rank-90 of the logit and the full centroid, their agreement, and R̄ under each.
 
     R̄ is that of the window's basis and, as no window is whole at init, of the per-example basis.
+
+    Raises
+    ------
+    UserError
+        The two tables are of different checkpoints: one is older than the run.
     """
     ratios = single_step.groupby(["op", "step", "estimator", "centroid"])["ratio"].mean().to_dict()
     rows = []
     for phase, step, op in single_step[["phase", "step", "op"]].drop_duplicates().itertuples(index=False):
         at = centroids[(centroids["step"] == step) & (centroids["op"] == op)]
+        if at.empty:
+            raise UserError(
+                f"single_step.csv has {op} at step {step}, which centroids.csv lacks, so that one of them is older than the "
+                "run: write it anew with `dvc repro single_step`"
+            )
         by_kind: dict[str, Any] = {row["centroid"]: row for row in at.to_dict("records")}
         row: dict[str, Any] = {"phase": phase, "step": step, "op": op}
         row |= {f"rank90_{kind}": by_kind[kind]["rank90"] for kind in KINDS}
