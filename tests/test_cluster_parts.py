@@ -12,7 +12,7 @@ import pytest
 from distributed import Client, LocalCluster, get_worker
 from rich.console import Console
 
-from sedlib.cluster import engine
+from sedlib.cluster import engine, work
 from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
@@ -135,3 +135,15 @@ def test_an_unfinished_entry_of_the_run_cache_is_removed_and_whole_ones_stay(tmp
 def test_a_failure_travels_between_processes() -> None:
     failure = pickle.loads(pickle.dumps(StageFailed("train", "exit code 1", "the end")))
     assert (failure.stage, failure.reason, failure.tail) == ("train", "exit code 1", "the end")
+
+
+def test_a_stage_gets_its_workers_threads_and_none_of_dasks_own_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("SEDLIB_DEVICE", "cpu")
+    environment = work._environment(tmp_path, 3)
+    assert "MALLOC_TRIM_THRESHOLD_" not in environment
+    assert environment["OMP_NUM_THREADS"] == environment["SEDLIB_THREADS"] == "3"
+    assert environment["SEDLIB_DEVICE"] == "cpu"
