@@ -128,7 +128,7 @@ def test_both_centroids_at_each_phase(results: RunResults) -> None:
     assert table[["per-example_logit", "per-example_full"]].to_numpy().tolist() == [[2, 7], [42, 47]]
     assert pd.isna(table["window_logit"][0])
     assert table["window_full"][1] == 47
-    with pytest.raises(UserError, match="single_step.csv has add at step 5, which centroids.csv lacks"):
+    with pytest.raises(UserError, match=r"single_step\.csv has add at step 5, which centroids\.csv lacks"):
         centroid_definitions(results.centroids, single.replace({"step": {40: 5}}))
 
 
