@@ -12,6 +12,7 @@ import psutil
 from tests.clone import Clone
 from tests.toy import until
 
+SECONDS_TO_STOP = 20.0
 
 @dataclass
 class Cluster:
@@ -58,7 +59,16 @@ def cluster(
         for process in [*nannies, scheduler]:
             process.terminate()
         for process in [*nannies, scheduler]:
-            process.wait()
+            _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for it. A nanny whose scheduler was killed while its worker started waits for that forever."""
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its worker ends with it
+        process.wait()
 
 
 def worker_above(pid: int) -> int:

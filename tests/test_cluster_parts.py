@@ -5,6 +5,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +123,33 @@ def test_a_guarded_command_has_its_exit_code() -> None:
         assert process.wait() == 7
 
 
-def test_an_unfinished_entry_of_the_run_cache_is_removed_and_whole_ones_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "runs/ab/abcd"
+def unfinished(folder: Path, *names: str, age: float = 1e6) -> Path:
+    """A folder of the run-cache, written ``age`` seconds ago."""
     folder.mkdir(parents=True)
-    (folder / "entry").write_text("whole")
-    unfinished = folder / ".xyz.tmp"
-    unfinished.write_text("")
-    os.utime(unfinished, (0, 0))
+    for name in names:
+        (folder / name).write_text("")
+    for path in [*folder.iterdir(), folder]:
+        os.utime(path, (time.time() - age,) * 2)
+    return folder
+
+
+def test_unfinished_entries_of_the_run_cache_are_removed_and_whole_ones_stay(tmp_path: Path) -> None:
+    beside = unfinished(tmp_path / "runs/ab/abcd", "entry", ".xyz.tmp")
+    alone = unfinished(tmp_path / "runs/ab/abef", ".xyz.tmp")
+    empty = unfinished(tmp_path / "runs/cd/cdef")
     clear_unfinished(tmp_path)
-    assert [path.name for path in folder.iterdir()] == ["entry"]
+    assert [path.name for path in beside.iterdir()] == ["entry"]
+    assert not alone.exists()
+    assert not empty.exists()
+
+
+def test_an_entry_whose_writer_is_alive_is_waited_for(tmp_path: Path) -> None:
+    written = unfinished(tmp_path / "runs/ab/abcd", age=0) / "entry"
+    writer = threading.Timer(0.3, written.write_text, ["whole"])
+    writer.start()
+    clear_unfinished(tmp_path)
+    assert written.read_text() == "whole"
+    writer.join()
 
 
 def test_a_failure_travels_between_processes() -> None:

@@ -30,12 +30,31 @@ def mend(root: Path, cache: Path) -> Iterator[str]:
 
 
 def clear_unfinished(cache: Path) -> None:
-    """Remove what a killed process or a full disk left of entries of the run-cache: DVC takes them for whole."""
-    for path in (cache / "runs").glob("*/*/.*.tmp"):
-        with suppress(FileNotFoundError):  # its writer was alive, and renamed it
-            while time.time() - path.stat().st_mtime < SECONDS_OF_A_WRITE:
+    """Remove what a killed process or a full disk left of entries of the run-cache.
+
+    DVC makes a folder, writes a temporary file in it and renames that. It takes what is left of either step for an
+    entry: every later command fails at an empty folder, and reads half of a file.
+    """
+    for folder in (cache / "runs").glob("*/*"):
+        with suppress(FileNotFoundError):  # its writer was alive and renamed the file, or another call cleared it
+            while unfinished := _unfinished(folder):
+                if time.time() - max(path.stat().st_mtime for path in unfinished) >= SECONDS_OF_A_WRITE:
+                    _remove(folder)
+                    break
                 time.sleep(0.05)
-            path.unlink()
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """What stands in ``folder`` in place of an entry: temporary files, or nothing but the folder itself."""
+    inside = list(folder.iterdir())
+    return [path for path in inside if path.suffix == ".tmp"] if inside else [folder]
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.glob("*.tmp"):
+        path.unlink()
+    with suppress(OSError):  # it has entries, or got one now
+        folder.rmdir()
 
 
 def _is_lock_file(path: Path) -> bool:
