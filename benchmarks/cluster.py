@@ -40,7 +40,7 @@ def busy(chains: int) -> float:
     with (
         config.set(SCHEDULING),
         patch.object(engine, "run_stage", sleep),
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())

@@ -14,6 +14,7 @@ from tests.toy import until
 
 SECONDS_TO_STOP = 20.0
 
+
 @dataclass
 class Cluster:
     """Both kinds of processes; a worker's has a nanny above it, which starts it again."""

@@ -52,7 +52,7 @@ def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
     tasks = [task("fails"), task("next", "fails"), task("last", "next")]
     tasks += [task(f"device-{number}", on_device=True) for number in range(6)] + [task("after", "device-1")]
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         cluster.scale(2)
@@ -69,12 +69,31 @@ def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
     assert "failed   fails: ValueError: no such thing" in capsys.readouterr().err
 
 
+def test_a_stage_that_others_wait_for_overtakes_those_that_could_start_earlier(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+
+    def noted(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
+        with ran.open("a") as file:
+            file.write(f"{job.task.stage} ")
+        return where(job, bundle)
+
+    monkeypatch.setattr(engine, "run_stage", noted)
+    tasks = [task("a1"), task("b1"), task("c1"), task("a2", "a1"), task("b2", "b1"), task("a3", "a2")]
+    view = View({item.key: item.stage for item in tasks}, "")
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
+        client.register_plugin(OneStageAtATime())
+        execute(client, [job(item) for item in tasks], {"none": b""}, view)
+    assert ran.read_text().split() == ["a1", "b1", "a2", "c1", "b2", "a3"]
+
+
 async def give_gpu(dask_worker: Any) -> None:
     await dask_worker.set_resources(GPU=1)
 
 
 def test_a_job_without_a_shared_folder_needs_a_remote(tmp_path: Path) -> None:
-    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
         assert prepare(client, str(tmp_path)) is False
         assert prepare(client, str(tmp_path / "elsewhere")) is True
 

@@ -1,4 +1,8 @@
-"""Stages as Dask tasks, with DVC's edges as their dependencies."""
+"""Stages as Dask tasks: each when those it needs are done and a worker is free, those with the longest way to go first.
+
+Dask itself would hand a stage to a worker as soon as it can start, where the results that it reads are, and let short
+chains overtake long ones. What stages read are names of files in a cache: any worker will do.
+"""
 
 import queue
 from collections.abc import Mapping, Sequence
@@ -15,6 +19,7 @@ from sedlib.cluster.work import run_stage
 from sedlib.cluster.workers import GPU, STAGE
 from sedlib.errors import UserError
 
+SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined
 SECONDS_TO_STOP = 10.0
 GONE = "the Dask scheduler went away; finished stages are in the cache: run the command again"
 
@@ -37,31 +42,12 @@ def execute(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], v
         The scheduler went away.
     """
     client.subscribe_topic(jobs[0].topic, lambda event: view.heard(event[1]["key"], event[1]["text"]))
-    futures = submit(client, jobs, bundles)
+    running = _Running(client, jobs, bundles, view)
     try:
-        return follow(futures, {job.dask_key: job for job in jobs}, view)
+        running.to_the_end()
     finally:
-        stop(client, futures)
-
-
-def submit(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes]) -> dict[str, Future[Settled]]:
-    """Futures by key. Snapshots are tasks too, so that they outlive the worker that holds them."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    with_gpu = any(GPU in worker["resources"] for worker in workers)
-    snapshots = {name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()}
-    below = chains([job.task for job in jobs])
-    futures: dict[str, Future[Settled]] = {}
-    for job in jobs:
-        futures[job.task.key] = client.submit(
-            run_stage,
-            job,
-            snapshots[job.commit],
-            *[futures[key] for key in job.task.needs],
-            key=job.dask_key,
-            priority=below[job.task.key],
-            resources={STAGE: 1, GPU: 1} if with_gpu and job.task.on_device else {STAGE: 1},
-        )
-    return futures
+        stop(client, running.futures)
+    return running.outcome
 
 
 def chains(tasks: Sequence[Task]) -> dict[str, int]:
@@ -73,27 +59,77 @@ def chains(tasks: Sequence[Task]) -> dict[str, int]:
     return found
 
 
-def follow(futures: Mapping[str, Future[Settled]], jobs: Mapping[str, Job], view: View) -> Outcome:
-    """Wait for every future and show what it came to."""
-    outcome = Outcome()
-    ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
-    for future in futures.values():
-        future.add_done_callback(ended.put)
-    for _ in futures:
-        future = ended.get()
-        task = jobs[str(future.key)].task
+class _Running:
+    """Which jobs wait, which are with a worker, and how the others ended."""
+
+    def __init__(self, client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], view: View) -> None:
+        self.client, self.view, self.outcome = client, view, Outcome()
+        # Tasks too, so that they outlive the worker that holds them.
+        self.snapshots = {
+            name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
+        }
+        below = chains([job.task for job in jobs])
+        self.waiting = sorted(jobs, key=lambda job: -below[job.task.key])
+        self.sent: dict[str, Task] = {}  # not ended yet, by Dask's key, as the next
+        self.futures: dict[str, Future[Settled]] = {}
+        self.ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
+
+    def to_the_end(self) -> None:
+        """Send and settle until nothing waits or runs."""
+        while self.waiting or self.sent:
+            self.send()
+            with suppress(queue.Empty):
+                self.settle(self.ended.get(timeout=SECONDS_BETWEEN_LOOKS))
+
+    def send(self) -> None:
+        """Give jobs that can start to free workers."""
+        gpus = self._have_gpu()
+        free = len(gpus) - len(self.sent)
+        free_gpus = sum(gpus) - sum(task.on_device for task in self.sent.values())
+        for job in list(self.waiting):
+            wants_gpu = any(gpus) and job.task.on_device
+            if free > 0 and free_gpus >= wants_gpu and self.outcome.done.keys() >= set(job.task.needs):
+                self.waiting.remove(job)
+                self._submit(job, {STAGE: 1, GPU: 1} if wants_gpu else {STAGE: 1})
+                free, free_gpus = free - 1, free_gpus - wants_gpu
+
+    def settle(self, future: Future[Settled]) -> None:
+        """Take in how a task ended."""
+        task = self.sent.pop(str(future.key))
+        del self.futures[str(future.key)]
         if future.status == "finished":
-            outcome.done[task.key] = found = _result(future)
-            view.ended(task.key, "restored" if found.restored else "done")
-        elif future.status != "error":
-            raise UserError(GONE)
-        elif any(futures[key].status == "error" for key in task.needs):
-            outcome.skipped.append(task.key)
-            view.ended(task.key, "skipped")
+            self.outcome.done[task.key] = found = _result(future)
+            self.view.ended(task.key, "restored" if found.restored else "done")
+        elif future.status == "error":
+            self.outcome.failed[task.key] = failure = _failure(task.stage, future.exception())
+            self.view.ended(task.key, "failed", failure.reason)
+            self._skip_below(task)
         else:
-            outcome.failed[task.key] = failure = _failure(task.stage, future.exception())
-            view.ended(task.key, "failed", failure.reason)
-    return outcome
+            raise UserError(GONE)
+
+    def _have_gpu(self) -> list[bool]:
+        """One for each worker that takes stages."""
+        if self.client.status == "closed":
+            raise UserError(GONE)
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return [GPU in worker["resources"] for worker in workers if STAGE in worker["resources"]]
+
+    def _submit(self, job: Job, resources: Mapping[str, int]) -> None:
+        needed = [self.outcome.done[key] for key in job.task.needs]
+        self.sent[job.dask_key] = job.task
+        self.futures[job.dask_key] = future = self.client.submit(
+            run_stage, job, self.snapshots[job.commit], *needed, key=job.dask_key, resources=resources
+        )
+        future.add_done_callback(self.ended.put)
+
+    def _skip_below(self, failed: Task) -> None:
+        lost = {failed.key}
+        for job in list(self.waiting):  # in which a task stands behind those it needs
+            if lost & set(job.task.needs):
+                self.waiting.remove(job)
+                lost.add(job.task.key)
+                self.outcome.skipped.append(job.task.key)
+                self.view.ended(job.task.key, "skipped")
 
 
 def _result(future: Future[Settled]) -> Settled:
@@ -109,7 +145,7 @@ def _failure(stage: str, error: BaseException | None) -> StageFailed:
 
 def stop(client: Client, futures: Mapping[str, Future[Settled]]) -> None:
     """Cancel what is not finished, and wait until no worker runs any of it."""
-    if client.status != "running" or all(future.done() for future in futures.values()):
+    if client.status != "running" or not futures:
         return
     deadline = monotonic() + SECONDS_TO_STOP
     keys = [future.key for future in futures.values()]

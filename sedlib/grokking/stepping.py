@@ -46,6 +46,8 @@ class TrainingStep:
         self._layout = ParamLayout.select(model, "*")
         self._vector = _as_one_vector(model, self._layout)
         device = self._vector.device
+        # What PyTorch's own setting of this name does for products on the CPU needs AMX.
+        self._in_bfloat16 = settings.matmul_precision == "medium" and device.type == "cpu"
         self._optimizer = torch.optim.AdamW(
             [self._vector],
             settings.lr,
@@ -75,7 +77,9 @@ class TrainingStep:
     def _clipped_gradient(self) -> None:
         cast("Tensor", self._vector.grad).zero_()
         pairs, answers = self._data.train_pairs[self._batch], self._data.train_answers[:, self._batch]
-        task_losses(self._model, pairs, answers).sum().backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
+            losses = task_losses(self._model, pairs, answers)
+        losses.sum().backward()
         nn.utils.clip_grad_norm_([self._vector], self._settings.clip_norm)
 
 

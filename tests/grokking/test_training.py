@@ -166,13 +166,16 @@ def test_products_of_steps_have_the_asked_precision_and_others_full(
     tiny, seen = experiment(optimizer={"matmul_precision": precision}), set()
 
     def losses(model: GrokkingTransformer, *batch: torch.Tensor) -> torch.Tensor:
-        seen.add(torch.get_float32_matmul_precision())
-        return task_losses(model, *batch)
+        seen.add((torch.get_float32_matmul_precision(), model.heads[0](model.position).dtype))
+        found = task_losses(model, *batch)
+        assert found.dtype == torch.float32
+        return found
 
     monkeypatch.setattr(stepping, "task_losses", losses)
     for _ in train(tiny, Data.of(tiny, CPU), CPU):
         assert torch.get_float32_matmul_precision() == "highest"
-    assert seen == {precision}
+        assert not torch.is_autocast_enabled("cpu")
+    assert seen == {(precision, torch.bfloat16 if precision == "medium" else torch.float32)}
 
 
 def test_divergence_is_reported_with_step_and_remedy() -> None:
