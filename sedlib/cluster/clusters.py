@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from sedlib.errors import UserError
 
-# Of schedulers that start here. Stages take minutes: a worker that joins late should not wait for a share.
+# Of schedulers that start here. Stages take minutes: what waits at a busy worker should move to an idle one at once.
 SCHEDULING = {
     "distributed.scheduler.allowed-failures": 3,  # workers killed under a stage, before it counts as failed
     "distributed.scheduler.work-stealing-interval": "100ms",
