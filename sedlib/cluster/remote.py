@@ -16,7 +16,7 @@ def publish(settled: Iterable[Settled]) -> None:
     Raises
     ------
     UserError
-        There is no default remote.
+        There is no default remote, or something could not be uploaded to it.
     """
     with Repo(".") as repo, lock_repo(repo):
         if not repo.config["core"].get("remote"):
@@ -25,15 +25,28 @@ def publish(settled: Iterable[Settled]) -> None:
                 "and there is none: run `dvc remote add -d NAME URL`"
             )
         for objects in _objects(repo, settled):
-            repo.cloud.push(objects)
+            _whole(repo.cloud.push(objects), "uploaded to")
 
 
 def fetch(settled: Iterable[Settled]) -> None:
-    """Pull the outputs of stages, and the run-cache that knows them, into the cache."""
+    """Pull the outputs of stages, and the run-cache that knows them, into the cache.
+
+    Raises
+    ------
+    UserError
+        Something could not be downloaded.
+    """
     with Repo(".") as repo, lock_repo(repo):
         repo.stage_cache.pull(None)
         for objects in _objects(repo, settled):
-            repo.cloud.pull(objects)
+            _whole(repo.cloud.pull(objects), "downloaded from")
+
+
+def _whole(transfer: Any, done: str) -> None:
+    """Refuse a transfer of which DVC only logs what failed."""
+    if transfer.failed:
+        names = ", ".join(sorted(found.value for found in transfer.failed)[:3])
+        raise UserError(f"{len(transfer.failed)} files could not be {done} DVC's default remote, {names} among them")
 
 
 def _objects(repo: Repo, settled: Iterable[Settled]) -> Iterator[Any]:
