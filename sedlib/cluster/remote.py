@@ -1,9 +1,9 @@
 """Results through DVC's remote, for workers that do not see the cache."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dvc.repo import Repo, lock_repo
+from dvc.stage import Stage
 from dvc.stage.loader import StageLoader
 
 from sedlib.cluster.jobs import Settled
@@ -24,8 +24,10 @@ def publish(settled: Iterable[Settled]) -> None:
                 "some workers do not see this workspace, so that results must travel through a remote that all reach, "
                 "and there is none: run `dvc remote add -d NAME URL`"
             )
-        for objects in _objects(repo, settled):
-            _whole(repo.cloud.push(objects), "uploaded to")
+        for stage in _stages(repo, settled):
+            for objects in stage.get_used_objs().values():
+                if failed := repo.cloud.push(objects).failed:  # DVC only logs them
+                    raise UserError(f"{len(failed)} files of stage {stage.addressing} could not be uploaded")
 
 
 def fetch(settled: Iterable[Settled]) -> None:
@@ -38,19 +40,15 @@ def fetch(settled: Iterable[Settled]) -> None:
     """
     with Repo(".") as repo, lock_repo(repo):
         repo.stage_cache.pull(None)
-        for objects in _objects(repo, settled):
-            _whole(repo.cloud.pull(objects), "downloaded from")
+        for stage in _stages(repo, settled):
+            for objects in stage.get_used_objs().values():
+                repo.cloud.pull(objects)
+            if not stage.outs_cached():
+                raise UserError(f"outputs of stage {stage.addressing} are not in DVC's default remote, or out of reach")
 
 
-def _whole(transfer: Any, done: str) -> None:
-    """Refuse a transfer of which DVC only logs what failed."""
-    if transfer.failed:
-        names = ", ".join(sorted(found.value for found in transfer.failed)[:3])
-        raise UserError(f"{len(transfer.failed)} files could not be {done} DVC's default remote, {names} among them")
-
-
-def _objects(repo: Repo, settled: Iterable[Settled]) -> Iterator[Any]:
+def _stages(repo: Repo, settled: Iterable[Settled]) -> Iterator[Stage]:
     for found in {item.where: item for item in settled}.values():
         stage = repo.stage.load_one(*found.where)
         StageLoader.fill_from_lock(stage, found.entry)
-        yield from stage.get_used_objs().values()
+        yield stage
