@@ -134,8 +134,8 @@ def test_the_table_shows_steps_failures_and_sums() -> None:
     text = console.export_text()
     assert "running  train@a  00:00  train a: 50/320 step 1225 accuracy 71%" in text
     assert "failed   train@b  00:00  exit code 3" in text
-    assert "1 waiting  1 running  1 failed; 1 of 3, about" in text
-    assert "http://dashboard" in text
+    assert "\n1 waiting  1 running  1 failed; 1 of 3, about" in text
+    assert "\ndashboard: http://dashboard" in text
     assert "dump@a" not in text
 
 
