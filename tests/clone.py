@@ -14,7 +14,7 @@ from tests.imports import ROOT
 from tests.tiny import TINY
 
 ANALYSIS = ["bases", "coupling", "figures"]
-ALL = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
+ALL = ["train", "dump", "bases", "centroids", "fourier", "coupling", "trajectory", "curvature", "figures"]
 REPORT = ["report"]
 
 
