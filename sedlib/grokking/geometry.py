@@ -21,7 +21,7 @@ class WalkParams(Section):
 class CurvatureParams(Section):
     """Commutators of gradient steps along training."""
 
-    every: Positive = Field(150, description="Steps between measurements, at least; the first is at step 0.")
+    every: Positive = Field(200, description="Steps between measurements, at least; the first is at step 0.")
     draws: Positive = Field(9, description="Pairs of training batches at each measurement, pooled.")
     batch_size: Positive = Field(512, description="Training pairs in a batch, drawn with replacement.")
     eta: float = Field(0.001, gt=0, description="η: size of the two gradient steps.")

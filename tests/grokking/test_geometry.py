@@ -202,7 +202,7 @@ def test_what_is_refused_early_is_what_would_fail_late() -> None:
     ("run", "curvature", "message"),
     [
         ({"max_steps": 25}, {}, r"run add-1 has at most 2 checkpoints \(max_steps 25 / checkpoint_every 25\)"),
-        ({"max_steps": 200}, {}, r"every = 150 leaves run add-1 at most 2 measurements.* choose every ≤ 100"),
+        ({"max_steps": 200}, {}, r"every = 200 leaves run add-1 at most 2 measurements.* choose every ≤ 100"),
         ({"max_steps": 80}, {"every": 25, "components": 4}, "components = 4 exceeds the 3 .* choose ≤ 3"),
         ({"max_steps": 75}, {"every": 25, "components": 3}, None),
         ({"max_steps": 8000}, {}, None),
