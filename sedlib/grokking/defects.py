@@ -114,7 +114,7 @@ def _subspaces(
         ) from error
     random = generator(settings.seed, "random subspaces")
     device = checkpoints.model.token.device
-    others = [random_basis(*basis.shape, random).to(device) for _ in range(settings.random_subspaces)]
+    others = [random_basis(basis.shape[0], basis.shape[1], random).to(device) for _ in range(settings.random_subspaces)]
     return basis.to(device), others
 
 
