@@ -13,7 +13,7 @@ TINY: dict[str, Any] = {
     "geometry": {
         "walks": {"count": 3, "seed": 0},
         "curvature": {
-            "every": 10,
+            "every": 5,
             "draws": 3,
             "batch_size": 16,
             "eta": 0.001,
