@@ -24,14 +24,17 @@ def main(threads: list[int], only: list[str]) -> None:
     for count in threads:
         torch.set_num_threads(count)
         _print_share(count)
-    print("\n| case | threads | plain, ms | ours, ms | ratio |\n|---|---|---|---|---|")
+    columns = [f"{count} thread(s): plain, ms | ours, ms | ratio" for count in threads]
+    print(f"\n| case | {' | '.join(columns)} |\n|---{'|---' * 3 * len(threads)}|")
     with temporary() as folder:
         for name, make in cases(Path(folder)):
             if not any(part in name for part in only):
                 continue
+            cells = []
             for count in threads:
                 torch.set_num_threads(count)
-                print(_measured(make()).row(name, count), flush=True)
+                cells += _measured(make()).cells()
+            print(f"| {' | '.join([name, *cells])} |", flush=True)
 
 
 def _measured(case: Case) -> Paired:

@@ -80,7 +80,8 @@ def training_step(run: str) -> Case:
     """One optimizer step."""
     experiment = Experiment.load(run)
     data = Data.of(experiment, CPU)
-    return Case(plain.PlainTraining(experiment, data).step, _steps(experiment, data, lambda model: Intervention()), 20)
+    training, batches = plain.PlainTraining(experiment, data), _batches(experiment, data)
+    return Case(lambda: training.step(next(batches)), _steps(experiment, data, lambda model: Intervention()), calls=20)
 
 
 def medium_precision() -> Case:
@@ -135,8 +136,15 @@ def _steps(
 ) -> Callable[[], None]:
     model = build_model(experiment)
     step = TrainingStep(model, data, experiment.optimizer, intervene(model))
-    batches = generator(experiment.run.seed, "batches")
-    return lambda: step(torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=batches))
+    batches = _batches(experiment, data)
+    return lambda: step(next(batches))
+
+
+def _batches(experiment: Experiment, data: Data) -> Iterator[torch.Tensor]:
+    """Numbers of training pairs, as training draws them."""
+    random = generator(experiment.run.seed, "batches")
+    while True:
+        yield torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=random)
 
 
 def coupling() -> Case:
@@ -210,16 +218,24 @@ def per_example() -> Case:
     layout = ParamLayout.attention(model)
     pairs = draw(all_pairs(["add"], experiment.data.p), 512, generator(0, "gradient batch"))
     targets = answers(["add"], pairs, experiment.data.p)
-    theta = layout.flatten(model.state_dict())
+    return Case(
+        lambda: plain.per_example_basis(network, pairs, targets, RANK),
+        lambda: per_example_basis(model, layout, pairs, targets[0], RANK),
+        pairs=3,
+    )
+
+
+def per_example_basis(
+    model: GrokkingTransformer, layout: ParamLayout, pairs: torch.Tensor, targets: torch.Tensor, rank: int
+) -> torch.Tensor:
+    """The package's basis of the first operation."""
 
     def loss_at(theta: torch.Tensor, h: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         logits: Any = torch.func.functional_call(model, layout.unflatten(theta), (h[None],))
         return F.cross_entropy(logits[0], target[None])
 
-    def ours() -> object:
-        return gradient_basis(per_example_gradients(loss_at, theta, (model.embed(pairs), targets[0])), RANK)
-
-    return Case(lambda: plain.per_example_basis(network, pairs, targets, RANK), ours, pairs=3)
+    theta = layout.flatten(model.state_dict())
+    return gradient_basis(per_example_gradients(loss_at, theta, (model.embed(pairs), targets)), rank)[0]
 
 
 def stage_start() -> Case:

@@ -14,11 +14,9 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from dask import config
 from distributed import Client, LocalCluster
 
 from sedlib.cluster import engine
-from sedlib.cluster.clusters import SCHEDULING
 from sedlib.cluster.jobs import Job, Settled, Task
 from sedlib.cluster.view import View
 from sedlib.cluster.workers import OneStageAtATime
@@ -36,9 +34,9 @@ def busy(chains: int) -> float:
     """Share of the workers' time in stages; the stages form ``chains`` of equal length, as runs do."""
     keys = [f"stage-{number}" for number in range(STAGES)]
     needs = {key: (keys[number - chains],) if number >= chains else () for number, key in enumerate(keys)}
-    jobs = [Job(Task(key, "dvc.yaml", key, key, needs[key]), "none", ".", {}, "benchmark", False, {}) for key in keys]
+    tasks = [Task(key, "dvc.yaml", key, key, needs[key], on_device=True) for key in keys]
+    jobs = [Job(task, "none", ".", {}, "benchmark", False, {}) for task in tasks]
     with (
-        config.set(SCHEDULING),
         patch.object(engine, "run_stage", sleep),
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,

@@ -8,7 +8,6 @@ checkpoints; one quantity changes at a time. With the number of runs grows what 
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -50,20 +49,22 @@ def parameters(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def stage(name: str, folder: Path) -> tuple[float, float]:
-    """Seconds and MB of one stage script."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEDLIB_THREADS": "1", "SEDLIB_DEVICE": "cpu"}
+def measured(command: list[str], folder: Path, **variables: str) -> tuple[float, float]:
+    """Seconds and MB of a command, run in ``folder``."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "stages" / f"{name}.py"), "add-42"],
-        cwd=folder,
-        env=environment,
-        stderr=subprocess.DEVNULL,
+        command, cwd=folder, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise RuntimeError(f"stage {name} ended with {os.waitstatus_to_exitcode(status)} in {folder}")
+        raise RuntimeError(f"{command} ended with {os.waitstatus_to_exitcode(status)} in {folder}")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def stage(name: str, folder: Path) -> tuple[float, float]:
+    """Seconds and MB of one stage script."""
+    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), "add-42"]
+    return measured(command, folder, PYTHONPATH=str(ROOT), SEDLIB_THREADS="1", SEDLIB_DEVICE="cpu")
 
 
 def grow(axis: str) -> None:
@@ -91,11 +92,8 @@ def grow_runs() -> None:
             named = {name: {**params[name], "runs": []} for name in ("ablation", "single_step", "interventions")}
             with (clone / "params.yaml").open("w") as file:
                 YAML().dump({**params, **named, "runs": runs}, file)
-            start = time.perf_counter()
-            dvc = Path(sys.executable).parent / "dvc"
-            subprocess.run([str(dvc), "status"], cwd=clone, check=True, capture_output=True)
-            seconds = time.perf_counter() - start
-        print(f"| {count} | {seconds:.1f} | {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:,.0f} |")
+            seconds, memory = measured([sys.executable, "-m", "dvc", "status"], clone)
+        print(f"| {count} | {seconds:.1f} | {memory:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

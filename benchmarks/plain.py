@@ -55,9 +55,8 @@ class PlainTraining:
             weight_decay=self.settings.weight_decay,
         )
 
-    def step(self) -> None:
-        """One optimizer step."""
-        batch = torch.randint(len(self.data.train_pairs), (self.settings.batch_size,))
+    def step(self, batch: Tensor) -> None:
+        """One optimizer step on the training pairs numbered ``batch``."""
         logits = self.network(self.network.embed(self.data.train_pairs[batch]))
         losses = [F.cross_entropy(found, self.data.train_answers[op, batch]) for op, found in enumerate(logits)]
         self.optimizer.zero_grad()

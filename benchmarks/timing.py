@@ -18,12 +18,10 @@ class Paired:
         """One of each pair, ascending."""
         return sorted(mine / theirs for mine, theirs in zip(self.ours, self.other, strict=True))
 
-    def row(self, name: str, threads: int) -> str:
-        """As a line of a Markdown table: medians, and the extremes of the ratio."""
-        other, ours = statistics.median(self.other), statistics.median(self.ours)
-        low, high = self.ratios[0], self.ratios[-1]
-        ratio = f"{statistics.median(self.ratios):.2f} ({low:.2f} to {high:.2f})"
-        return f"| {name} | {threads} | {number(other)} | {number(ours)} | {ratio} |"
+    def cells(self) -> list[str]:
+        """Of a Markdown table: medians of both, and that of the ratio with its extremes."""
+        ratio = f"{statistics.median(self.ratios):.2f} ({self.ratios[0]:.2f} to {self.ratios[-1]:.2f})"
+        return [number(statistics.median(self.other)), number(statistics.median(self.ours)), ratio]
 
 
 def paired(other: Callable[[], object], ours: Callable[[], object], pairs: int, calls: int = 1) -> Paired:

@@ -1,9 +1,9 @@
 """Train one run and write its checkpoints and readouts."""
 
-from sedlib.grokking.checkpoints import write_checkpoints
+from sedlib.grokking.checkpoints import Checkpoint, write_checkpoints
 from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.training import Checkpoint, train
+from sedlib.grokking.training import train
 from sedlib.grokking.workspace import Workspace, stage
 from sedlib.hardware import configure
 from sedlib.progress import track

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import plain
+from benchmarks import cases, plain
 from sedlib.bases import directions, gram, gram_band, rolling_bases
 from sedlib.coupling import central_difference
 from sedlib.gradients import task_gradients
@@ -13,6 +13,8 @@ from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.probing import Probes, centroid_function
+from sedlib.grokking.stepping import Intervention, TrainingStep
+from sedlib.randomness import generator
 from sedlib.trajectory import pc1_percent
 from sedlib.vectors import ParamLayout
 from tests.tiny import TINY
@@ -30,6 +32,18 @@ def networks() -> Networks:
     state = {"token.weight" if name == "token" else name: value for name, value in model.state_dict().items()}
     training.network.load_state_dict(state)
     return training, model
+
+
+def test_steps(networks: Networks) -> None:
+    training, model = networks
+    step = TrainingStep(model, DATA, EXPERIMENT.optimizer, Intervention())
+    batches = generator(0, "test")
+    for _ in range(3):
+        batch = torch.randint(len(DATA.train_pairs), (EXPERIMENT.optimizer.batch_size,), generator=batches)
+        training.step(batch)
+        step(batch)
+    theirs = torch.stack(training.network(training.network.embed(DATA.test_pairs)))  # parameters of no effect differ
+    torch.testing.assert_close(model.logits(DATA.test_pairs), theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_evaluation(networks: Networks) -> None:
@@ -62,6 +76,15 @@ def test_response(networks: Networks) -> None:
     step = 0.05 * theta.norm().item()
     theirs = plain.response(training.network, direction, step, DATA.train_pairs, DATA.train_answers)
     assert float(respond(direction)[0]) == pytest.approx(theirs, rel=1e-3)
+
+
+def test_per_example_basis(networks: Networks) -> None:
+    training, model = networks
+    model.requires_grad_(False)
+    layout, pairs, answers = ParamLayout.attention(model), DATA.train_pairs, DATA.train_answers[:1]
+    ours = cases.per_example_basis(model, layout, pairs, answers[0], 2)
+    theirs = plain.per_example_basis(training.network, pairs, answers, 2)
+    torch.testing.assert_close(torch.linalg.svdvals(ours @ theirs.T), torch.ones(2), atol=1e-3, rtol=0)
 
 
 def test_basis() -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sedlib.cluster.plan import plan
+from sedlib.cluster.remote import fetch
+from sedlib.errors import UserError
 from tests.clone import Clone, copied
 from tests.toy import STAGES, Toy, toy, until
 
@@ -123,6 +126,16 @@ def test_what_a_crash_left_is_mended_and_said(fresh: Toy, committed: bool) -> No
     assert ".dvc/tmp/rwlock was broken" in text
     assert fresh.ran() == []
     assert (fresh.folder / "dvc.lock").read_text() == before
+
+
+def test_what_cannot_be_downloaded_is_said(fresh: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    assert fresh.call("dvc", "remote", "add", "-d", "shared", str(tmp_path / "remote")).returncode == 0
+    monkeypatch.chdir(fresh.folder)
+    settled = list(plan(["both"]).settled.values())[:2]
+    shutil.rmtree(fresh.folder / ".dvc/cache/files")
+    with pytest.raises(UserError, match=r"outputs of stage .* are not in DVC's default remote, or out of reach"):
+        fetch(settled)
 
 
 def test_two_commands_at_once_are_refused(fresh: Toy) -> None:

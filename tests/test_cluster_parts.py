@@ -88,6 +88,24 @@ def test_a_stage_that_others_wait_for_overtakes_those_that_could_start_earlier(
     assert ran.read_text().split() == ["a1", "b1", "a2", "c1", "b2", "a3"]
 
 
+def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def together(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
+        (tmp_path / job.task.stage).touch()
+        until(lambda: len(list(tmp_path.iterdir())) >= 3, "all three run at once")
+        return where(job, bundle)
+
+    monkeypatch.setattr(engine, "run_stage", together)
+    tasks = [task("a", on_device=True), task("b", on_device=True), task("c")]
+    view = View({item.key: item.stage for item in tasks}, "")
+    with (
+        LocalCluster(n_workers=3, threads_per_worker=4, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(OneStageAtATime())
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+    assert len({settled.name for settled in outcome.done.values()}) == 3
+
+
 async def give_gpu(dask_worker: Any) -> None:
     await dask_worker.set_resources(GPU=1)
 
@@ -116,8 +134,8 @@ def test_the_table_shows_steps_failures_and_sums() -> None:
     text = console.export_text()
     assert "running  train@a  00:00  train a: 50/320 step 1225 accuracy 71%" in text
     assert "failed   train@b  00:00  exit code 3" in text
-    assert "1 waiting  1 running  1 failed; 1 of 3, about" in text
-    assert "http://dashboard" in text
+    assert "\n1 waiting  1 running  1 failed; 1 of 3, about" in text
+    assert "\ndashboard: http://dashboard" in text
     assert "dump@a" not in text
 
 

@@ -27,7 +27,7 @@ def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone:
 
 
 def test_the_shortest_window_runs(clone: Clone) -> None:
-    clone.set(window=1, rank=1)
+    clone.set(window=1)
     assert sorted(clone.repro()) == names(ANALYSIS) + REPORT
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dvc.cli import main as dvc
 from dvc.config import Config, merge
+from dvc.exceptions import DownloadError
 from dvc.fs import localfs
 from dvc.repo import Repo, lock_repo
 from dvc.stage.loader import StageLoader
@@ -57,7 +58,8 @@ def link_inputs(wanted: dict[str, Any], settled: list[dict[str, Any]], remote: b
 def pull(repo: Repo, out: Any) -> None:
     """Download an output into the cache."""
     for objects in out.get_used_objs().values():
-        repo.cloud.pull(objects)
+        if failed := repo.cloud.pull(objects).failed:
+            raise DownloadError(len(failed))
 
 
 if __name__ == "__main__":

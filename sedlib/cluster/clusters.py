@@ -10,20 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dask import config
 from distributed import Client, LocalCluster, Worker
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sedlib.errors import UserError
-
-# Of schedulers that start here. Stages take minutes: what waits at a busy worker should move to an idle one at once.
-SCHEDULING = {
-    "distributed.scheduler.allowed-failures": 3,  # workers killed under a stage, before it counts as failed
-    "distributed.scheduler.work-stealing-interval": "100ms",
-    "distributed.scheduler.unknown-task-duration": "60s",
-}
 
 
 @dataclass(frozen=True)
@@ -53,14 +45,13 @@ def connected(workers: Workers) -> Iterator[Client]:
     UserError
         No scheduler answers, or the file does not describe a cluster.
     """
-    with config.set(SCHEDULING):
-        if workers.scheduler:
-            with _client(workers.scheduler) as client:
-                yield client
-        else:
-            cluster = _described(workers.cluster) if workers.cluster else _local(workers.count or cores())
-            with cluster, Client(cluster) as client:
-                yield client
+    if workers.scheduler:
+        with _client(workers.scheduler) as client:
+            yield client
+    else:
+        cluster = _described(workers.cluster) if workers.cluster else _local(workers.count or cores())
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 def cores() -> int:

@@ -1,14 +1,15 @@
-"""Stages as Dask tasks: each when those it needs are done and a worker is free, those with the longest way to go first.
+"""Stages as Dask tasks: each goes to a free worker when those it needs are done, the longest chains first.
 
-Dask itself would hand a stage to a worker as soon as it can start, where the results that it reads are, and let short
-chains overtake long ones. What stages read are names of files in a cache: any worker will do.
+Dask itself would hand a stage to the worker that holds what the task reads, whatever else that does, and let short
+chains overtake long ones. What stages read are names of files in a cache: any worker will do. So a worker is chosen
+here, and one that goes away is noticed here.
 """
 
 import queue
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 
 from distributed import Client, Future, Worker
@@ -19,8 +20,10 @@ from sedlib.cluster.work import run_stage
 from sedlib.cluster.workers import GPU, STAGE
 from sedlib.errors import UserError
 
-SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined
+SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined or went away
+SECONDS_TO_FETCH = 10.0  # a result, before its worker counts as gone
 SECONDS_TO_STOP = 10.0
+ATTEMPTS = 4
 GONE = "the Dask scheduler went away; finished stages are in the cache: run the command again"
 
 
@@ -46,7 +49,7 @@ def execute(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], v
     try:
         running.to_the_end()
     finally:
-        stop(client, running.futures)
+        stop(client, [sent.future for sent in running.sent.values()])
     return running.outcome
 
 
@@ -59,6 +62,13 @@ def chains(tasks: Sequence[Task]) -> dict[str, int]:
     return found
 
 
+@dataclass
+class _Sent:
+    job: Job
+    worker: str
+    future: Future[Settled]
+
+
 class _Running:
     """Which jobs wait, which are with a worker, and how the others ended."""
 
@@ -68,11 +78,11 @@ class _Running:
         self.snapshots = {
             name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
         }
-        below = chains([job.task for job in jobs])
-        self.waiting = sorted(jobs, key=lambda job: -below[job.task.key])
-        self.sent: dict[str, Task] = {}  # not ended yet, by Dask's key, as the next
-        self.futures: dict[str, Future[Settled]] = {}
+        self.below = chains([job.task for job in jobs])
+        self.waiting = sorted(jobs, key=self._urgency)
+        self.sent: dict[str, _Sent] = {}  # not ended yet, by Dask's key
         self.ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
+        self.has_gpus = False  # so far: device stages wait for one to come back
 
     def to_the_end(self) -> None:
         """Send and settle until nothing waits or runs."""
@@ -82,48 +92,81 @@ class _Running:
                 self.settle(self.ended.get(timeout=SECONDS_BETWEEN_LOOKS))
 
     def send(self) -> None:
-        """Give jobs that can start to free workers."""
-        gpus = self._have_gpu()
-        free = len(gpus) - len(self.sent)
-        free_gpus = sum(gpus) - sum(task.on_device for task in self.sent.values())
+        """Give jobs that can start to free workers, and those of workers that went away to others."""
+        workers = self._workers()
+        for sent in list(self.sent.values()):
+            if sent.worker not in workers:
+                self._again(sent)
+        self.has_gpus |= any(workers.values())
+        busy = {sent.worker for sent in self.sent.values()}
+        free = [worker for worker in sorted(workers, key=workers.__getitem__) if worker not in busy]  # GPUs last
         for job in list(self.waiting):
-            wants_gpu = any(gpus) and job.task.on_device
-            if free > 0 and free_gpus >= wants_gpu and self.outcome.done.keys() >= set(job.task.needs):
+            wants_gpu = self.has_gpus and job.task.on_device
+            possible = [worker for worker in free if workers[worker] or not wants_gpu]
+            if possible and self.outcome.done.keys() >= set(job.task.needs):
+                free.remove(possible[0])
                 self.waiting.remove(job)
-                self._submit(job, {STAGE: 1, GPU: 1} if wants_gpu else {STAGE: 1})
-                free, free_gpus = free - 1, free_gpus - wants_gpu
+                self._submit(job, possible[0])
 
     def settle(self, future: Future[Settled]) -> None:
         """Take in how a task ended."""
-        task = self.sent.pop(str(future.key))
-        del self.futures[str(future.key)]
-        if future.status == "finished":
-            self.outcome.done[task.key] = found = _result(future)
-            self.view.ended(task.key, "restored" if found.restored else "done")
-        elif future.status == "error":
-            self.outcome.failed[task.key] = failure = _failure(task.stage, future.exception())
-            self.view.ended(task.key, "failed", failure.reason)
-            self._skip_below(task)
-        else:
+        sent = self.sent.get(str(future.key))
+        if sent is None:
+            return  # given to another worker since
+        if future.status == "cancelled":
             raise UserError(GONE)
+        try:
+            found = future.result(timeout=SECONDS_TO_FETCH)
+        except CancelledError as error:
+            raise UserError(GONE) from error
+        except TimeoutError:  # it went with its worker
+            self._again(sent)
+        except Exception as error:
+            self._fail(sent, error)
+        else:
+            del self.sent[sent.job.dask_key]
+            self.outcome.done[sent.job.task.key] = found
+            self.view.ended(sent.job.task.key, "restored" if found.restored else "done")
 
-    def _have_gpu(self) -> list[bool]:
-        """One for each worker that takes stages."""
+    def _urgency(self, job: Job) -> int:
+        return -self.below[job.task.key]
+
+    def _workers(self) -> dict[str, bool]:
+        """By address: whether a worker that takes stages has a GPU."""
         if self.client.status == "closed":
             raise UserError(GONE)
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return [GPU in worker["resources"] for worker in workers if STAGE in worker["resources"]]
+        found = self.client.scheduler_info(n_workers=-1)["workers"].items()
+        return {address: GPU in worker["resources"] for address, worker in found if STAGE in worker["resources"]}
 
-    def _submit(self, job: Job, resources: Mapping[str, int]) -> None:
+    def _submit(self, job: Job, worker: str) -> None:
         needed = [self.outcome.done[key] for key in job.task.needs]
-        self.sent[job.dask_key] = job.task
-        self.futures[job.dask_key] = future = self.client.submit(
-            run_stage, job, self.snapshots[job.commit], *needed, key=job.dask_key, resources=resources
+        future = self.client.submit(
+            run_stage,
+            job,
+            self.snapshots[job.commit],
+            *needed,
+            key=job.dask_key,
+            workers=[worker],
+            resources={STAGE: 1},  # other clients' stages wait
         )
+        self.sent[job.dask_key] = _Sent(job, worker, future)
         future.add_done_callback(self.ended.put)
 
-    def _skip_below(self, failed: Task) -> None:
-        lost = {failed.key}
+    def _again(self, sent: _Sent) -> None:
+        """Let a job wait again whose worker went away."""
+        if sent.job.attempt == ATTEMPTS:
+            self._fail(sent, StageFailed(sent.job.task.stage, f"{ATTEMPTS} workers went away while they ran it"))
+            return
+        del self.sent[sent.job.dask_key]
+        self.client.cancel([sent.future])
+        self.waiting = sorted([*self.waiting, replace(sent.job, attempt=sent.job.attempt + 1)], key=self._urgency)
+
+    def _fail(self, sent: _Sent, error: Exception) -> None:
+        del self.sent[sent.job.dask_key]
+        task = sent.job.task
+        self.outcome.failed[task.key] = failure = _failure(task.stage, error)
+        self.view.ended(task.key, "failed", failure.reason)
+        lost = {task.key}
         for job in list(self.waiting):  # in which a task stands behind those it needs
             if lost & set(job.task.needs):
                 self.waiting.remove(job)
@@ -132,25 +175,18 @@ class _Running:
                 self.view.ended(job.task.key, "skipped")
 
 
-def _result(future: Future[Settled]) -> Settled:
-    try:
-        return future.result()
-    except CancelledError as error:
-        raise UserError(GONE) from error
-
-
-def _failure(stage: str, error: BaseException | None) -> StageFailed:
+def _failure(stage: str, error: Exception) -> StageFailed:
     return error if isinstance(error, StageFailed) else StageFailed(stage, f"{type(error).__name__}: {error}")
 
 
-def stop(client: Client, futures: Mapping[str, Future[Settled]]) -> None:
-    """Cancel what is not finished, and wait until no worker runs any of it."""
+def stop(client: Client, futures: Sequence[Future[Settled]]) -> None:
+    """Cancel tasks, and wait until no worker runs any of them."""
     if client.status != "running" or not futures:
         return
     deadline = monotonic() + SECONDS_TO_STOP
-    keys = [future.key for future in futures.values()]
+    keys = [future.key for future in futures]
     with suppress(OSError):  # the scheduler is gone, and workers stop with it
-        client.cancel(list(futures.values()))
+        client.cancel(list(futures))
         while True in client.run(_running, keys, on_error="ignore").values() and monotonic() < deadline:
             sleep(0.1)
 

@@ -44,6 +44,7 @@ class Job:
     scratch: str  # a folder beside the cache, for workers that see it
     remote: bool  # results travel through DVC's remote, because not every worker sees the scratch folder
     versions: dict[str, str]
+    attempt: int = 1
 
     @property
     def topic(self) -> str:
@@ -52,8 +53,8 @@ class Job:
 
     @property
     def dask_key(self) -> str:
-        """Another client of the same scheduler runs its own."""
-        return f"{self.task.key}-{Path(self.scratch).name}"
+        """Another client of the same scheduler runs its own, and so does another attempt."""
+        return f"{self.task.key}-{Path(self.scratch).name}-{self.attempt}"
 
 
 class StageFailed(Exception):  # noqa: N818

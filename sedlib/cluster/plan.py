@@ -40,10 +40,15 @@ def plan(targets: Sequence[str] = ()) -> Plan:
     with Repo(".") as repo, lock_repo(repo):
         graph = get_active_graph(repo.index.graph)
         sorting = _Sorting()
-        for stage in plan_repro(graph, collect_stages(repo, list(targets) or [PROJECT_FILE])):
+        for stage in in_order(repo, targets):
             sorting.add(stage, list(graph.successors(stage)))
         refuse_untracked(repo, sorting.stale, {out.fs_path for stage in graph for out in stage.outs})
         return sorting.plan
+
+
+def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
+    """What `dvc repro` with these targets looks at, in its order."""
+    return list(plan_repro(get_active_graph(repo.index.graph), collect_stages(repo, list(targets) or [PROJECT_FILE])))
 
 
 class _Sorting:

@@ -1,6 +1,8 @@
 """What a crash in the middle of a write leaves, and every later `dvc` command stumbles over."""
 
 import json
+import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,12 +38,19 @@ def clear_unfinished(cache: Path) -> None:
     entry: every later command fails at an empty folder, and reads half of a file.
     """
     for folder in (cache / "runs").glob("*/*"):
-        with suppress(FileNotFoundError):  # its writer was alive and renamed the file, or another call cleared it
+        # Its writer was alive and renamed the file, or another call cleared it; or it is another user's to clear.
+        with suppress(FileNotFoundError, PermissionError):
             while unfinished := _unfinished(folder):
-                if time.time() - max(path.stat().st_mtime for path in unfinished) >= SECONDS_OF_A_WRITE:
+                if _now(cache) - max(path.stat().st_mtime for path in unfinished) >= SECONDS_OF_A_WRITE:
                     _remove(folder)
                     break
                 time.sleep(0.05)
+
+
+def _now(folder: Path) -> float:
+    """By the clock of the file system, which may be a server's."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def _unfinished(folder: Path) -> list[Path]:

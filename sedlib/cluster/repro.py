@@ -1,4 +1,4 @@
-"""`sedlib repro`: stale stages in parallel, then one ordinary `dvc repro` that restores what they made."""
+"""`sedlib repro`: stale stages in parallel, their results into the workspace, then one ordinary `dvc repro`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job
 from sedlib.cluster.plan import Plan, plan
 from sedlib.cluster.remote import publish
+from sedlib.cluster.restore import restore
 from sedlib.cluster.snapshot import Snapshot, take
 from sedlib.cluster.view import View
 from sedlib.cluster.workers import prepare, versions
@@ -39,6 +40,7 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) 
     with connected(workers) as client:
         outcome, remote = run(client, [(take(root), found)], scratch)
     pull = ["--pull"] * remote
+    restore([*found.settled.values(), *outcome.done.values()], targets, remote)
     if not outcome.failed:
         return dvc("repro", *pull, *targets)
     report(outcome)

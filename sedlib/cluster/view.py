@@ -106,11 +106,9 @@ class View:
             table.add_row(state, row.stage, tqdm.format_interval(seconds), text)
         ended = len(self.rows) - counts["waiting"] - counts["running"]
         sums = "  ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-        return Group(
-            table,
-            ProgressBar(total=len(self.rows), completed=ended, width=60),
-            Text(f"{sums}; {self.overall()}; dashboard: {self.dashboard}"),
-        )
+        bar = Table.grid()  # ends the line, as a bar alone does not
+        bar.add_row(ProgressBar(total=len(self.rows), completed=ended, width=60, complete_style="cyan"))
+        return Group(table, bar, Text(f"{sums}; {self.overall()}"), Text(f"dashboard: {self.dashboard}"))
 
 
 def _print(text: str) -> None:

@@ -14,9 +14,11 @@ from distributed import Client, Worker, WorkerPlugin
 from packaging.requirements import Requirement
 
 from sedlib.cluster.jobs import Job
+from sedlib.cluster.workspace import say
 from sedlib.errors import UserError
 
 STAGE, GPU = "STAGE", "GPU"
+SECONDS_WITHOUT_A_WORD = 30.0
 
 
 class OneStageAtATime(WorkerPlugin):
@@ -102,8 +104,17 @@ def prepare(client: Client, scratch: str) -> bool:
 def answers(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """What ``function`` returns or raises, on every worker that lives to tell; there is one at least."""
     while True:
-        client.wait_for_workers(1)
+        _wait_for_one(client)
         found = client.run(function, *arguments, on_error="return")
         told = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
         if told:
             return told
+
+
+def _wait_for_one(client: Client) -> None:
+    """Wait for a worker, and say so when none comes: a queue is long, or nobody started one."""
+    while True:
+        try:
+            return client.wait_for_workers(1, timeout=SECONDS_WITHOUT_A_WORD)
+        except TimeoutError:
+            say(f"still waiting for a first worker; dashboard: {client.dashboard_link}")

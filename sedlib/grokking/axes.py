@@ -54,7 +54,7 @@ class AblationParams(Section):
 def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
     """All of params.yaml with one axis changed and nothing ablated further.
 
-    A window shorter than the rank lowers the rank, a rank beyond the window lengthens the window, ε needs a difference.
+    A rank beyond the window lengthens the window, ε needs a difference.
     """
     changed = {**copy.deepcopy(dict(values)), "ablation": {}}
     *sections, key = AXES[axis].parameter.split(".")
@@ -64,8 +64,6 @@ def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
     section[key] = value
     if axis == "epsilon":
         changed["response"]["kind"] = "difference"
-    if axis == "window":
-        changed["rank"] = min(changed["rank"], value)
     if axis == "rank":
         changed["window"] = max(changed["window"], value)
     return changed

@@ -1,4 +1,7 @@
-"""A run's checkpoint file as the sequence of networks it holds."""
+"""Checkpoints, and a run's file of them as the sequence of networks it holds.
+
+Shapes: attention-slot vectors are ``[params]``.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,12 +11,13 @@ from typing import Any
 
 import h5py
 import torch
+from jaxtyping import Float
 from pydantic import ValidationError
+from torch import Tensor
 
-from sedlib.grokking.evaluation import Data
+from sedlib.grokking.evaluation import Data, Readouts
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.training import Checkpoint
 from sedlib.store import Dataset, Schema, append, growing
 from sedlib.vectors import ParamLayout
 
@@ -34,6 +38,19 @@ CHECKPOINTS = Schema(
         "split/test": Dataset(("test_pairs", "operands"), "int64", "pairs (a, b) held out"),
     },
 )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The network at a checkpoint. ``model`` is live: copy what is to be kept."""
+
+    step: int
+    model: GrokkingTransformer
+    exp_avg: Float[Tensor, " params"]
+    exp_avg_sq: Float[Tensor, " params"]
+    readouts: list[Readouts]
+    intervention: dict[str, float | None]
+    """Readouts of the intervention over the steps since the last checkpoint."""
 
 
 def write_checkpoints(

@@ -84,8 +84,8 @@ class OptimizerParams(Section):
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the whole gradient; larger ones are scaled down.")
     matmul_precision: Literal["highest", "high", "medium"] = Field(
         "highest",
-        description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium bfloat16 "
-        "on CPUs that have it. Analysis always takes highest.",
+        description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium too, and "
+        "takes bfloat16 on CPUs, also where the processor only emulates it. Analysis always takes highest.",
     )
 
 

@@ -22,12 +22,13 @@ import torch
 from torch import Tensor
 
 from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.checkpoints import Checkpoint
 from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.stepping import Intervention
-from sedlib.grokking.training import Checkpoint, train
+from sedlib.grokking.training import train
 from sedlib.progress import track
 from sedlib.projection import (
     Projector,

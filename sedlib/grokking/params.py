@@ -81,7 +81,9 @@ class Params(Section):
     """All of params.yaml."""
 
     window: Positive = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
-    rank: Positive = Field(3, description="k: right singular vectors in a basis; at most window.")
+    rank: Positive = Field(
+        3, description="k: right singular vectors in a basis; a window of fewer rows has one for each."
+    )
     alignment: Literal["trailing", "forward"] = Field(
         "trailing",
         description="Whether the window of a checkpoint ends there (trailing) or starts there (forward).",
@@ -145,7 +147,6 @@ class Params(Section):
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":
         problems = [
-            *self._rank(),
             *self._windows(),
             *self._pairs(),
             *self._decay(),
@@ -157,13 +158,6 @@ class Params(Section):
         if problems:
             raise ValueError("; and ".join(problems))
         return self
-
-    def _rank(self) -> Iterator[str]:
-        if self.rank > self.window:
-            yield (
-                f"rank = {self.rank} exceeds window = {self.window}; "
-                f"choose rank ≤ {self.window} or window ≥ {self.rank}"
-            )
 
     def _windows(self) -> Iterator[str]:
         name, run = min(self.runs.items(), key=lambda item: item[1].max_steps // item[1].checkpoint_every)

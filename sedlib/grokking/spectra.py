@@ -58,7 +58,7 @@ def write_bases(
         for stream in read_streams(gradients):
             band = gram_band(stream.rows, window, device).cpu()
             file[f"streams/{stream.name}/band"] = band.numpy()
-            by_window = {size: stream_bases(stream, band, size, min(rank, size)) for size in {1, window}}
+            by_window = {size: stream_bases(stream, band, size, rank) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
                 group["checkpoint"] = used_at(stream, bases, alignment)
@@ -87,7 +87,7 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
 
 
 def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> RollingBases:
-    """Bases of a stream from its band.
+    """Bases of a stream from its band, with a direction for each row where the window has fewer than the rank.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> 
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
     try:
-        return rolling_bases(band, window, rank)
+        return rolling_bases(band, window, min(rank, window))
     except ValueError as error:
         raise ParamsError(f"stream {stream.name}: {error}") from error
 

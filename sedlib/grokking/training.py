@@ -1,17 +1,12 @@
-"""The training loop: a generator of checkpoints.
-
-Shapes: attention-slot vectors are ``[params]``.
-"""
+"""The training loop: a generator of checkpoints."""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from sedlib.errors import UserError
+from sedlib.grokking.checkpoints import Checkpoint
 from sedlib.grokking.evaluation import Data, Readouts, evaluate
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.model import GrokkingTransformer, build_model
@@ -22,19 +17,6 @@ from sedlib.vectors import ParamLayout
 
 class TrainingDivergedError(UserError):
     """The loss is no longer finite."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The network at a checkpoint. ``model`` is live: copy what is to be kept."""
-
-    step: int
-    model: GrokkingTransformer
-    exp_avg: Float[Tensor, " params"]
-    exp_avg_sq: Float[Tensor, " params"]
-    readouts: list[Readouts]
-    intervention: dict[str, float | None]
-    """Readouts of the intervention over the steps since the last checkpoint."""
 
 
 def train(

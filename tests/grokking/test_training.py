@@ -11,13 +11,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from sedlib.grokking import stepping
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.checkpoints import Checkpoint, RunCheckpoints, write_checkpoints
 from sedlib.grokking.evaluation import Data, evaluate
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.tasks import all_pairs, answers, split
-from sedlib.grokking.training import Checkpoint, TrainingDivergedError, train
+from sedlib.grokking.training import TrainingDivergedError, train
 from sedlib.randomness import generator
 from sedlib.store import ArtifactError
 from tests.reference import encoder
