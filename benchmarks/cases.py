@@ -15,20 +15,25 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks import plain
-from sedlib.bases import gram_band, rolling_bases
+from sedlib.bases import gram, gram_band, rolling_bases
 from sedlib.coupling import central_difference
+from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
 from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.defects import batch_gradient, readings
 from sedlib.grokking.evaluation import Data, evaluate
 from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.geometry import CurvatureParams
 from sedlib.grokking.interventions import ProjectedSteps
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.probing import Probes, centroid_function
 from sedlib.grokking.stepping import Intervention, TrainingStep
 from sedlib.grokking.tasks import all_pairs, answers, draw
+from sedlib.projection import random_basis
 from sedlib.randomness import generator
+from sedlib.trajectory import Displacements, expanding_pc1_percent
 from sedlib.vectors import ParamLayout
 
 CPU = torch.device("cpu")
@@ -38,6 +43,8 @@ INTERVENTIONS = [
     for condition in ("keep-sed", "remove-sed", "keep-random", "remove-random", "freeze")
 ]
 ROWS, WINDOW, RANK, SIZE = (200, 2000), 20, 3, 131_072
+CHECKPOINTS, MATRIX, EXECUTION = 140, 16_384, 16
+"""Of a run; parameters of an attention matrix; dimension of the execution basis."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,14 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
         yield f"training step, {run}", partial(training_step, run)
         yield f"evaluation, {run}", partial(evaluation, run)
         yield f"dump of a checkpoint, {run}", partial(dump, run)
+        yield f"curvature of a checkpoint over the steps to the next, {run}", partial(curvature, run)
     yield "step in medium over highest precision", medium_precision
     for intervention in INTERVENTIONS:
         yield f"{intervention} over a natural step", partial(intervened_step, intervention)
     yield "coupling measurement", coupling
     for n_rows in ROWS:
         yield f"bases, T = {n_rows:,}", partial(bases, folder, n_rows)
+    yield f"PC1 of a matrix up to each checkpoint, T = {CHECKPOINTS}", pc1
     yield "per-example basis, M = 512", per_example
     yield "start of a stage over `import torch`", stage_start
 
@@ -170,6 +179,36 @@ def bases(folder: Path, n_rows: int) -> Case:
             return plain.basis(file["rows"][:WINDOW], RANK)
 
     return Case(one_window, ours, pairs=5, other_counts=n_rows - WINDOW + 1)
+
+
+def curvature(run: str) -> Case:
+    """A measurement of the commutators over the training steps between two: what a run's defect costs."""
+    experiment, settings = Experiment.load(run), CurvatureParams()
+    data, model = Data.of(experiment, CPU), build_model(experiment)
+    layout, random = ParamLayout.select(model, "*"), generator(0, "benchmark")
+    gradient_at, theta = batch_gradient(model, layout), layout.flatten(model.state_dict()).detach().clone()
+    basis, *others = (random_basis(EXECUTION, layout.size, random) for _ in range(1 + settings.random_subspaces))
+    motion, pairs = torch.randn(layout.size, generator=random), pooled_pairs(settings.draws)
+    drawn = torch.randint(len(data.train_pairs), (1 + max(map(max, pairs)), settings.batch_size), generator=random)
+    batches = [(data.train_pairs[batch], data.train_answers[:, batch]) for batch in drawn]
+
+    def ours() -> object:
+        found = list(commutators(gradient_at, theta, batches, pairs, settings.eta))
+        return readings(found, basis, others, motion)
+
+    step = _steps(experiment, data, lambda model: Intervention())
+    return Case(lambda: [step() for _ in range(10)], ours, other_counts=settings.every / 10)
+
+
+def pc1() -> Case:
+    """The trajectory up to each checkpoint; the plain SVD of the middle one, times their number."""
+    positions = np.random.default_rng(0).standard_normal((CHECKPOINTS, MATRIX), dtype=np.float32).cumsum(0)
+    rows = Displacements(positions, slice(0, MATRIX))
+    return Case(
+        lambda: plain.pc1_percent(positions[: CHECKPOINTS // 2]),
+        lambda: expanding_pc1_percent(gram(rows)),
+        other_counts=CHECKPOINTS - 2,
+    )
 
 
 def per_example() -> Case:

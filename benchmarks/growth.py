@@ -19,7 +19,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("train", "dump", "bases", "centroids", "coupling")
+STAGES = ("train", "dump", "bases", "centroids", "coupling", "trajectory", "curvature")
 BASE: dict[str, Any] = {"checkpoints": 60, "slots": 131_072, "probes": 512, "window": 10}
 AXES = {
     "checkpoints": (30, 60, 120),
@@ -40,6 +40,7 @@ def parameters(values: dict[str, Any]) -> dict[str, Any]:
         "window": values["window"],
         "measured_checkpoints": 4,
         "probes": {"count": values["probes"], "seed": 0},
+        "geometry": {"curvature": {"every": values["checkpoints"] // 4}},
         "model": {**params["model"], "d_model": width, "d_ff": 2 * width},
         "ablation": {**params["ablation"], "runs": []},
         "single_step": {"runs": []},

@@ -126,6 +126,13 @@ def basis(rows: np.ndarray, rank: int) -> Tensor:
     return torch.linalg.svd(torch.from_numpy(rows), full_matrices=False)[2][:rank]
 
 
+def pc1_percent(positions: np.ndarray) -> float:
+    """PC1 % of a trajectory by a dense SVD."""
+    displacements = torch.from_numpy(positions - positions[0])
+    shares = torch.linalg.svdvals(displacements - displacements.mean(0)).square()
+    return 100 * float(shares[0] / shares.sum())
+
+
 def per_example_basis(network: PlainNetwork, pairs: Tensor, answers: Tensor, rank: int) -> Tensor:
     """Top right singular vectors of the centred gradients of single examples, from a loop and a dense SVD."""
     examples = zip(pairs, answers[0], strict=True)

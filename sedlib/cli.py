@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     phases.set_defaults(run=lambda given: print(run_phases(given.name)))
     phases.add_argument("name", metavar="RUN", help="name of a run under single_step.runs, such as add-42")
 
+    geometry = commands.add_parser("geometry", help="print how straight runs are, and when their curvature rises")
+    geometry.set_defaults(run=lambda given: print(run_geometry(given.name)))
+    geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all that were measured")
+
     seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
     seeds.set_defaults(run=lambda _: print(all_seeds()))
 
@@ -183,6 +187,29 @@ def run_phases(name: str) -> str:
         f"{name}: {title}\n{table.to_string(index=False, na_rep='–', float_format='{:.3g}'.format)}"
         for title, table in tables.items()
     )
+
+
+def run_geometry(name: str | None) -> str:
+    """A run's geometry as text, with that of each attention matrix, or that of every run that was measured.
+
+    Raises
+    ------
+    UserError
+        It was not measured.
+    """
+    from sedlib.grokking.params import Params
+    from sedlib.grokking.workspace import Workspace
+    from sedlib.report.geometry import Geometry, as_text, geometry_numbers
+    from sedlib.report.results import read_table
+
+    folders = {run: Workspace(run).results for run in ([name] if name else Params.load().runs)}
+    found = {run: Geometry.load(folder) for run, folder in folders.items() if name or Geometry.is_there(folder)}
+    if not found:
+        raise UserError("no run's geometry was measured; run `dvc repro trajectory curvature`")
+    text = as_text({run: geometry_numbers(one, read_table(folders[run], "training")) for run, one in found.items()})
+    if name is None:
+        return text
+    return f"{text}\n\n{found[name].trajectory.to_string(index=False, float_format='{:.4g}'.format)}"
 
 
 def all_seeds() -> str:

@@ -14,7 +14,8 @@ from tests.imports import ROOT
 from tests.tiny import TINY
 
 ANALYSIS = ["bases", "coupling", "figures"]
-ALL = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
+FOR_FIGURES = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
+ALL = [*FOR_FIGURES, "trajectory", "curvature"]
 REPORT = ["report"]
 
 

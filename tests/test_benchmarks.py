@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks import cases, plain
-from sedlib.bases import directions, gram_band, rolling_bases
+from sedlib.bases import directions, gram, gram_band, rolling_bases
 from sedlib.coupling import central_difference
 from sedlib.gradients import task_gradients
 from sedlib.grokking.evaluation import Data, evaluate
@@ -15,6 +15,7 @@ from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.probing import Probes, centroid_function
 from sedlib.grokking.stepping import Intervention, TrainingStep
 from sedlib.randomness import generator
+from sedlib.trajectory import pc1_percent
 from sedlib.vectors import ParamLayout
 from tests.tiny import TINY
 
@@ -90,3 +91,9 @@ def test_basis() -> None:
     rows = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
     ours = directions(rows, rolling_bases(gram_band(rows, 5), 5, 2), 0)
     torch.testing.assert_close((ours * plain.basis(rows, 2)).sum(1).abs(), torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_pc1() -> None:
+    positions = np.random.default_rng(0).standard_normal((7, 40)).astype(np.float32).cumsum(0)
+    ours = pc1_percent(gram(positions - positions[0]))
+    assert ours == pytest.approx(plain.pc1_percent(positions), rel=1e-4)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clone import ALL, ANALYSIS, REPORT, Clone, copied, names
+from tests.clone import ALL, ANALYSIS, FOR_FIGURES, REPORT, Clone, copied, names
 from tests.imports import ROOT
 from tests.tiny import TINY
 
@@ -193,7 +193,7 @@ def test_add_an_operation(laboratory: Laboratory) -> None:
     module = laboratory.folder / "sedlib/grokking/operations.py"
     module.write_text(module.read_text().replace("OPERATIONS = {\n", f"OPERATIONS = {{\n{line}"))
     [[add]] = recipe("Add an operation")
-    assert laboratory.type(add) == sorted(names(ALL, "diff-42"))
+    assert laboratory.type(add) == sorted(names(FOR_FIGURES, "diff-42"))
     assert f"train@{RUN}" in laboratory.type("dvc repro --dry")  # without the target
 
 
@@ -207,7 +207,7 @@ def test_change_the_projection_target(laboratory: Laboratory) -> None:
 def test_rows_in_16_bits(laboratory: Laboratory) -> None:
     [[narrow]] = recipe("What a run takes")
     before = (laboratory.folder / GRADIENTS).stat().st_size
-    assert laboratory.type(narrow) == sorted(names([stage for stage in ALL if stage != "train"], RUN) + REPORT)
+    assert laboratory.type(narrow) == sorted(names([stage for stage in FOR_FIGURES if stage != "train"], RUN) + REPORT)
     assert (laboratory.folder / GRADIENTS).stat().st_size < before
 
 

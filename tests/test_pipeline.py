@@ -64,6 +64,32 @@ def test_each_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it
     assert "add" in clone.call("sedlib", "seeds").stdout
 
 
+def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone: Clone) -> None:
+    geometry = TINY["geometry"]
+    clone.set(geometry={**geometry, "walks": {"count": 4, "seed": 0}})
+    assert clone.repro() == names(["trajectory"]) + REPORT
+    clone.set(geometry={**geometry, "curvature": {**geometry["curvature"], "every": 10}})
+    assert sorted(clone.repro()) == names(["curvature"]) + REPORT
+    table = (clone.folder / "artifacts/results/add-1/curvature.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in table] == ["step", "0", "10", "20", "30", "40"]
+    found = json.loads((clone.folder / "reports/metrics.json").read_text())["geometry"]["add-1"]
+    assert 0 < found["pc1_min"] < found["pc1_max"] <= 100
+    assert (found["onset"], found["lead"]) == (None, None)  # as long as it is trained, it does not grok
+    for command in (["sedlib", "geometry"], ["sedlib", "geometry", "add-1"]):
+        text = clone.call(*command).stdout
+        assert "add-1: no defect above 20 and 10 times the first ones; test accuracy reached" in text
+    assert "layer 1 W_O" in text
+
+
+def test_geometry_that_was_not_measured_names_the_remedy(clone: Clone) -> None:
+    missing = clone.call("sedlib", "geometry", "add-9")
+    assert missing.returncode == 1
+    assert "run `dvc repro trajectory@add-9`" in missing.stderr
+    (clone.folder / "artifacts/results/add-1/curvature.csv").unlink()
+    assert "run `dvc repro curvature@add-1`" in clone.call("sedlib", "geometry", "add-1").stderr
+    assert "run `dvc repro trajectory curvature`" in clone.call("sedlib", "geometry").stderr
+
+
 def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
     with (clone.folder / "sedlib/report/figures.py").open("a") as file:
         file.write("\n# edited\n")
@@ -139,7 +165,7 @@ def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
 
 
 def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
-    for script in ("train", "bases", "figures"):
+    for script in ("train", "bases", "curvature", "figures"):
         done = clone.call(sys.executable, f"stages/{script}.py", "add-9")
         assert done.returncode == 1
         assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr

@@ -10,6 +10,18 @@ TINY: dict[str, Any] = {
     "dump": {"dtype": "float32"},
     "probes": {"count": 16, "seed": 0},
     "random_directions": {"count": 3, "seed": 0},
+    "geometry": {
+        "walks": {"count": 3, "seed": 0},
+        "curvature": {
+            "every": 5,
+            "draws": 3,
+            "batch_size": 16,
+            "eta": 0.001,
+            "components": 2,
+            "random_subspaces": 2,
+            "seed": 0,
+        },
+    },
     "alignment": "trailing",
     "centroid": "logit",
     "grok_threshold": 0.98,

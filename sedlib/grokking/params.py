@@ -19,6 +19,7 @@ from sedlib.grokking.experiment import (
     Seed,
     StoppingParams,
 )
+from sedlib.grokking.geometry import GeometryParams
 from sedlib.grokking.operations import OPERATIONS, operands, train_size
 from sedlib.grokking.schema import PARAMS_FILE, ParamsError, Section, read_yaml, validated
 
@@ -100,6 +101,7 @@ class Params(Section):
     probes: ProbeParams = ProbeParams()
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()
+    geometry: GeometryParams = GeometryParams()
     ablation: AblationParams = AblationParams()
     single_step: SingleStepParams = SingleStepParams()
     interventions: InterventionParams = InterventionParams()
@@ -149,6 +151,7 @@ class Params(Section):
             *self._pairs(),
             *self._decay(),
             *self._modulus(),
+            *self._geometry(),
             *self._listed_runs(),
         ]
         problems = problems or list(self._ablation_values())
@@ -165,6 +168,10 @@ class Params(Section):
                 f"{updates} (max_steps {run.max_steps} / checkpoint_every {run.checkpoint_every}); "
                 f"choose window ≤ {updates} or more checkpoints"
             )
+
+    def _geometry(self) -> Iterator[str]:
+        found = (self.geometry.problem(name, run) for name, run in self.runs.items())
+        yield from [problem for problem in found if problem][:1]
 
     def _pairs(self) -> Iterator[str]:
         name, run = min(self.runs.items(), key=lambda item: len(operands(item[1].ops, self.data.p)))

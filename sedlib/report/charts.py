@@ -42,6 +42,9 @@ COLOURS = {
     "loss, training pairs": "#999999",
     "key frequencies excluded, training pairs": VERMILION,
     "W = 1": SKY,
+    "median": BLUE,
+    "lower quartile": SKY,
+    "upper quartile": SKY,
 }
 """One colour per stream, condition and split, as in the figures."""
 
@@ -110,6 +113,13 @@ CHARTS = (
         "Grok step against the number of attention coordinates, fresh at each step, that may move.",
         *("coordinates", "grok_step", "run", (), "coordinates that may move", "grok step"),
         logarithmic_x=True,
+    ),
+    Chart(
+        "defect",
+        "Commutator defect",
+        "How far two gradient steps are from commuting, over the draws of a measurement. Its rise is the onset.",
+        *("step", "defect", "draws", ("run",), "training step", "commutator defect"),
+        log=True,
     ),
     Chart(
         "rank90",

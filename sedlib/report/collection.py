@@ -10,6 +10,7 @@ import pandas as pd
 
 from sedlib.errors import UserError
 from sedlib.report.ablations import ablation_table
+from sedlib.report.geometry import Geometry
 from sedlib.report.interventions import grok_steps
 from sedlib.report.results import RunResults, read_table
 
@@ -36,6 +37,7 @@ class Collection:
     ablations: dict[str, pd.DataFrame]
     single_steps: dict[str, tuple[pd.DataFrame, ...]]
     """Ratios and angles."""
+    geometry: dict[str, Geometry]
     cells: pd.DataFrame | None
     trajectories: pd.DataFrame | None
     """Readouts of every intervention cell over training."""
@@ -74,10 +76,16 @@ def collect(folder: Path, expected: Expected) -> Collection:
             single_steps[run] = tuple(read_table(folder / run, f"single_step{part}") for part in ("", "_angles"))
         else:
             missing[f"single-checkpoint bases of {run}"] = f"dvc repro single_step@{run}"
+    geometry = {}
+    for run in expected.runs:
+        if run in runs and Geometry.is_there(folder / run):
+            geometry[run] = Geometry.load(folder / run)
+        else:
+            missing[f"geometry of {run}"] = f"dvc repro trajectory@{run} curvature@{run}"
     cells, trajectories = _interventions(folder / "interventions", expected, missing)
     if not runs and cells is None:
         raise UserError(f"no results in {folder}; compute them with `dvc repro`, or fetch them with `dvc pull`")
-    return Collection(expected, runs, summaries, ablations, single_steps, cells, trajectories, missing)
+    return Collection(expected, runs, summaries, ablations, single_steps, geometry, cells, trajectories, missing)
 
 
 def _interventions(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.collection import Collection
+from sedlib.report.geometry import geometry_numbers, lead_numbers
 from sedlib.report.ladder import ladder
 from sedlib.report.phases import centroid_definitions, estimators
 from sedlib.report.seeds import estimate, require_different_seeds
@@ -33,6 +34,8 @@ def metrics(found: Collection) -> Metrics:
         "ablation": _ablation(found.ablations),
         "single_step": _single_step(found.single_steps),
         "centroids": _centroids(found),
+        "geometry": {run: _geometry(found, run) for run in found.geometry},
+        "leads": _leads(found),
     }
 
 
@@ -212,6 +215,24 @@ def _centroids(found: Collection) -> Metrics:
         }
         for phase, group in pd.concat(rows).groupby("phase", sort=False)
     }
+
+
+def _geometry(found: Collection, run: str) -> Metrics:
+    numbers = geometry_numbers(found.geometry[run], found.runs[run].training)
+    named = {"ops": "+".join(found.summaries[run]["ops"]), "seed": found.summaries[run]["seed"]}
+    return named | {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
+
+
+def _leads(found: Collection) -> Metrics:
+    """Sign tests, of the runs of one operation and of those of several apart: their leads are not of one kind."""
+    result: Metrics = {}
+    for kind, several in (("single_task", False), ("multitask", True)):
+        runs = [run for run in found.of(several=several) if run in found.geometry]
+        if runs:
+            leads = {run: geometry_numbers(found.geometry[run], found.runs[run].training)["lead"] for run in runs}
+            numbers = lead_numbers(leads)
+            result[kind] = {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
+    return result
 
 
 def _one_operation(tables: tuple[pd.DataFrame, ...]) -> bool:

@@ -69,7 +69,7 @@ def _coupling(found: Collection, runs: list[str], streams: list[str], title: str
                 for run, ratios in by_run.items()
                 if op in found.summaries[run]["ops"] and not (curve := _curve(ratios, stream, op)).empty
             }
-            _band(axes, curves, colour, label)
+            band(axes, curves, colour, label)
         steps = [found.summaries[run]["ops"][op]["grok_step"] for run in runs if op in found.summaries[run]["ops"]]
         for step in (step for step in steps if step is not None):
             axes.axvline(step, color="black", linewidth=0.8, linestyle="--", label="grok step of a seed")
@@ -85,7 +85,7 @@ def _curve(ratios: pd.DataFrame, stream: str, op: str) -> "pd.Series[float]":
     return own.set_index("step")["ratio"]
 
 
-def _band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-") -> None:
+def band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-", *, fill: bool = True) -> None:
     """Mean over seeds where all of them have values, and their range."""
     if not curves:
         return
@@ -95,7 +95,7 @@ def _band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-") 
     grid = grid[(grid >= first) & (grid <= last)]
     values = np.stack([np.interp(grid, curve.index, curve.to_numpy()) for curve in curves.values()])
     axes.plot(grid, values.mean(0), color=colour, linestyle=line, label=label)
-    if len(curves) > 1:
+    if fill and len(curves) > 1:
         axes.fill_between(grid, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
 
 
@@ -114,7 +114,7 @@ def _interventions(found: Collection, projection: str, title: str) -> Figure | N
             own = table[(table["op"] == op) & (table["condition"] == condition)]
             curves = {int(str(seed)): rows.set_index("step")["test_accuracy"] for seed, rows in own.groupby("seed")}
             line = "--" if condition == "freeze" else "-"  # it may lie on keep-random
-            _band(axes, curves, COLOURS[condition], condition, line)
+            band(axes, curves, COLOURS[condition], condition, line)
         axes.set(ylabel="held-out accuracy", ylim=(-0.02, 1.04))
         seeds = table[table["op"] == op]["seed"].nunique()
         axes.set_title(f"{op} (n = {seeds})", fontsize=10, loc="left", fontweight="bold")

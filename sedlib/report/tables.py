@@ -59,10 +59,10 @@ def shown(estimate: Estimate | None, reason: str | None = None) -> str:
     return f"{number(estimate.mean)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def _row(
+def compared(
     labels: Mapping[str, str], reported: Reported | None, numbers: Any, independent: Reported | None = None
 ) -> dict[str, Any]:
-    """``numbers`` is a number over seeds, a plain number, or None; ``independent`` another implementation's."""
+    """A row; ``numbers`` is a number over seeds, a plain number, or None; ``independent`` another implementation's."""
     if numbers is None or isinstance(numbers, Mapping):
         ours, reason = estimated(numbers), at(numbers or {}, "reason")
     else:
@@ -103,7 +103,7 @@ def _single_task(numbers: Numbers) -> pd.DataFrame:
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
         for name, value in reported.items():
             labels = {"operation": op, "quantity": _quantity(name)}
-            rows.append(_row(labels, value, found.get(name), paper.INDEPENDENT_BANDS.get(name)))
+            rows.append(compared(labels, value, found.get(name), paper.INDEPENDENT_BANDS.get(name)))
     return pd.DataFrame(rows)
 
 
@@ -125,10 +125,10 @@ def _ablations(numbers: Numbers) -> pd.DataFrame:
         for value, found in values.items():
             independent = by_window.get(value) if axis == "window" else None
             labels = {"axis": axis, "value": value, "quantity": "R₁ peak"}
-            row = _row(labels, reported.get((axis, value)), found["r1_peak"], independent)
+            row = compared(labels, reported.get((axis, value)), found["r1_peak"], independent)
             means = {name: found[name] for name in ("plateau", "peak", "final") if found[name] is not None}
             rows.append({**row, "n": found["n"], **{f"R̄ {name}": number(mean) for name, mean in means.items()}})
-    return pd.DataFrame(rows) if rows else _nothing("dvc repro ablate ablate_batch")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro ablate ablate_batch")
 
 
 def _single_checkpoint(numbers: Numbers) -> pd.DataFrame:
@@ -142,7 +142,7 @@ def _single_checkpoint(numbers: Numbers) -> pd.DataFrame:
             "cosine": paper.PER_EXAMPLE_COSINE,
         }
         rows += [
-            _of_phase(found, _row({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
@@ -165,7 +165,7 @@ def _interventions(numbers: Numbers, projection: str) -> pd.DataFrame:
             steps = paper.GROK_STEPS.get((projection, op, condition))
             mean = paper.GROK_STEP_MEANS.get((projection, op), {}).get(condition)
             independent = paper.INDEPENDENT_GROK_STEPS.get((projection, condition)) if op == "add" else None
-            row = _row({}, paper.speedup(projection, op, condition), sped_up(found))
+            row = compared({}, paper.speedup(projection, op, condition), sped_up(found))
             lacking = f" ({found['reason']})" if found.get("reason") and found["mean"] is not None else ""
             rows.append(
                 {
@@ -205,7 +205,7 @@ def _multitask(numbers: Numbers) -> pd.DataFrame:
     }
     return pd.DataFrame(
         [
-            _row(
+            compared(
                 {"operation": op, "quantity": _quantity(name)},
                 value,
                 at(numbers, "multitask", op, name),
@@ -236,7 +236,7 @@ def _ladder(numbers: Numbers) -> pd.DataFrame:
             there = [mean for mean in means if mean is not None]
             row[run] = number(sum(there) / len(there)) if there else "–"
         rows.append(row)
-    return pd.DataFrame(rows) if runs else _nothing("dvc repro figures")
+    return pd.DataFrame(rows) if runs else not_run("dvc repro figures")
 
 
 def _rank_curve(numbers: Numbers) -> pd.DataFrame:
@@ -249,7 +249,7 @@ def _rank_curve(numbers: Numbers) -> pd.DataFrame:
         }
         for coordinates, values in found.items()
     ]
-    return pd.DataFrame(rows) if rows else _nothing("dvc repro intervene_rank")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro intervene_rank")
 
 
 def _without_weight_decay(numbers: Numbers) -> pd.DataFrame:
@@ -264,7 +264,7 @@ def _without_weight_decay(numbers: Numbers) -> pd.DataFrame:
         }
         for condition, values in found.items()
     ]
-    return pd.DataFrame(rows) if rows else _nothing("dvc repro intervene_without_weight_decay")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro intervene_without_weight_decay")
 
 
 def _centroids(numbers: Numbers) -> pd.DataFrame:
@@ -279,11 +279,12 @@ def _centroids(numbers: Numbers) -> pd.DataFrame:
             **dict.fromkeys((*others, "window_logit", "window_full")),
         }
         rows += [
-            _of_phase(found, _row({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
 
 
-def _nothing(command: str) -> pd.DataFrame:
+def not_run(command: str) -> pd.DataFrame:
+    """In place of a table whose stages were not run."""
     return pd.DataFrame([{"verdict": "not run", "command": command}])

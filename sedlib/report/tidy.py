@@ -20,6 +20,7 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
         "ladder": _of_runs({run: _ladder(found, run) for run in found.runs}),
         "rank90": _of_runs({run: _rank90(results.centroids) for run, results in found.runs.items()}),
         "restricted_loss": _of_runs({run: _losses(results.restricted_loss) for run, results in found.runs.items()}),
+        "defect": _defects(found),
         "ablation": _of_runs(found.ablations),
         "interventions": _trajectories(found.trajectories),
         "rank_curve": _rank_curve(found.cells),
@@ -69,6 +70,14 @@ def _losses(losses: pd.DataFrame) -> pd.DataFrame:
         "excluded_loss": "key frequencies excluded, training pairs",
     }
     return losses.melt(["step", "op"], list(names), "kind", "loss_value").replace({"kind": names})
+
+
+def _defects(found: Collection) -> pd.DataFrame:
+    columns = {"defect": "median", "defect_low": "lower quartile", "defect_high": "upper quartile"}
+    named = [geometry.curvature.assign(run=run) for run, geometry in found.geometry.items()]
+    if not named:
+        return pd.DataFrame()
+    return pd.concat(named).rename(columns=columns).melt(["run", "step"], list(columns.values()), "draws", "defect")
 
 
 def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:

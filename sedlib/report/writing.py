@@ -13,6 +13,8 @@ from sedlib.atomic import replacing
 from sedlib.report.charts import charts_of
 from sedlib.report.claims import claims
 from sedlib.report.collection import Collection
+from sedlib.report.geometry_figures import geometry_figures
+from sedlib.report.geometry_tables import geometry_tables
 from sedlib.report.metrics import metrics
 from sedlib.report.overview import overview
 from sedlib.report.page import page
@@ -29,7 +31,7 @@ DPI = 150
 def write_report(found: Collection, folder: Path) -> None:
     """Write everything under ``folder``; files of an earlier report that has more are removed."""
     numbers = metrics(found)
-    summary, built, data = claims(numbers), tables(numbers), tidy(found)
+    summary, built, data = claims(numbers), tables(numbers) | geometry_tables(numbers), tidy(found)
     charts = charts_of(data)
     as_csv = {name: table.to_csv(index=False) for name, table in data.items()}
     files: dict[Path, str] = {
@@ -44,7 +46,7 @@ def write_report(found: Collection, folder: Path) -> None:
     for name, text in files.items():
         with replacing(folder / name) as path:
             path.write_text(text)
-    figures = _save(overview(found, numbers), folder)
+    figures = _save(overview(found, numbers) | geometry_figures(found), folder)
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:

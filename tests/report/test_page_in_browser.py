@@ -13,7 +13,7 @@ from tests.report.made_up import collection
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromium-driver"
 )
-CHARTS = {"coupling", "accuracy", "ladder", "interventions", "rank_curve", "rank90", "restricted_loss"}
+CHARTS = {"coupling", "accuracy", "ladder", "interventions", "rank_curve", "rank90", "restricted_loss", "defect"}
 
 
 @pytest.fixture(scope="module")

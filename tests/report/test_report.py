@@ -59,6 +59,8 @@ def test_the_keys_of_metrics_are_those_that_tools_expect(numbers: dict[str, Any]
     assert set(numbers["ladder"]["add-1"]["ladder/step"]) == {"mean_before_grok", "peak"}
     assert {"peak", "final", "r1_peak"} <= set(numbers["ablation"]["window"]["20"])
     assert {"per_example", "mean_gradient", "w20", "cosine"} <= set(numbers["single_step"]["after"])
+    geometry = {"pc1_min", "pc1_max", "defect_growth", "onset", "lead", "share_over_random", "rho"}
+    assert geometry <= set(numbers["geometry"]["both-1"])
     assert {"rank90_logit", "rank90_full", "top1_cosine", "top3_cosine"} <= set(numbers["centroids"]["init"])
 
 
@@ -146,6 +148,7 @@ def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
     found = collection(tmp_path / "results")
     assert found.missing == {
         "run sub-1": "dvc repro figures@sub-1",
+        "geometry of sub-1": "dvc repro trajectory@sub-1 curvature@sub-1",
         "cell add-1-update-remove-random": "dvc repro intervene@add-1-update-remove-random",
     }
     write_report(found, tmp_path / "reports")
