@@ -141,8 +141,8 @@ def queueing(laboratory: Laboratory) -> Iterator[Laboratory]:
 
 
 def test_sweep(queueing: Laboratory) -> None:
-    [[sweep, shortest, start, status]] = recipe("Sweep")
-    assert queueing.type(sweep) + queueing.type(shortest) == []
+    [[sweep, start, status]] = recipe("Sweep")
+    assert queueing.type(sweep) == []
     edited = queueing.folder / "sedlib/bases.py"
     before = edited.read_text()
     edited.write_text("raise NotImplementedError")  # what is queued runs as it was when queued
@@ -156,12 +156,11 @@ def test_sweep(queueing: Laboratory) -> None:
     edited.write_text(before)
 
     table = queueing.output(recipe("Compare")[0][1])
-    shown = re.findall(r"^ +[├└]── .*?\d +(\d+) +(\d+) *$", table, re.MULTILINE)
-    assert sorted(shown) == sorted([("1", "1"), ("5", "3"), ("10", "3"), ("20", "3"), ("40", "3")])
+    shown = re.findall(r"^ +[├└]── .* (\d+) *$", table, re.MULTILINE)
+    assert sorted(shown, key=int) == ["1", "5", "10", "20", "40"]
     assert re.findall(r"single_task\S+|window|rank", table) == [
         *(f"single_task.add.{stream}_{what}.mean" for stream in ("gradient", "update") for what in ("peak", "final")),
         "window",
-        "rank",
     ]
 
 
