@@ -20,11 +20,12 @@ from sedlib.coupling import central_difference
 from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
-from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.cells import Cell
 from sedlib.grokking.defects import batch_gradient, readings
 from sedlib.grokking.evaluation import Data, evaluate
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.geometry import CurvatureParams
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.interventions import ProjectedSteps
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model

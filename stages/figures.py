@@ -15,7 +15,8 @@ def main(run: Workspace) -> None:
     params = Params.of_run(run.run)
     results = RunResults.load(run.results)
     save(draw(results, run.run, params.grok_threshold), run.results)
-    summary = summarise(results, params.runs[run.run].seed, params.grok_threshold)
+    described = params.runs[run.run]
+    summary = summarise(results, described.seed, described.weight_decay, params.grok_threshold)
     with replacing(run.summary) as path:
         path.write_text(json.dumps(summary, indent=2) + "\n")
 

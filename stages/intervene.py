@@ -2,7 +2,8 @@
 
 import argparse
 
-from sedlib.grokking.cells import INTERVENTIONS, Cell, InterventionParams
+from sedlib.grokking.cells import INTERVENTIONS, Cell
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.interventions import trajectory
 from sedlib.grokking.workspace import INTERVENTION_TABLES, clear_errors, write_table
 from sedlib.hardware import configure

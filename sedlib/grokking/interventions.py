@@ -21,10 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sedlib.grokking.cells import Cell, InterventionParams
+from sedlib.grokking.cells import Cell
 from sedlib.grokking.checkpoints import Checkpoint
 from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.model import GrokkingTransformer
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.stepping import Intervention

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sedlib.grokking.axes import AXES, AblationParams, varied
-from sedlib.grokking.cells import InterventionParams
 from sedlib.grokking.experiment import (
     DataParams,
     Fraction,
@@ -20,6 +19,7 @@ from sedlib.grokking.experiment import (
     StoppingParams,
 )
 from sedlib.grokking.geometry import GeometryParams
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.operations import OPERATIONS, operands, train_size
 from sedlib.grokking.schema import PARAMS_FILE, ParamsError, Section, read_yaml, validated
 

@@ -13,8 +13,8 @@ GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 ORDER = list(RUNGS)
 
 
-def summarise(results: RunResults, seed: int, grok_threshold: float) -> dict[str, Any]:
-    """Summary of the run from ``seed``, by operation.
+def summarise(results: RunResults, seed: int, weight_decay: float | None, grok_threshold: float) -> dict[str, Any]:
+    """Summary of the run from ``seed``, by operation; ``weight_decay`` is the run's own, null where it has none.
 
     Of each stream's R̄ over the measured checkpoints at which its window is whole: peak, the largest; final, the
     last; plateau, the median up to the grok step at ``grok_threshold``. Where there is no grok step, or no whole
@@ -23,6 +23,7 @@ def summarise(results: RunResults, seed: int, grok_threshold: float) -> dict[str
     ratios = mean_ratios(results.coupling)
     return {
         "seed": seed,
+        "weight_decay": weight_decay,
         "last_step": int(results.training["step"].max()),
         "grok_threshold": grok_threshold,
         "ops": {op: _operation(results, ratios[ratios["op"] == op], op, grok_threshold) for op in results.ops},

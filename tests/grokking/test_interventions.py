@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib.grokking.cells import INTERVENTIONS, Cell, InterventionParams
+from sedlib.grokking.cells import INTERVENTIONS, Cell
 from sedlib.grokking.evaluation import Data
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.interventions import ProjectedSteps, trajectory
 from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.schema import ParamsError

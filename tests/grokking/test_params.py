@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sedlib.grokking.cells import InterventionParams
 from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.intervention_params import InterventionParams
 from sedlib.grokking.params import Params
 from sedlib.grokking.schema import ParamsError
 from tests.imports import ROOT

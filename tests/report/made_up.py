@@ -29,7 +29,7 @@ def write(folder: Path) -> None:
     for run, (ops, seed) in RUNS.items():
         for name, table in (run_tables(ops, seed) | geometry_tables(seed)).items():
             save(table, folder / run / f"{name}.csv")
-        summary = summarise(RunResults.load(folder / run), seed, 0.98)
+        summary = summarise(RunResults.load(folder / run), seed, None, 0.98)
         (folder / run / "summary.json").write_text(json.dumps(summary))
     for run in ABLATED:
         for axis in AXES:
