@@ -26,10 +26,10 @@ from sedlib.grokking.evaluation import Data, evaluate
 from sedlib.grokking.experiment import Experiment
 from sedlib.grokking.geometry import CurvatureParams
 from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.interventions import ProjectedSteps
 from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model
 from sedlib.grokking.probing import Probes, centroid_function
+from sedlib.grokking.projected_steps import ProjectedSteps
 from sedlib.grokking.stepping import Intervention, TrainingStep
 from sedlib.grokking.tasks import all_pairs, answers, draw
 from sedlib.projection import random_basis
@@ -123,7 +123,7 @@ def intervened_step(intervention: str) -> Case:
     """An intervened step over a natural one; the history is full."""
     experiment = Experiment.load("add-42")
     data = Data.of(experiment, CPU)
-    cell = Cell.of("add-42", intervention, None, None)
+    cell = Cell.of("add-42", intervention)
     steps = _steps(
         experiment, data, lambda model: ProjectedSteps(cell, InterventionParams(), model, generator(0, "benchmark"))
     )

@@ -1,9 +1,12 @@
 """Which intervention cells params.yaml asks for, and the DVC stage of each: the matrices of dvc.yaml in Python."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
-from sedlib.grokking.cells import INTERVENTIONS, Cell
+from sedlib.grokking.cells import Cell
 
+PROJECTIONS = ("update", "gradient")
+CONDITIONS = ("remove-sed", "remove-sed-raw", "keep-sed", "keep-sed-raw", "remove-random", "keep-random", "freeze")
 WITHOUT_WEIGHT_DECAY = ("control", "update-keep-sed", "update-keep-random", "update-freeze")
 
 
@@ -14,14 +17,14 @@ def cell_stages(runs: Sequence[str], varied_runs: Sequence[str], coordinates: Se
 
 def _cells(runs: Sequence[str], varied_runs: Sequence[str], coordinates: Sequence[int]) -> Iterator[tuple[str, str]]:
     for run in runs:
-        for intervention in INTERVENTIONS:
-            stage = "intervene_control" if intervention == "control" else "intervene"
-            address = run if intervention == "control" else f"{run}-{intervention}"
-            yield Cell.of(run, intervention, None, None).name, f"{stage}@{address}"
+        yield Cell.of(run, "control").name, f"intervene_control@{run}"
+        for projection, condition in product(PROJECTIONS, CONDITIONS):
+            intervention = f"{projection}-{condition}"
+            yield Cell.of(run, intervention).name, f"intervene@{run}-{intervention}"
     for run in varied_runs:
         for intervention in WITHOUT_WEIGHT_DECAY:
-            cell = Cell.of(run, intervention, None, 0.0)
+            cell = Cell.of(run, intervention, weight_decay=0.0)
             yield cell.name, f"intervene_without_weight_decay@{run}-{intervention}"
         for count in coordinates:
-            cell = Cell.of(run, "update-keep-random", count, None)
+            cell = Cell.of(run, "update-keep-random", coordinates=count)
             yield cell.name, f"intervene_rank@{run}-{count}"

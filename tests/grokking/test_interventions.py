@@ -1,7 +1,9 @@
 import copy
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ import torch
 from sedlib.grokking.cells import INTERVENTIONS, Cell
 from sedlib.grokking.evaluation import Data
 from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.interventions import ProjectedSteps, trajectory
+from sedlib.grokking.interventions import trajectory
+from sedlib.grokking.kicks import Kicks
+from sedlib.grokking.losses import task_losses
 from sedlib.grokking.model import GrokkingTransformer, build_model
+from sedlib.grokking.projected_steps import ProjectedSteps
 from sedlib.grokking.schema import ParamsError
 from sedlib.grokking.stepping import Intervention
 from sedlib.grokking.training import train
@@ -25,17 +30,21 @@ SETTINGS = InterventionParams(window=4, rank=2)
 TINY = experiment(run={"checkpoint_every": 1, "max_steps": 12})
 
 
-def cell(intervention: str, coordinates: int | None = None) -> Cell:
-    return Cell.of("both-1", intervention, coordinates, None)
+def cell(intervention: str, **options: object) -> Cell:
+    return Cell.of("both-1", intervention, **options)
 
 
-def states(intervention: str | None, coordinates: int | None = None) -> list[dict[str, torch.Tensor]]:
+def states(
+    intervention: str | None, execution: torch.Tensor | None = None, **options: Any
+) -> list[dict[str, torch.Tensor]]:
     """State dicts at every step; None for a training without any intervention."""
 
     def intervene(model: GrokkingTransformer) -> Intervention:
         if intervention is None:
             return Intervention()
-        return ProjectedSteps(cell(intervention, coordinates), SETTINGS, model, generator(1, "random projectors"))
+        return ProjectedSteps(
+            cell(intervention, **options), SETTINGS, model, generator(1, "random projectors"), execution
+        )
 
     found = train(TINY, Data.of(TINY, CPU), CPU, intervene)
     return [copy.deepcopy(checkpoint.model.state_dict()) for checkpoint in found]
@@ -60,8 +69,8 @@ def test_control_is_the_training_of_the_train_stage_bit_for_bit() -> None:
 
 def test_all_coordinates_are_the_control_and_none_are_freeze_bit_for_bit() -> None:
     size = len(slots(states(None)[0]))
-    assert_equal(states("update-keep-random", size), states(None))
-    assert_equal(states("update-keep-random", 0), states("update-freeze"))
+    assert_equal(states("update-keep-random", coordinates=size), states(None))
+    assert_equal(states("update-keep-random", coordinates=0), states("update-freeze"))
 
 
 @pytest.mark.parametrize("intervention", ["update-keep-sed", "update-freeze", "gradient-remove-random"])
@@ -167,21 +176,141 @@ def test_what_cannot_be_is_refused_before_training(
     intervention: str, coordinates: int | None, settings: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ParamsError, match=message):
-        trajectory(cell(intervention, coordinates), TINY, InterventionParams.model_validate(settings), CPU)
+        trajectory(cell(intervention, coordinates=coordinates), TINY, InterventionParams.model_validate(settings), CPU)
 
 
 def test_every_intervention_has_a_name_of_its_own() -> None:
-    names = [Cell.of("add-42", intervention, None, None).name for intervention in INTERVENTIONS]
-    assert len(set(names)) == len(names) == 15
-    assert names[:2] == ["add-42-control", "add-42-update-remove-sed"]
-    assert Cell.of("add-42", "update-keep-random", 131, None).name == "add-42-update-coordinates-131"
-    assert Cell.of("add-42", "control", None, 0.0).name == "add-42-control-wd0"
+    names = [
+        Cell.of("add-42", intervention, size=50.0 if intervention == "kick" else None).name
+        for intervention in INTERVENTIONS
+    ]
+    assert len(set(names)) == len(names) == 2 + 2 * 9
+    assert names[0] == "add-42-control"
+    assert Cell.of("add-42", "update-keep-random", coordinates=131).name == "add-42-update-coordinates-131"
+    assert Cell.of("add-42", "control", weight_decay=0.0).name == "add-42-control-wd0"
+    assert Cell.of("add-42", "kick", size=50.0, start=500).name == "add-42-kick-from500-size50"
+    varied = Cell.of("add-42", "gradient-keep-fixed-random", rank=16, target="all", start=500, strength=0.25)
+    assert varied.name == "add-42-gradient-keep-fixed-random-all-rank16-from500-strength0.25"
 
 
 def test_weight_decay_is_overridden(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(json.dumps(TINY_PARAMS))
-    assert Cell.of("both-1", "control", None, None).experiment(path).optimizer.weight_decay == 1.0
-    changed = Cell.of("both-1", "control", None, 0.0).experiment(path)
+    assert Cell.of("both-1", "control").experiment(path).optimizer.weight_decay == 1.0
+    changed = Cell.of("both-1", "control", weight_decay=0.0).experiment(path)
     assert changed.optimizer.weight_decay == 0.0
-    assert changed.run == Cell.of("both-1", "control", None, None).experiment(path).run
+    assert changed.run == Cell.of("both-1", "control").experiment(path).run
+
+
+def whole(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    return ParamLayout.select(build_model(TINY), "*").flatten(state)
+
+
+def some_basis(directions: int = 3) -> torch.Tensor:
+    """Orthonormal directions of all parameters, along attention slots only."""
+    model = build_model(TINY)
+    layout, attention = ParamLayout.select(model, "*"), ParamLayout.attention(model)
+    marked = {name: torch.zeros_like(value) for name, value in layout.of(model).items()}
+    for name, value in attention.of(model).items():
+        marked[name] = torch.ones_like(value)
+    rows = torch.randn(directions, layout.size, generator=torch.Generator().manual_seed(5)) * layout.flatten(marked)
+    return torch.linalg.qr(rows.T)[0].T.contiguous()
+
+
+def steps_of(found: list[dict[str, torch.Tensor]], read: Callable[..., torch.Tensor]) -> torch.Tensor:
+    return torch.stack([read(state) for state in found]).diff(dim=0).double()
+
+
+def test_keeping_the_execution_basis_of_all_parameters_leaves_motion_in_it_alone() -> None:
+    basis = some_basis()
+    moved = steps_of(states("update-keep-execution", basis, target="all", start=6), whole)
+    natural = steps_of(states(None), whole)
+    assert torch.equal(moved[:6], natural[:6])
+    inside = moved[6:] @ basis.double().T @ basis.double()
+    torch.testing.assert_close(moved[6:], inside, atol=1e-6, rtol=0)
+    assert (moved[6:].norm(dim=1) > 1e-6).all()
+
+
+def test_the_execution_basis_is_restricted_to_the_target() -> None:
+    basis = some_basis()
+    found = states("update-keep-execution", basis, target="attention", start=6)
+    layout = ParamLayout.select(build_model(TINY), "*")
+    of_slots = torch.stack([slots(layout.unflatten(row)) for row in basis]).double()
+    moved = steps_of(found, slots)[6:]
+    torch.testing.assert_close(moved, moved @ of_slots.T @ of_slots, atol=1e-6, rtol=0)
+    assert not torch.equal(found[-1]["token"], found[6]["token"])
+
+
+@pytest.mark.parametrize("strength", [0.25, 1.0])
+def test_strength_takes_its_share_of_what_is_outside(strength: float) -> None:
+    """At the first step that is changed, whose natural step is known."""
+    basis = some_basis()
+    natural = steps_of(states(None), whole)[6]
+    inside = basis.double().T @ (basis.double() @ natural)
+    found = states("update-keep-execution", basis, target="all", start=6, strength=strength)
+    expected = inside + (1 - strength) * (natural - inside)
+    torch.testing.assert_close(steps_of(found, whole)[6], expected, atol=1e-6, rtol=0)
+
+
+def test_a_fixed_random_subspace_stays_and_a_fresh_one_does_not() -> None:
+    fixed = steps_of(states("update-keep-fixed-random", rank=2), slots)[4:]
+    fresh = steps_of(states("update-keep-random", rank=2), slots)[4:]
+    assert torch.linalg.matrix_rank(fixed, rtol=1e-2) == 2
+    assert torch.linalg.matrix_rank(fresh, rtol=1e-2) == len(fresh)
+
+
+def test_a_kick_is_the_commutator_across_the_basis_in_gradient_steps() -> None:
+    """Against gradients by plain autograd in float64."""
+    basis, data, model = some_basis(), Data.of(TINY, CPU), build_model(TINY)
+    layout = ParamLayout.select(model, "*")
+    kick = Cell.of("both-1", "kick", size=100.0, start=50)
+    kicks = Kicks(kick, TINY.optimizer, data, model, generator(1, "kick batches"), basis)
+    before = whole(model.state_dict())
+    for _ in range(49):
+        kicks.after_optimizer()
+    assert torch.equal(whole(model.state_dict()), before)
+    kicks.after_optimizer()
+    moved = (whole(model.state_dict()) - before).double()
+
+    drawing, slow = generator(1, "kick batches"), build_model(TINY).double()
+    first, second = (torch.randint(len(data.train_pairs), (32,), generator=drawing) for _ in range(2))
+
+    def gradient(theta: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+        slow.load_state_dict(layout.unflatten(theta))
+        loss = task_losses(slow, data.train_pairs[batch], data.train_answers[:, batch]).sum()
+        return torch.cat([one.reshape(-1) for one in torch.autograd.grad(loss, list(layout.of(slow).values()))])
+
+    theta = before.double()
+    a, b = gradient(theta, first), gradient(theta, second)
+    delta = a + gradient(theta - 1e-3 * a, second) - b - gradient(theta - 1e-3 * b, first)
+    across = -delta + basis.double().T @ (basis.double() @ delta)
+    expected = 100 * 1e-3 * (a.norm() + b.norm()) / 2 * across / across.norm()
+    torch.testing.assert_close(moved, expected, atol=float(2e-3 * expected.norm()), rtol=0)
+    kicks.after_optimizer()
+    assert torch.equal((whole(model.state_dict()) - before).double(), moved)
+
+
+@pytest.mark.parametrize(
+    ("intervention", "options", "message"),
+    [
+        ("kick", {}, "a kick needs its --size"),
+        ("update-freeze", {"size": 50.0}, "--size belongs to kick, not to freeze"),
+        ("update-remove-sed", {"strength": 0.5}, "--strength belongs to keep-sed, .*not to remove-sed"),
+        ("update-keep-execution", {"rank": 3}, "--rank belongs to .*not to keep-execution"),
+        ("update-keep-random", {"rank": 3, "coordinates": 3}, "leave one out"),
+        ("update-keep-random", {"strength": 1.5}, "strength = 1.5 must be less than or equal to 1"),
+        ("control", {"target": "all"}, "--target belongs to .*not to control"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(intervention: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        cell(intervention, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"start": 2}, "--start 2 leaves a history shorter than"), ({"rank": 5}, "--rank 5 exceeds interventions.window")],
+)
+def test_what_leaves_the_sed_no_window_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        states("update-keep-sed", **options)
