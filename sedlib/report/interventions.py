@@ -25,12 +25,12 @@ CONDITIONS = [
 LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
-def grok_steps(files: Sequence[Path], threshold: float = 0.98) -> pd.DataFrame:
+def grok_steps(files: Sequence[Path], threshold: float = 0.98, labels: Sequence[str] = LABELS) -> pd.DataFrame:
     """One row per cell and operation of the cells' tables.
 
-    Columns: the cell's labels; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome`` the
-    step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``passed``, mean share of the step that passed
-    the projector after the natural steps; ``overlap``, last mean overlap of successive bases.
+    Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``
+    the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``passed``, mean share of the step that
+    passed the projector after the natural steps; ``overlap``, last mean overlap of successive bases.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def grok_steps(files: Sequence[Path], threshold: float = 0.98) -> pd.DataFrame:
     for file in files:
         table = pd.read_csv(file, keep_default_na=True)
         for op, curve in table.groupby("op"):
-            labels = {name: curve[name].iloc[0] for name in LABELS}
-            rows.append({**labels, **_outcome(curve, str(op), threshold)})
+            named = {name: curve[name].iloc[0] for name in labels}
+            rows.append({**named, **_outcome(curve, str(op), threshold)})
     return pd.DataFrame(rows).astype({"grok_step": "Int64", "coordinates": "Int64"})
 
 
@@ -82,7 +82,7 @@ def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.Data
                 "condition": condition,
                 **{str(seed): outcome for seed, outcome in ours["outcome"].sort_index().items()},
                 "mean": None if ours["grok_step"].isna().any() else float(ours["grok_step"].mean()),
-                **_spread(speedups),
+                **spread(speedups),
             }
         )
     return pd.DataFrame(rows)
@@ -117,7 +117,8 @@ def as_text(cells: pd.DataFrame) -> str:
     )
 
 
-def _spread(speedups: pd.Series) -> dict[str, float | int | None]:
+def spread(speedups: pd.Series) -> dict[str, float | int | None]:
+    """Mean of the seeds' speed-ups with its interval."""
     if speedups.empty:
         return {"speedup": None, "speedup_low": None, "speedup_high": None, "n": 0}
     found = estimate(speedups.tolist())

@@ -1,0 +1,76 @@
+"""Outcomes of a sweep of interventions: every kind of cell, over its seeds, beside the control."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sedlib.report.interventions import LABELS, grok_steps, spread
+from sedlib.report.panels import BLUE, GREY, STYLE, finish, panels_of
+
+OPTIONS = ["target", "rank", "start", "strength", "size"]
+KIND = ["op", "projection", "condition", *OPTIONS]
+BASES = {"keep-execution": ("execution basis", BLUE, "o"), "keep-fixed-random": ("random subspace", GREY, "s")}
+
+
+def outcomes(files: Sequence[Path], threshold: float) -> pd.DataFrame:
+    """A row per kind of cell, in order of first appearance; the control first.
+
+    Columns: what was done; a column per seed with the grok step, or "not within N steps"; ``mean`` of the grok steps
+    where every seed grokked; ``speedup``, mean over seeds of the control's grok step over the cell's, with its 95 %
+    bootstrap interval where there are three seeds; ``n``, the number of seeds for which both grokked.
+
+    Raises
+    ------
+    UserError
+        There is no table.
+    """
+    cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
+    control = cells[cells["condition"] == "control"].set_index(["op", "seed"])["grok_step"]
+    seeds = sorted(cells["seed"].unique())
+    rows = []
+    for kind, group in cells.groupby(KIND, dropna=False, sort=False):
+        by_seed = group.set_index("seed")
+        known = control.xs(kind[0], level="op") if kind[0] in control.index.get_level_values("op") else pd.Series()
+        rows.append(
+            {
+                **dict(zip(KIND, kind, strict=True)),
+                **{str(seed): by_seed["outcome"].get(seed, "not run") for seed in seeds},
+                "mean": None if by_seed["grok_step"].isna().any() else float(by_seed["grok_step"].mean()),
+                **spread((known / by_seed["grok_step"]).dropna()),
+            }
+        )
+    table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
+    return table.iloc[(table["condition"] != "control").argsort(kind="stable")].reset_index(drop=True)
+
+
+def dose_response(files: Sequence[Path], threshold: float) -> Figure:
+    """Grok step against the suppressed share of the gradient outside a basis, a panel per operation, a mark per seed.
+
+    A cross at the top is a seed that did not grok; at strength 0 stands the control.
+    """
+    cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
+    with mpl.rc_context(STYLE):
+        title = "Suppressing the gradient outside a 16-dimensional basis, all parameters, from step 500"
+        figure, panels = panels_of(list(cells["op"].unique()), title, xlabel="suppressed share outside the basis")
+        for op, axes in panels.items():
+            of_op = cells[cells["op"] == op]
+            control = of_op[of_op["condition"] == "control"].assign(strength=0.0)
+            for shift, (condition, (label, colour, marker)) in zip((-0.01, 0.01), BASES.items(), strict=True):
+                found = pd.concat([control, of_op[of_op["condition"] == condition]])
+                _draw(axes, found, shift, {"label": label, "color": colour, "marker": marker})
+            axes.set(ylabel="grok step", ylim=(0, 1.12 * of_op["max_steps"].max()))
+        return finish(figure, panels, dict.fromkeys(panels))
+
+
+def _draw(axes: Any, found: pd.DataFrame, shift: float, look: dict[str, str]) -> None:
+    label, colour, marker = look["label"], look["color"], look["marker"]
+    grokked, never = found[found["grok_step"].notna()], found[found["grok_step"].isna()]
+    axes.plot(grokked["strength"] + shift, grokked["grok_step"], marker, color=colour, label=label)
+    means = grokked.groupby("strength")["grok_step"].mean()
+    axes.plot(means.index + shift, means, color=colour)
+    crosses = never["strength"] + 3 * shift
+    axes.plot(crosses, 1.05 * never["max_steps"], "x", color=colour, label=f"{label}: did not grok")

@@ -1,0 +1,34 @@
+"""Fit the lead of the defect's onset to the grok step, over the runs of a sweep of learning rates."""
+
+import argparse
+import json
+from pathlib import Path
+
+from sedlib.atomic import replacing
+from sedlib.grokking.params import Params
+from sedlib.grokking.workspace import ARTIFACTS, clear_errors
+from sedlib.report.lead_scaling import lead_figure, leads_of, scaling
+from sedlib.report.panels import save
+
+
+def main(run: str, rates: list[str]) -> None:
+    threshold = Params.load(Path(rates[0]) / "params.yaml").grok_threshold
+    leads = leads_of({float(rate): Path(rate) / ARTIFACTS / "results" / run for rate in rates}, threshold)
+    law = scaling(leads)
+    texts = {
+        "leads.csv": leads.to_csv(index=False),
+        "leads.md": leads.to_markdown(index=False) + "\n",
+        "scaling.json": json.dumps(law, indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        with replacing(Path(name)) as path:
+            path.write_text(text)
+    save({"leads": lead_figure(leads, law)}, Path())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="name of the run that every folder trains")
+    parser.add_argument("rates", nargs="+", metavar="LR", help="learning rates, each the name of its folder")
+    with clear_errors():
+        main(**vars(parser.parse_args()))

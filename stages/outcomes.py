@@ -1,0 +1,30 @@
+"""Gather the cells of a sweep of interventions into one table, beside cells of the pipeline; draw the dose-response."""
+
+import argparse
+from pathlib import Path
+
+from sedlib.atomic import replacing
+from sedlib.grokking.params import Params
+from sedlib.grokking.workspace import INTERVENTION_TABLES, clear_errors
+from sedlib.report.outcomes import dose_response, outcomes
+from sedlib.report.panels import save
+
+
+def main(folder: Path, beside: list[str], *, doses: bool) -> None:
+    params = Params.load()
+    files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
+    table = outcomes(files, params.grok_threshold)
+    for suffix, text in {"csv": table.to_csv(index=False), "md": table.to_markdown(index=False) + "\n"}.items():
+        with replacing(folder / f"outcomes.{suffix}") as path:
+            path.write_text(text)
+    if doses:
+        save({"doses": dose_response(files, params.grok_threshold)}, folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the sweep, whose cells are in its folder results")
+    parser.add_argument("beside", nargs="*", help="names of cells of the pipeline, such as add-42-control")
+    parser.add_argument("--doses", action="store_true", help="draw grok step against strength, too")
+    with clear_errors():
+        main(**vars(parser.parse_args()))
