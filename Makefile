@@ -29,6 +29,10 @@ report: $(READY)  ## reports/ and the README's claim table, from whatever result
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib readme
 
+sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: learning_rates, suppression, constraints
+	@cat sweeps/$*/cost.txt
+	$(BIN)/sedlib repro sweeps/$*/dvc.yaml
+
 test: $(READY)
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 

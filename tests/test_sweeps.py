@@ -13,11 +13,13 @@ from sedlib.grokking.params import Params
 from tests.imports import ROOT, import_closure
 
 FILES = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))
-STAGES = [
-    pytest.param(file, stage.get("do", stage) | {"matrix": stage.get("matrix", {})}, id=f"{file.parent.name}-{name}")
+FOUND = {
+    f"{file.parent.name}-{name}": (file, stage.get("do", stage))
     for file in FILES
     for name, stage in YAML(typ="safe").load(file.read_text())["stages"].items()
-]
+}
+STAGES = [pytest.param(*found, id=name) for name, found in FOUND.items()]
+CELLS = [pytest.param(*found, id=name) for name, found in FOUND.items() if "intervene.py" in str(found[1]["cmd"])]
 
 
 def command(stage: dict[str, Any]) -> list[str]:
@@ -35,9 +37,7 @@ def test_a_stage_depends_on_exactly_the_code_it_imports(file: Path, stage: dict[
     assert declared == {script} | import_closure(script)
 
 
-@pytest.mark.parametrize(
-    ("file", "stage"), [param for param in STAGES if "intervene.py" in str(param.values[1]["cmd"])]
-)
+@pytest.mark.parametrize(("file", "stage"), CELLS)
 def test_a_cell_is_written_where_the_stage_says(file: Path, stage: dict[str, Any]) -> None:
     params = Params.load(ROOT / "params.yaml")
     for values in itertools.product(*stage["matrix"].values()):
