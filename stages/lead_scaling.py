@@ -17,7 +17,7 @@ def main(run: str, rates: list[str]) -> None:
     law = scaling(leads)
     texts = {
         "leads.csv": leads.to_csv(index=False),
-        "leads.md": leads.to_markdown(index=False) + "\n",
+        "leads.md": leads.astype(object).where(leads.notna(), "–").to_markdown(index=False) + "\n",
         "scaling.json": json.dumps(law, indent=2) + "\n",
     }
     for name, text in texts.items():

@@ -65,5 +65,6 @@ def lead_figure(leads: pd.DataFrame, law: Mapping[str, Any]) -> Figure:
             line = np.array([steps.min(), steps.max()])
             label = f"exponent {law['exponent']:.2f} [{law['low']:.2f}, {law['high']:.2f}]"
             axes.plot(line, law["factor"] * line ** law["exponent"], color=GREY, label=label)
-        axes.set(xscale="log", yscale="log", ylabel="lead, steps")
+        scale = "linear" if shown.empty else "log"
+        axes.set(xscale=scale, yscale=scale, ylabel="lead, steps")
         return finish(figure, panels, dict.fromkeys(panels))
