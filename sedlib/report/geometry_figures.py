@@ -1,4 +1,4 @@
-"""Figures of the companion paper's quantities, a panel per operation; a band is the range over seeds."""
+"""Figures of the companion paper's quantities, a panel per experiment; a band is the range over seeds."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from sedlib.report.collection import Collection
 from sedlib.report.geometry import geometry_numbers
 from sedlib.report.overview import band
 from sedlib.report.panels import BLUE, GREEN, GREY, ORANGE, SKY, STYLE, VERMILION, finish, panels_of
+from sedlib.report.seeds import experiment
 from sedlib.report.tables import OPS
 
 MATRICES = {"W_Q": BLUE, "W_K": SKY, "W_V": GREEN, "W_O": VERMILION}
@@ -22,11 +23,16 @@ Draw = Callable[[Axes, Collection, list[str]], None]
 
 
 def geometry_figures(found: Collection) -> dict[str, Figure]:
-    """Every figure whose results exist, by name; runs of several operations have figures of their own."""
+    """Every figure whose results exist, by name; runs of several operations have their own, and so have controls."""
     figures: dict[str, Figure] = {}
     with mpl.rc_context(STYLE):
-        for suffix, several in (("", False), ("-multitask", True)):
-            runs = [run for run in found.of(several=several) if run in found.geometry]
+        kinds = {
+            "": [run for run in found.of(several=False) if run not in found.controls],
+            "-multitask": [run for run in found.of(several=True) if run not in found.controls],
+            "-controls": list(found.controls),
+        }
+        for suffix, of_kind in kinds.items():
+            runs = [run for run in of_kind if run in found.geometry]
             if runs:
                 figures |= {
                     f"pc1{suffix}": _panels(
@@ -44,17 +50,17 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
 
 
 def _panels(found: Collection, runs: list[str], title: str, draw: Draw) -> Figure:
-    by_ops: dict[str, list[str]] = {}
+    experiments: dict[str, list[str]] = {}
     for run in sorted(runs, key=lambda run: _place(found, run)):
-        by_ops.setdefault("+".join(found.summaries[run]["ops"]), []).append(run)
-    figure, panels = panels_of(list(by_ops), title)
-    for ops, axes in panels.items():
-        draw(axes, found, by_ops[ops])
-        for run in by_ops[ops]:
+        experiments.setdefault(experiment(found.summaries[run]), []).append(run)
+    figure, panels = panels_of(list(experiments), title)
+    for name, axes in panels.items():
+        draw(axes, found, experiments[name])
+        for run in experiments[name]:
             steps = [values["grok_step"] for values in found.summaries[run]["ops"].values()]
             if None not in steps:
                 axes.axvline(max(steps), color="black", linewidth=0.8, linestyle="--", label=GROK_STEPS)
-        axes.set_title(f"{ops} (n = {len(by_ops[ops])})", fontsize=10, loc="left", fontweight="bold")
+        axes.set_title(f"{name} (n = {len(experiments[name])})", fontsize=10, loc="left", fontweight="bold")
     return finish(figure, panels, dict.fromkeys(panels), GROK_STEPS)
 
 

@@ -1,6 +1,7 @@
 """Results of a few small runs, made up, as files; equal calls give equal files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from sedlib.report.summary import summarise
 STEPS = [0, 10, 20, 30, 40]
 GROKKED = 30
 RUNS = {"add-1": (["add"], 1), "add-2": (["add"], 2), "add-3": (["add"], 3), "both-1": (["add", "mul"], 1)}
+CONTROLS = {
+    "quad-1": (["quad"], None),
+    "cubic-1": (["cubic"], None),
+    "add-1-wd0": (["add"], 0.0),
+    "mul-1-wd0": (["mul"], 0.0),
+}
+"""Operations and weight decay; all of seed 1."""
 ABLATED, INTERVENED = ["add-1"], ["add-1", "add-2"]
 
 
@@ -40,6 +48,21 @@ def write(folder: Path) -> None:
         save(angles, folder / run / "single_step_angles.csv")
     for name, cell in cells().items():
         save(cell, folder / "interventions" / f"{name}.csv")
+
+
+def write_controls(folder: Path, *, accurate: bool) -> None:
+    """Tables of the controls, whose ratios are squared; the first one's defect never rises."""
+    for run, (ops, weight_decay) in CONTROLS.items():
+        tables = run_tables(ops, 1) | geometry_tables(1)
+        tables["coupling"]["ratio"] **= 2
+        if not accurate:
+            tables["training"]["test_accuracy"] = 0.1
+        if run == "quad-1":
+            tables["curvature"]["defect"] = 4.0
+        for name, table in tables.items():
+            save(table, folder / run / f"{name}.csv")
+        summary = summarise(RunResults.load(folder / run), 1, weight_decay, 0.98)
+        (folder / run / "summary.json").write_text(json.dumps(summary))
 
 
 def save(table: pd.DataFrame, path: Path) -> None:
@@ -195,3 +218,4 @@ CELLS = {
 }
 """One more than there are."""
 EXPECTED = Expected([*RUNS, "sub-1"], ABLATED, ["add-1", "add-2"], CELLS, 0.98)
+WITH_CONTROLS = replace(EXPECTED, runs=[*EXPECTED.runs, *CONTROLS])
