@@ -88,6 +88,7 @@ def false_alarms(controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     accurate = [run for run in controls if run not in never]
     return {
         "false_alarms": sum(found["onset"] is not None for found in never.values()),
+        "gap_false_alarms": sum(found["gap_onset"] is not None for found in never.values()),
         "n": len(never),
         **({"reason": f"accurate: {', '.join(accurate)}"} if accurate else {}),
     }

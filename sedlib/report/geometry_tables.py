@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report import paper
+from sedlib.report.gaps import FIRST
 from sedlib.report.paper import Reported, number
 from sedlib.report.seeds import estimate
 from sedlib.report.tables import Numbers, at, compared, not_run
@@ -30,12 +31,13 @@ def geometry_tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
     """Every table by its file name."""
     runs = at(numbers, "geometry")
     if not runs:
-        return {name: not_run(COMMAND) for name in ("geometry", "leads", "defect-growth")}
+        return {name: not_run(COMMAND) for name in ("geometry", "leads", "defect-growth", "gap-against-defect")}
     controls = at(numbers, "controls") or {}
     return {
         "geometry": _geometry(runs, controls),
         "leads": _leads(runs, controls, numbers["leads"]),
         "defect-growth": _growth(runs),
+        "gap-against-defect": _gaps(runs, numbers["leads"]),
     }
 
 
@@ -105,6 +107,34 @@ def _growth(runs: Mapping[str, Numbers]) -> pd.DataFrame:
         row = compared({"run": run, "groks": "yes" if groks else "no"}, reported, found["defect_growth"])
         rows.append({name: value for name, value in row.items() if name != "independent"})
     return pd.DataFrame(rows)
+
+
+def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
+    """A row per run with both onsets on one axis, and one for each kind of run."""
+    rows = [
+        {
+            "runs": run,
+            "defect onset": _step(found["onset"]),
+            "its lead": _step(found["lead"]),
+            "gap onset": _step(found["gap_onset"]),
+            "the gap's lead": _step(found["gap_lead"]),
+            "σ₂/σ₃ peak": _step(found["gap_peak"]),
+            "the peak's lead": _step(found["gap_peak_lead"]),
+            f"accuracy {paper.LEAD_ACCURACY}": _step(found["accurate_step"]),
+            "which first": found["first_onset"] or "neither",
+        }
+        for run, found in runs.items()
+    ]
+    for kind, test in tests.items():
+        if kind == "controls":
+            alarms = {"defect onset": test["false_alarms"], "gap onset": test["gap_false_alarms"]}
+            rows.append({"runs": kind, **{name: f"{count} of {test['n']}" for name, count in alarms.items()}})
+            continue
+        means = {"its lead": test["mean"], "the gap's lead": test["gap"]["mean"]}
+        firsts = ", ".join(f"{name} {test['gap'][key]}" for key, name in FIRST.items())
+        shown = {name: "–" if mean is None else f"mean {number(mean)}" for name, mean in means.items()}
+        rows.append({"runs": kind.replace("_", " "), **shown, "which first": firsts})
+    return pd.DataFrame(rows).fillna("–")
 
 
 def _step(step: int | None) -> str:

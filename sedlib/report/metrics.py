@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.collection import Collection
+from sedlib.report.gaps import gap_numbers, how_often_first
 from sedlib.report.geometry import false_alarms, geometry_numbers, lead_numbers
 from sedlib.report.ladder import ladder
 from sedlib.report.phases import centroid_definitions, estimators
@@ -238,7 +239,14 @@ def _control(found: Collection, run: str) -> Metrics:
 def _geometry(found: Collection, run: str) -> Metrics:
     summary = found.summaries[run]
     named = {"experiment": experiment(summary), "ops": "+".join(summary["ops"]), "seed": summary["seed"]}
-    return named | _cut_all(geometry_numbers(found.geometry[run], found.runs[run].training))
+    return named | _cut_all(_of_trajectory(found, run))
+
+
+def _of_trajectory(found: Collection, run: str) -> Metrics:
+    """Both alarms of a run, and the rest of its geometry."""
+    geometry, results = found.geometry[run], found.runs[run]
+    numbers = geometry_numbers(geometry, results.training)
+    return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
 
 
 def _leads(found: Collection) -> Metrics:
@@ -247,11 +255,13 @@ def _leads(found: Collection) -> Metrics:
     The controls have false alarms in their place.
     """
     result: Metrics = {}
-    by_run = {run: geometry_numbers(found.geometry[run], found.runs[run].training) for run in found.geometry}
+    by_run = {run: _of_trajectory(found, run) for run in found.geometry}
     for kind, several in (("single_task", False), ("multitask", True)):
         runs = [run for run in found.of(several=several) if run in by_run and run not in found.controls]
         if runs:
-            result[kind] = _cut_all(lead_numbers({run: by_run[run]["lead"] for run in runs}))
+            gap = lead_numbers({run: by_run[run]["gap_lead"] for run in runs})
+            gap |= how_often_first(by_run[run]["first_onset"] for run in runs)
+            result[kind] = _cut_all(lead_numbers({run: by_run[run]["lead"] for run in runs})) | {"gap": _cut_all(gap)}
     controls = {run: by_run[run] for run in found.controls if run in by_run}
     return result | ({"controls": false_alarms(controls)} if controls else {})
 

@@ -85,7 +85,8 @@ def run_tables(ops: list[str], seed: int) -> dict[str, pd.DataFrame]:
         for op in ops
     ]
     spectra: list[dict[str, Any]] = [
-        {"step": step, "stream": stream, "window": 2, "k_star": 1, "ratio23": 1.5, "g23": 2.0, "overlap_with_next": 0.9}
+        {"step": step, "stream": stream, "window": 2, "k_star": 1, "overlap_with_next": 0.9}
+        | {"ratio23": 1.8 if step == 10 else 1.5, "g23": 0.1 if stream == "update" and step >= GROKKED else 2.0}
         for stream in streams
         for step in STEPS
     ]

@@ -111,13 +111,19 @@ def test_each_experiment_has_its_own_means_and_no_verdict(never: Collection) -> 
 
 def test_a_control_with_an_onset_is_a_false_alarm(never: Collection) -> None:
     numbers = metrics(never)
-    assert numbers["leads"]["controls"] == {"false_alarms": 3, "n": 4}  # the defect of quad-1 never rises
+    assert numbers["leads"]["controls"] == {
+        "false_alarms": 3,
+        "gap_false_alarms": 4,
+        "n": 4,
+    }
     built = geometry_tables(numbers)
     leads = by(built["leads"], "runs")
     assert (leads["controls"]["onset"], leads["controls"]["n"]) == ("3 of 4: false alarms", 4)
     assert leads["cubic-1"]["verdict"] == "false alarm: test accuracy reached 0.100, not 0.9"
     assert leads["quad-1"]["verdict"].startswith("no defect above 20")
     growth = built["defect-growth"].set_index("run")
+    titles = [axes.get_title("left") for axes in geometry_figures(never)["pc1-controls"].axes]
+    assert titles == [f"{name} (n = 1)" for name in ("add, weight decay 0", "mul, weight decay 0", "quad", "cubic")]
     assert growth["groks"].tolist() == ["yes"] * 4 + ["no"] * 4
     assert growth.index.tolist()[4:] == list(CONTROLS)
 
@@ -126,4 +132,4 @@ def test_a_control_that_is_accurate_is_no_false_alarm_and_is_named(tmp_path: Pat
     made_up.write(tmp_path)
     made_up.write_controls(tmp_path, accurate=True)
     found = metrics(collect(tmp_path, WITH_CONTROLS))["leads"]["controls"]
-    assert found == {"false_alarms": 0, "n": 0, "reason": f"accurate: {', '.join(CONTROLS)}"}
+    assert found == {"false_alarms": 0, "gap_false_alarms": 0, "n": 0, "reason": f"accurate: {', '.join(CONTROLS)}"}
