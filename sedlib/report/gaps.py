@@ -20,7 +20,7 @@ def update_gaps(spectra: pd.DataFrame) -> pd.DataFrame:
 def gap_numbers(spectra: pd.DataFrame, curvature: pd.DataFrame, accurate: int | None) -> dict[str, Any]:
     """Onset of g₂₃, peak of σ₂/σ₃, their leads over the accurate step, and whose onset comes first.
 
-    What does not exist is None, with a reason.
+    What does not exist is None, with a reason. ``gap_from`` is the first window's step: a change before it is not seen.
     """
     gaps = update_gaps(spectra)
     steps, g23, ratios = gaps["step"].to_numpy(), gaps["g23"].to_numpy(float), gaps["ratio23"].to_numpy(float)
@@ -31,8 +31,10 @@ def gap_numbers(spectra: pd.DataFrame, curvature: pd.DataFrame, accurate: int | 
     reasons = [
         *([f"g₂₃ changes by less than a factor of {GAP_CHANGE:g}"] if began is None else []),
         *([no_peak] if peak is None else []),
+        *(["no window of three rows"] if gaps.empty else []),
     ]
     return {
+        "gap_from": int(steps[0]) if len(steps) else None,
         "gap_onset": began,
         "gap_lead": None if began is None or accurate is None else accurate - began,
         "gap_peak": peak,

@@ -116,6 +116,7 @@ def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
             "runs": run,
             "defect onset": _step(found["onset"]),
             "its lead": _step(found["lead"]),
+            "gap from": _step(found["gap_from"]),
             "gap onset": _step(found["gap_onset"]),
             "the gap's lead": _step(found["gap_lead"]),
             "σ₂/σ₃ peak": _step(found["gap_peak"]),

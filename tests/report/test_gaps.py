@@ -33,6 +33,7 @@ def curvature(defects: list[float]) -> pd.DataFrame:
 def test_numbers_by_hand() -> None:
     found = gap_numbers(spectra([3, 3, 3, 3, 0.2, 9], [1.1, 1.3, 1.2, 1.1, 1.1, 7]), curvature([1, 1, 1, 30, 90]), 625)
     assert found == {
+        "gap_from": 500,
         "gap_onset": 600,
         "gap_lead": 25,
         "gap_peak": 525,  # 7 comes after the accuracy
@@ -44,7 +45,7 @@ def test_numbers_by_hand() -> None:
 def test_what_does_not_exist_has_a_reason() -> None:
     never = gap_numbers(spectra([3.0] * 6, [1.1] * 6), curvature([1.0] * 5), None)
     reason = never.pop("gap_reason")
-    assert set(never.values()) == {None}
+    assert (never.pop("gap_from"), set(never.values())) == (500, {None})
     assert reason == "g₂₃ changes by less than a factor of 10; no accurate step"
     early = gap_numbers(spectra([3.0] * 6, [1.1] * 6), curvature([1.0] * 5), 500)
     assert early["gap_reason"].endswith("; no whole window before the accurate step")
@@ -52,7 +53,9 @@ def test_what_does_not_exist_has_a_reason() -> None:
     assert (false_alarm["gap_onset"], false_alarm["gap_lead"], false_alarm["first_onset"]) == (625, None, "gap")
     short = spectra([3.0] * 6, [1.1] * 6).assign(g23=None, ratio23=None)
     assert update_gaps(short).empty
-    assert gap_numbers(short, curvature([1.0] * 5), 625)["gap_onset"] is None
+    without = gap_numbers(short, curvature([1.0] * 5), 625)
+    assert (without["gap_from"], without["gap_onset"]) == (None, None)
+    assert without["gap_reason"].endswith("no window of three rows")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_the_table_has_a_row_per_run_and_kind(tmp_path: Path) -> None:
     made_up.write_controls(tmp_path, accurate=False)
     table = geometry_tables(metrics(collect(tmp_path, WITH_CONTROLS)))["gap-against-defect"]
     rows = by(table, "runs")
-    assert list(rows["add-2"].values()) == ["add-2", "20", "10", "30", "0", "10", "20", "30", "defect"]
+    assert list(rows["add-2"].values()) == ["add-2", "20", "10", "0", "30", "0", "10", "20", "30", "defect"]
     assert rows["single task"]["which first"] == "gap 0, defect 3, not settled 0"
     assert (rows["single task"]["its lead"], rows["single task"]["the gap's lead"]) == ("mean 10", "mean 0")
     assert (rows["quad-1"]["σ₂/σ₃ peak"], rows["quad-1"]["which first"]) == ("–", "gap")
