@@ -25,9 +25,9 @@ pull-gradients: $(READY)  ## what the analysis of every run starts from, without
 	$(BIN)/dvc pull dump
 	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
 
-report: $(READY)  ## reports/ and the README's claim table, from whatever results there are
+report: $(READY)  ## reports/, and the numbers in README.md and docs/results.md, from whatever results there are
 	$(BIN)/python stages/report.py
-	@$(BIN)/sedlib readme
+	@$(BIN)/sedlib documents
 
 sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: learning_rates, suppression, constraints
 	@cat sweeps/$*/cost.txt

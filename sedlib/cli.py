@@ -48,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
     seeds.set_defaults(run=lambda _: print(all_seeds()))
 
-    readme = commands.add_parser("readme", help="write the claim table of reports/metrics.json into README.md")
-    readme.set_defaults(run=lambda _: update_readme())
+    documents = commands.add_parser(
+        "documents", help="write claims and numbers of reports/metrics.json into README.md and docs/results.md"
+    )
+    documents.set_defaults(run=lambda _: update_documents())
 
     repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
     repro.set_defaults(run=run_repro)
@@ -231,21 +233,20 @@ def all_seeds() -> str:
     return as_text(over_seeds(summaries))
 
 
-def update_readme() -> None:
-    """Write the report's claim table into README.md.
+def update_documents() -> None:
+    """Write the report's claims and numbers into README.md and docs/results.md.
 
     Raises
     ------
     UserError
-        There is no report, or no place for the table.
+        There is no report, or a document does not fit it.
     """
-    from sedlib.report.claims import claims
-    from sedlib.report.readme import update
+    from sedlib.report.documents import update
 
     numbers = Path("reports/metrics.json")
     if not numbers.exists():
         raise UserError(f"{numbers} is missing; run `make report`")
-    update(Path("README.md"), claims(json.loads(numbers.read_text())))
+    update(Path(), json.loads(numbers.read_text()))
 
 
 def run_summary(name: str) -> str:

@@ -10,52 +10,44 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.collection import Collection
+from sedlib.report.derived import derived
+from sedlib.report.fresh import by_seeds
 from sedlib.report.gaps import gap_numbers, how_often_first
 from sedlib.report.geometry import false_alarms, geometry_numbers, lead_numbers
 from sedlib.report.ladder import ladder
+from sedlib.report.numbers import Metrics, cut, over_seeds
 from sedlib.report.phases import centroid_definitions, estimators
-from sedlib.report.seeds import estimate, experiment, require_different_seeds
-
-DIGITS = 6
-Metrics = dict[str, Any]
+from sedlib.report.seeds import experiment, require_different_seeds
 
 
 def metrics(found: Collection) -> Metrics:
     """All numbers of what was run."""
-    return {
-        "single_task": _by_operation(found.of(several=False), {"gradient": "gradient/{op}", "update": "update"}),
-        "multitask": _by_operation(
-            found.of(several=True),
-            {"per_op": "gradient/{op}", "aggregate": "gradient/total", "update": "update"},
-        ),
+    first, fresh = by_seeds(found)
+    numbers = {
+        **_of_runs(first),
         "interventions": _interventions(found.cells),
         "rank_sweep": _rank_sweep(found.cells),
         "weight_decay_0": _without_weight_decay(found.cells),
-        "ladder": {run: _ladder(found, run) for run in found.runs},
         "ablation": _ablation(found.ablations),
         "single_step": _single_step(found),
         "centroids": _centroids(found),
         "controls": {run: _control(found, run) for run in found.controls},
         "geometry": {run: _geometry(found, run) for run in found.geometry},
         "leads": _leads(found),
+        "fresh": _of_runs(fresh),
     }
+    return numbers | {"derived": derived(numbers)}
 
 
-def over_seeds(values: Mapping[int, float | int | None], reason: str = "never grokked") -> Metrics:
-    """Mean and interval of the values that exist, and each seed's own."""
-    there = {seed: float(value) for seed, value in values.items() if value is not None and not pd.isna(value)}
-    found = estimate(list(there.values())) if there else None
-    result: Metrics = {
-        "mean": _cut(found.mean) if found else None,
-        "low": _cut(found.low) if found else None,
-        "high": _cut(found.high) if found else None,
-        "n": len(there),
-        **{str(seed): _cut(there.get(seed)) for seed in sorted(values)},
+def _of_runs(found: Collection) -> Metrics:
+    return {
+        "single_task": _by_operation(found.of(several=False), {"gradient": "gradient/{op}", "update": "update"}),
+        "multitask": _by_operation(
+            found.of(several=True),
+            {"per_op": "gradient/{op}", "aggregate": "gradient/total", "update": "update"},
+        ),
+        "ladder": {run: _ladder(found, run) for run in found.runs},
     }
-    lacking = sorted(set(values) - set(there))
-    if lacking:
-        result["reason"] = f"{reason}: seed {', '.join(map(str, lacking))}"
-    return result
 
 
 def _by_operation(summaries: Mapping[str, Mapping[str, Any]], streams: Mapping[str, str]) -> Metrics:
@@ -152,7 +144,7 @@ def _step_or_reason(cells: pd.DataFrame) -> Metrics:
     steps = cells["grok_step"].dropna()
     if len(steps) < len(cells):
         return {"grok_step": None, "reason": "; ".join(cells["outcome"][cells["grok_step"].isna()])}
-    return {"grok_step": _cut(float(steps.mean()))}
+    return {"grok_step": cut(float(steps.mean()))}
 
 
 def _ladder(found: Collection, run: str) -> Metrics:
@@ -161,8 +153,8 @@ def _ladder(found: Collection, run: str) -> Metrics:
     table = table[table["window"] == table["window"].max()]
     return {
         str(stream): {
-            "mean_before_grok": _cut(rows["mean"].mean()),
-            "peak": _cut(rows["peak"].mean()),
+            "mean_before_grok": cut(rows["mean"].mean()),
+            "peak": cut(rows["peak"].mean()),
             **({"reason": "never grokked"} if rows["mean"].isna().all() else {}),
         }
         for stream, rows in table.groupby("stream", sort=False)
@@ -176,7 +168,7 @@ def _ablation(tables: Mapping[str, pd.DataFrame]) -> Metrics:
     together = pd.concat(tables.values())
     result: Metrics = {}
     for (axis, value), rows in together.groupby(["axis", "value"], sort=False):
-        numbers: Metrics = {name: _cut(rows[name].mean()) for name in ("peak", "final", "plateau", "r1_peak")}
+        numbers: Metrics = {name: cut(rows[name].mean()) for name in ("peak", "final", "plateau", "r1_peak")}
         if numbers["plateau"] is None:
             numbers["reason"] = "no plateau: never grokked"
         result.setdefault(str(axis), {})[str(value)] = {**numbers, "n": len(rows)}
@@ -191,7 +183,7 @@ def _single_step(found: Collection) -> Metrics:
     names = {"per-example": "per_example", "mean-gradient": "mean_gradient", "window": "w20", "cosine": "cosine"}
     return {
         str(phase): {
-            **{key: _cut(group[column].mean()) if column in group else None for column, key in names.items()},
+            **{key: cut(group[column].mean()) if column in group else None for column, key in names.items()},
             "n": len(group),
             **({"reason": "no whole window"} if group.get("window", pd.Series()).isna().all() else {}),
         }
@@ -211,7 +203,7 @@ def _centroids(found: Collection) -> Metrics:
     columns = [str(column) for column in pd.concat(rows) if column not in ("phase", "step", "op")]
     return {
         str(phase): {
-            **{column.replace("-", "_"): _cut(group[column].mean()) for column in columns},
+            **{column.replace("-", "_"): cut(group[column].mean()) for column in columns},
             "n": len(group),
             **({"reason": "no whole window"} if group["window_logit"].isna().all() else {}),
         }
@@ -227,8 +219,8 @@ def _control(found: Collection, run: str) -> Metrics:
         **{
             op: {
                 "grok_step": numbers["grok_step"],
-                **{name: _cut(_longest(numbers, stream.format(op=op))["peak"]) for name, stream in streams.items()},
-                "w1_peak": _cut(numbers["streams"][f"gradient/{op} W=1"]["peak"]),
+                **{name: cut(_longest(numbers, stream.format(op=op))["peak"]) for name, stream in streams.items()},
+                "w1_peak": cut(numbers["streams"][f"gradient/{op} W=1"]["peak"]),
                 **({"reason": numbers["reason"]} if "reason" in numbers else {}),
             }
             for op, numbers in found.summaries[run]["ops"].items()
@@ -277,12 +269,4 @@ def _ratio(control: float | int | None, step: float | int | None) -> float | Non
 
 
 def _cut_all(numbers: Mapping[str, Any]) -> Metrics:
-    return {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
-
-
-def _cut(value: float | int | None) -> float | int | None:
-    """Six digits, so that the file changes only where a number does."""
-    if value is None or pd.isna(value):
-        return None
-    cut = float(f"{value:.{DIGITS}g}")
-    return int(cut) if cut.is_integer() else cut
+    return {key: value if isinstance(value, str) else cut(value) for key, value in numbers.items()}

@@ -83,7 +83,8 @@ def not_controls(numbers: Numbers, by_run: Numbers) -> dict[str, Any]:
     return {run: found for run, found in by_run.items() if run not in (at(numbers, "controls") or {})}
 
 
-def _quantity(name: str) -> str:
+def quantity_title(name: str) -> str:
+    """A quantity of metrics.json in words."""
     return name.replace("_", " ").replace("w1", "W = 1").replace("w20", "window")
 
 
@@ -102,7 +103,7 @@ def _single_task(numbers: Numbers) -> pd.DataFrame:
             reported["update_peak"] = paper.UPDATE_PEAK_SEEDS
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
         for name, value in reported.items():
-            labels = {"operation": op, "quantity": _quantity(name)}
+            labels = {"operation": op, "quantity": quantity_title(name)}
             rows.append(compared(labels, value, found.get(name), paper.INDEPENDENT_BANDS.get(name)))
     return pd.DataFrame(rows)
 
@@ -142,7 +143,7 @@ def _single_checkpoint(numbers: Numbers) -> pd.DataFrame:
             "cosine": paper.PER_EXAMPLE_COSINE,
         }
         rows += [
-            _of_phase(found, compared({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, found.get(name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
@@ -206,7 +207,7 @@ def _multitask(numbers: Numbers) -> pd.DataFrame:
     return pd.DataFrame(
         [
             compared(
-                {"operation": op, "quantity": _quantity(name)},
+                {"operation": op, "quantity": quantity_title(name)},
                 value,
                 at(numbers, "multitask", op, name),
                 paper.INDEPENDENT_MULTITASK.get(name),
@@ -279,7 +280,7 @@ def _centroids(numbers: Numbers) -> pd.DataFrame:
             **dict.fromkeys((*others, "window_logit", "window_full")),
         }
         rows += [
-            _of_phase(found, compared({"phase": phase, "quantity": _quantity(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, found.get(name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
@@ -294,7 +295,7 @@ def _controls(numbers: Numbers) -> pd.DataFrame:
             "experiment": found["experiment"],
             "operation": op,
             "grok step": values.get("reason") or number(values["grok_step"]),
-            **{_quantity(name): number(values[name]) for name in peaks},
+            **{quantity_title(name): number(values[name]) for name in peaks},
         }
         for run, found in (at(numbers, "controls") or {}).items()
         for op, values in found.items()

@@ -13,6 +13,7 @@ from sedlib.atomic import replacing
 from sedlib.report.charts import charts_of
 from sedlib.report.claims import claims
 from sedlib.report.collection import Collection
+from sedlib.report.fresh import fresh_tables
 from sedlib.report.geometry_figures import geometry_figures
 from sedlib.report.geometry_tables import geometry_tables
 from sedlib.report.metrics import metrics
@@ -31,7 +32,8 @@ DPI = 150
 def write_report(found: Collection, folder: Path) -> None:
     """Write everything under ``folder``; files of an earlier report that has more are removed."""
     numbers = metrics(found)
-    summary, built, data = claims(numbers), tables(numbers) | geometry_tables(numbers), tidy(found)
+    summary, data = claims(numbers), tidy(found)
+    built = tables(numbers) | geometry_tables(numbers) | fresh_tables(numbers)
     charts = charts_of(data)
     as_csv = {name: table.to_csv(index=False) for name, table in data.items()}
     files: dict[Path, str] = {
