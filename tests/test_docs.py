@@ -2,21 +2,25 @@
 
 import json
 import re
+import tomllib
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.coupling import jvp
-from sedlib.errors import UserError
 from sedlib.grokking.checkpoints import CHECKPOINTS
 from sedlib.grokking.params_page import params_page
 from sedlib.grokking.readouts import CENTROIDS
 from sedlib.grokking.spectra import BASES
 from sedlib.grokking.streams import GRADIENTS
 from sedlib.report.claims import claims
-from sedlib.report.readme import with_claims
+from sedlib.report.derived import derived
+from sedlib.report.documents import END, README, RESULTS, START, value_at, written
 from sedlib.store import Schema
 from tests.imports import ROOT
 
@@ -72,17 +76,47 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
         named.add("".join(folders))
     for name in named:
         assert (ROOT / name).exists() or name.startswith("artifacts/"), f"the tree names {name}"
-    patterns = ("sedlib/**/*.py", "stages/*.py", "benchmarks/*.py", "docs/*.md")
+    patterns = ("sedlib/**/*.py", "stages/*.py", "benchmarks/*.py", "docs/*.md", "*.cff")
     for file in (file for pattern in patterns for file in ROOT.glob(pattern) if file.name != "__init__.py"):
         assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
 
 
-def test_the_claims_in_the_readme_are_those_of_the_report() -> None:
-    readme = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", [README, RESULTS], ids=str)
+def test_claims_and_numbers_in_prose_are_those_of_the_report(page: Path) -> None:
     numbers = json.loads((ROOT / "reports/metrics.json").read_text())
-    assert with_claims(readme, claims(numbers)) == readme, "write it anew: make report"
+    text = (ROOT / page).read_text()
+    assert written(text, page, numbers) == text, "write it anew: make report"
 
 
-def test_a_readme_without_its_marks_is_refused() -> None:
-    with pytest.raises(UserError, match="around its claim table"):
-        with_claims("# sedlib", claims({}))
+def test_the_reports_claims_are_those_of_its_numbers() -> None:
+    numbers = json.loads((ROOT / "reports/metrics.json").read_text())
+    assert derived(numbers) == numbers["derived"]
+    table = claims(numbers).to_markdown(index=False) + "\n"
+    assert (ROOT / "reports/claims.md").read_text() == table, "write it anew: make report"
+
+
+def test_every_number_in_prose_agrees_with_its_place_at_its_printed_precision() -> None:
+    """By another way than the one that writes them: rounding what metrics.json holds."""
+    numbers = json.loads((ROOT / "reports/metrics.json").read_text())
+    found = re.findall(r"([-\d.,e]+)<!-- (\S+) -->", (ROOT / "docs/results.md").read_text())
+    assert len(found) > 50
+    for printed, place in found:
+        value = Decimal(str(value_at(numbers, place)))
+        exponent = Decimal(printed.replace(",", "")).as_tuple().exponent
+        half = Decimal(5).scaleb(int(exponent) - 1)
+        assert abs(value - Decimal(printed.replace(",", ""))) <= half, f"{printed} for {value} at {place}"
+
+
+def test_no_line_of_prose_begins_with_a_comment_which_would_end_its_paragraph() -> None:
+    for page in (README, RESULTS):
+        begun = re.findall(r"^ *<!--.*", (ROOT / page).read_text(), re.MULTILINE)
+        assert begun == [START, END], page
+
+
+def test_the_citation_is_of_this_version_and_licence() -> None:
+    citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["title"], citation["version"]) == (project["name"], project["version"])
+    assert citation["license"] == project["license"]
+    cited = {reference["identifiers"][0]["value"] for reference in citation["references"]}
+    assert cited == {"arXiv:2604.25143", "arXiv:2602.16746"}

@@ -1,12 +1,14 @@
 """README.md and docs/results.md: their claim tables, and the numbers in their prose, from reports/metrics.json.
 
 In prose a number stands before a comment that names its place, ``152<!-- single_task.add.gradient_peak.mean -->``, and
-is written anew from there; ``?`` is a number yet to be filled in. A sentence that holds as long as a claim has a
-verdict ends with ``<!-- while NAME is VERDICT -->``; where it has another, the text is refused.
+is written anew from there; ``?`` is a number yet to be filled in. A sentence ends with the conditions on which it
+holds, ``<!-- while CLAIM is VERDICT or VERDICT -->`` or ``<!-- while PLACE < PLACE -->``, of which either side may be a
+number and ``<`` any comparison; where one does not hold, the text is refused.
 """
 
+import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ README, RESULTS = Path("README.md"), Path("docs/results.md")
 START, END = "<!-- claims: written by `make report` -->", "<!-- end of claims -->"
 COLUMNS = ["claim", "paper", "ours", "verdict"]
 PLACED = re.compile(r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|\?)?<!-- (?P<place>[^\s:]+\.[^\s:]+) -->")
-CONDITION = re.compile(r"<!-- while (?P<name>\S+) is (?P<verdict>[\w ]+?) -->")
+LITERAL = re.compile(r"\d+(\.\d+)?")
+CONDITION = re.compile(r"<!-- while (?P<left>\S+) (?P<relation>\S+) (?P<right>[^>]+?) -->")
+RELATIONS: dict[str, Callable[..., bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def update(root: Path, numbers: Mapping[str, Any]) -> None:
@@ -81,7 +85,7 @@ def with_numbers(text: str, page: Path, numbers: Mapping[str, Any], found: pd.Da
     """
     wrong = [
         *_wrong_places(text, numbers),
-        *_wrong_sentences(text, dict(zip(found["name"], found["verdict"], strict=True))),
+        *_wrong_sentences(text, numbers, dict(zip(found["name"], found["verdict"], strict=True))),
     ]
     if wrong:
         raise UserError(f"{page} does not fit reports/metrics.json:\n" + "\n".join(wrong))
@@ -96,11 +100,25 @@ def _wrong_places(text: str, numbers: Mapping[str, Any]) -> Iterator[str]:
             yield f"line {_line(text, match)}: there is no number at {match['place']}"
 
 
-def _wrong_sentences(text: str, verdicts: Mapping[str, str]) -> Iterator[str]:
+def _wrong_sentences(text: str, numbers: Mapping[str, Any], verdicts: Mapping[str, str]) -> Iterator[str]:
     for match in CONDITION.finditer(text):
-        now = verdicts.get(match["name"], "no claim of that name")
-        if now != match["verdict"]:
-            yield f"line {_line(text, match)}: written while {match['name']} is {match['verdict']}; now: {now}"
+        left, relation, right = match["left"], match["relation"], match["right"]
+        if relation == "is":
+            holds, now = verdicts.get(left) in right.split(" or "), verdicts.get(left, "no claim of that name")
+        elif relation in RELATIONS:
+            sides = [_operand(numbers, side) for side in (left, right)]
+            holds = None not in sides and RELATIONS[relation](*sides)
+            now = " and ".join("no number" if side is None else str(side) for side in sides)
+        else:
+            holds, now = False, f"{relation} is none of is, {', '.join(RELATIONS)}"
+        if not holds:
+            yield f"line {_line(text, match)}: written while {left} {relation} {right}; now: {now}"
+
+
+def _operand(numbers: Mapping[str, Any], side: str) -> float | int | None:
+    """A number as it stands, or the one at a place."""
+    found = float(side) if LITERAL.fullmatch(side) else value_at(numbers, side)
+    return found if isinstance(found, int | float) else None
 
 
 def _line(text: str, match: re.Match[str]) -> int:

@@ -1,0 +1,255 @@
+"""Every rule of the claims at its edge, from numbers made up for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sedlib.report.claims import claims
+from sedlib.report.derived import derived
+from sedlib.report.tables import OPS
+
+
+def said(name: str, numbers: Mapping[str, Any]) -> tuple[str, str]:
+    """Verdict and numbers of one claim."""
+    row = claims(numbers).set_index("name").loc[name]
+    return str(row["verdict"]), str(row["ours"])
+
+
+def mean(value: float, **seeds: float) -> dict[str, Any]:
+    return {"mean": value, "low": None, "high": None, "n": 1, **seeds}
+
+
+def ablated(axis: str, by_value: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
+    """R₁'s peak, plateau and peak by value."""
+    return {
+        "ablation": {
+            axis: {
+                value: {"r1_peak": r1, "plateau": plateau, "peak": peak, "final": peak, "n": 1}
+                for value, (r1, plateau, peak) in by_value.items()
+            }
+        }
+    }
+
+
+def sped_up(**conditions: float) -> dict[str, Any]:
+    """Speed-ups on add, update projection."""
+    return {
+        "interventions": {
+            "update": {
+                "add": {
+                    name.replace("_", "-"): {
+                        "speedup": value,
+                        "speedup_low": None,
+                        "speedup_high": None,
+                        "speedup_n": 1,
+                    }
+                    for name, value in conditions.items()
+                }
+            }
+        }
+    }
+
+
+def geometry(**changed: Any) -> dict[str, Any]:
+    usual = {"ops": "add", "pc1_min": 70, "pc1_max": 90, "z_min": 6, "rho": 0.9999, "share_over_random": 2}
+    return {"geometry": {"add-1": {**usual, "defect_growth": 600, "accurate_step": 100, **changed}}}
+
+
+def test_ratios_are_of_the_same_seed_and_of_the_papers_operations() -> None:
+    def of_op(gradient: Mapping[str, float | None]) -> dict[str, Any]:
+        return {
+            "gradient_peak": {"mean": 30, **gradient},
+            "update_peak": {"mean": 2, "1": 2, "2": 4},
+            "w1_peak": {"mean": 50, "1": 40, "2": 60},
+        }
+
+    numbers: dict[str, Any] = {
+        "single_task": {"add": of_op({"1": 20, "2": 40, "3": 60}), "quad": of_op({"1": 20})},
+        "multitask": {"mul": {"aggregate_final": {"1": 3}, "per_op_final": {"1": 4}, "w1_final": {"1": None}}},
+    }
+    found = derived(numbers)
+    ratio = found["single_task"]["add"]["gradient_over_update"]
+    assert (ratio["mean"], ratio["n"], ratio["1"], ratio["2"]) == (10, 2, 10, 10)
+    assert found["single_task"]["add"]["w1_over_gradient"]["mean"] == 1.75
+    assert set(found["single_task"]) == {"add"}
+    assert found["multitask"]["mul"]["aggregate_over_per_op"]["mean"] == 0.75
+    assert "w1_over_per_op" not in found["multitask"]["mul"]
+    assert found["spread"] == {}
+
+
+def test_the_spread_needs_all_four_operations() -> None:
+    peaks = {op: {"gradient_peak": {"mean": 10 * i}, "update_peak": {"mean": i}} for i, op in enumerate(OPS, 1)}
+    assert derived({"single_task": peaks})["spread"] == {"update": 4, "gradient": 4}
+
+
+def test_what_a_rung_leaves_is_a_mean_over_runs_that_are_no_controls() -> None:
+    def run(momentum: float) -> dict[str, Any]:
+        return {
+            "ladder/minibatch-gradient": {"mean_before_grok": 10},
+            "ladder/momentum": {"mean_before_grok": momentum},
+        }
+
+    ladder = {"a": run(4), "b": run(8), "quad-1": run(100)}
+    assert derived({"ladder": ladder, "controls": {"quad-1": {}}})["left"] == {"momentum": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("update", "gradient", "verdict"), [(2, 1.9, "same direction"), (2, 2, "contradicted"), (2, 3, "contradicted")]
+)
+def test_op_spread(update: float, gradient: float, verdict: str) -> None:
+    assert said("op-spread", {"derived": {"spread": {"update": update, "gradient": gradient}}})[0] == verdict
+    assert said("op-spread", {"derived": {"spread": {"update": update}}})[0] == "not run"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1, "same direction"), (0.99, "contradicted")])
+def test_the_ceiling_holds_in_every_operation(ratio: float, verdict: str) -> None:
+    ratios = {"add": {"w1_over_gradient": mean(2)}, "sq": {"w1_over_gradient": mean(ratio)}}
+    assert said("ceiling", {"derived": {"single_task": ratios}}) == (verdict, f"add 2, sq {ratio}")
+
+
+@pytest.mark.parametrize(("second", "verdict"), [(110, "inside"), (111, "outside")])
+def test_rank_and_probe_seed_may_differ_by_five_percent_to_either_side(second: float, verdict: str) -> None:
+    ranks = ablated("rank", {"1": (100, 1, 1), "3": (100, 1, 1)})["ablation"]
+    seeds = ablated("probe_seed", {"0": (100, 1, 1), "1": (second, 1, 1)})["ablation"]
+    assert said("settings", {"ablation": ranks | seeds})[0] == verdict
+    assert said("settings", {"ablation": ranks})[0] == "not run"
+
+
+def test_what_the_paper_left_open_is_compared_without_a_verdict() -> None:
+    for name, axis in (("alignment", "alignment"), ("pairs", "batch_pairs"), ("full-centroid", "centroid")):
+        numbers = ablated(axis, {"first": (1, 50, 120), "second": (1, 60, 100)})
+        verdict, ours = said(name, numbers)
+        assert verdict == "not in the paper"
+        assert ours == "first: 50 / 120, second: 60 / 100; differ: plateaus by 20 %, peaks by 20 %"
+    assert said("alignment", {}) == ("not run", "–")
+
+
+@pytest.mark.parametrize(("full", "verdict"), [(18, "inside"), (20, "outside")])
+def test_each_rank_of_both_centroids_is_a_size(full: float, verdict: str) -> None:
+    ranks = {"init": (62, 76), "mid": (96, 88), "after": (23, full)}
+    numbers = {phase: {"rank90_logit": logit, "rank90_full": other} for phase, (logit, other) in ranks.items()}
+    assert said("centroid-rank", {"centroids": numbers})[0] == verdict
+    del numbers["mid"]
+    assert said("centroid-rank", {"centroids": numbers})[0] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "bound"), [("aggregation", "aggregate_over_per_op", 0.5), ("multitask-window", "w1_over_per_op", 1)]
+)
+def test_a_ratio_in_every_operation_lies_below_its_bound(name: str, key: str, bound: float) -> None:
+    def numbers(value: float) -> dict[str, Any]:
+        return {"derived": {"multitask": {"add": {key: mean(0.1)}, "mul": {key: mean(value)}}}}
+
+    assert said(name, numbers(bound - 0.01))[0] == "same direction"
+    assert said(name, numbers(bound))[0] == "contradicted"
+
+
+def test_a_part_of_adamw_that_leaves_all_it_found_contradicts() -> None:
+    assert said("adamw", {"derived": {"left": {"momentum": 0.9, "decay": 0.99}}})[0] == "same direction"
+    verdict, ours = said("adamw", {"derived": {"left": {"momentum": 0.9, "decay": 1, "interval": 0.2}}})
+    assert verdict == "contradicted"
+    assert ours == "momentum 0.9, decay 1, (not in the paper) the steps between checkpoints 0.2"
+
+
+@pytest.mark.parametrize(
+    ("frozen", "verdict"),
+    [
+        ((100, 100), "contradicted"),
+        ((75, 100), "contradicted"),
+        ((75, 125), "same direction"),
+        ((None, 125), "same direction"),
+    ],
+)
+def test_frozen_attention_contradicts_where_it_is_never_later(frozen: tuple[Any, Any], verdict: str) -> None:
+    conditions = {"freeze": dict(zip(("1", "2"), frozen, strict=True)), "keep-random": {"1": 100, "2": 100}}
+    assert said("freeze", {"interventions": {"update": {"add": conditions}}})[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict"), [(1.81, "contradicted"), (2.2, "contradicted"), (1.79, "same direction")]
+)
+def test_a_rank_is_special_if_no_other_has_its_speedup(other: float, verdict: str) -> None:
+    swept = {"0": None, "3": 2, "131072": 1, "131": other}
+    numbers = {"rank_sweep": {kept: {"grok_step": 1, "speedup": value} for kept, value in swept.items()}}
+    assert said("rank-curve", numbers) == (verdict, f"3: 2, 131: {other}, 131,072: 1")
+    del numbers["rank_sweep"]["3"]
+    assert said("rank-curve", numbers)[0] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [("directions", "sed_raw", "random"), ("history", "sed", "sed_raw")],
+)
+def test_two_bases_are_alike_within_a_tenth_kept_and_removed(name: str, first: str, second: str) -> None:
+    for what in ("keep", "remove"):
+        assert said(name, sped_up(**{f"{what}_{first}": 1.09, f"{what}_{second}": 1.0}))[0] == "same direction"
+        assert said(name, sped_up(**{f"{what}_{first}": 1.11, f"{what}_{second}": 1.0}))[0] == "contradicted"
+        assert said(name, sped_up(**{f"{what}_{first}": 1.11}))[0] == "not run"
+    both = {f"keep_{first}": 1.0, f"keep_{second}": 1.0, f"remove_{first}": 2.0, f"remove_{second}": 1.0}
+    assert said(name, sped_up(**both))[0] == "contradicted"
+
+
+def test_every_speedup_of_the_paper_has_a_claim() -> None:
+    found = claims(sped_up(keep_random=2.2, remove_random=1.5)).set_index("name")
+    assert found.loc["update-keep-random", "verdict"] == "inside"
+    assert found.loc["update-remove-random", "verdict"] == "contradicted"
+    for projection in ("update", "gradient"):
+        for condition in ("remove-sed", "remove-random", "keep-sed", "keep-random"):
+            assert found.loc[f"{projection}-{condition}", "paper"] != "–"
+
+
+def test_the_least_and_the_largest_matrix_are_both_held_to_the_papers_range() -> None:
+    assert said("pc1", geometry()) == ("inside", "add 70–90")
+    assert said("pc1", geometry(pc1_min=50))[0] == "outside"
+    assert said("pc1", geometry(pc1_max=99))[0] == "outside"
+    assert said("pc1-z", geometry(z_min=3))[0] == "same direction"
+    assert said("rho", geometry(rho=0.9))[0] == "outside"
+    assert said("share", geometry(share_over_random=0.9))[0] == "contradicted"
+
+
+def test_the_geometry_of_controls_and_of_several_operations_does_not_count() -> None:
+    others = {"quad-1": {**geometry()["geometry"]["add-1"], "ops": "quad", "pc1_min": 1}}
+    others["both-1"] = {**others["quad-1"], "ops": "add+mul"}
+    numbers = {"geometry": geometry()["geometry"] | others, "controls": {"quad-1": {}}}
+    assert said("pc1", numbers) == ("inside", "add 70–90")
+
+
+@pytest.mark.parametrize(
+    ("positive", "lead", "p_value", "verdict"),
+    [
+        (12, 1117, 2**-12, "inside"),
+        (12, 500, 2**-12, "same direction"),
+        (11, 1117, 0.003, "same direction"),
+        (8, 1117, 0.19, "contradicted"),
+    ],
+)
+def test_lead(positive: int, lead: float, p_value: float, verdict: str) -> None:
+    test = {"positive": positive, "n": 12, "mean": lead, "p_value": p_value}
+    found = said("lead", {"leads": {"single_task": test}})
+    assert found[0] == verdict
+    assert found[1].startswith(f"{positive} of 12, mean ")
+    assert (
+        said("lead", {"leads": {"single_task": {"positive": 0, "n": 0, "mean": None, "p_value": None}}})[0] == "not run"
+    )
+
+
+@pytest.mark.parametrize(
+    ("grokking", "other", "verdict"),
+    [(600, 40, "inside"), (600, 48, "same direction"), (500, 40, "same direction"), (500, 500, "contradicted")],
+)
+def test_growth_of_runs_that_grok_and_of_those_that_do_not(grokking: float, other: float, verdict: str) -> None:
+    never = {"quad-1": {**geometry()["geometry"]["add-1"], "defect_growth": other, "accurate_step": None}}
+    numbers = {"geometry": geometry(defect_growth=grokking)["geometry"] | never, "controls": {"quad-1": {}}}
+    assert said("defect-growth", numbers) == (verdict, f"at least {grokking}, at most {other}")
+    assert said("defect-growth", geometry())[0] == "not run"
+
+
+def test_a_claim_names_its_table_always_and_its_figure_where_something_was_drawn() -> None:
+    found = claims(geometry()).set_index("name")
+    assert (found.loc["pc1", "figure"], found.loc["pc1", "table"]) == ("pc1.svg", "geometry.csv")
+    assert (found.loc["gradient-peak", "figure"], found.loc["gradient-peak", "table"]) == (
+        "–",
+        "table1-single-task.csv",
+    )
+    assert found.index.is_unique
