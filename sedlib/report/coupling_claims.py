@@ -1,7 +1,7 @@
 """Claims about the coupling of centroids to gradients and updates (arXiv 2604.25143)."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sedlib.report import paper
 from sedlib.report.claim import NOTHING, Claim, Numbers, Source, listed, of_range, per_op, weakest
@@ -154,7 +154,7 @@ def _left_open(numbers: Numbers) -> Iterator[Claim]:
         )
 
 
-def _difference(values: list[float]) -> str:
+def _difference(values: Sequence[float | int]) -> str:
     return f"{100 * (max(values) / min(values) - 1):.0f} %"
 
 
