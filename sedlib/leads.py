@@ -1,6 +1,7 @@
-"""Does a rise of the commutator defect announce grokking? Onset, lead, and tests over runs. No torch.
+"""Does a rise of the commutator defect, or a change of the spectral gap, announce grokking? No torch.
 
-Series are arrays ``[measurements]``, in order of their steps. Source: arXiv 2602.16746.
+Onsets, leads, and tests over runs. Series are arrays ``[measurements]``, in order of their steps. Source of what
+concerns the defect: arXiv 2602.16746. The rules for the gap are ours.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from scipy.stats import binomtest, t
 BASELINE = 3
 """Measurements whose median the onset is counted from."""
 ONSET_GROWTH, ONSET_DEFECT = 10.0, 20.0
+GAP_CHANGE = 10.0
 ACCURACY = 0.9
 
 
@@ -37,6 +39,42 @@ def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " 
         There are fewer than three measurements, or one is not positive and finite, or has no step.
     """
     return first_step(steps, defects > max(ONSET_GROWTH * _baseline(defects), ONSET_DEFECT))
+
+
+def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, " measurements"]) -> int | None:
+    r"""First step with a gap above ten times the median of the first three, or below a tenth of it; none if it stays.
+
+    The gap is :math:`g_{23} = \sigma_2^2 - \sigma_3^2` of successive windows. That its dynamics precede grokking is a
+    claim of arXiv 2603.28964, whose abstract gives no rule; this one is ``onset``'s, for a quantity that may fall as
+    well as rise and has no scale of its own.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than three measurements, one is negative or not finite, or has no step, or the median is zero.
+    """
+    if len(gaps) < BASELINE:
+        raise ValueError(f"a departure needs at least {BASELINE} measurements, got {len(gaps)}")
+    first = float(np.median(gaps[:BASELINE]))
+    if not (np.isfinite(gaps) & (gaps >= 0)).all() or first == 0:
+        raise ValueError(f"gaps must be finite and not negative, the first ones positive, got {gaps.tolist()}")
+    return first_step(steps, (gaps > GAP_CHANGE * first) | (gaps < first / GAP_CHANGE))
+
+
+def peak_before(steps: Int[np.ndarray, " measurements"], ratios: Float[np.ndarray, " values"], end: int) -> int | None:
+    """Step of the largest ratio before the step ``end``, the first of equal ones; none if no measurement is before it.
+
+    It is known only afterwards: a landmark, no alarm. The rule is ours.
+
+    Raises
+    ------
+    ValueError
+        The series have different lengths, or a ratio is not finite.
+    """
+    if len(steps) != len(ratios) or not np.isfinite(ratios).all():
+        raise ValueError(f"expected a finite ratio for each of {len(steps)} steps, got {ratios.tolist()}")
+    before = steps < end
+    return int(steps[before][ratios[before].argmax()]) if before.any() else None
 
 
 def growth(defects: Float[np.ndarray, " measurements"]) -> float:

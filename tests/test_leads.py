@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import linregress
 
-from sedlib.leads import accurate_step, first_step, growth, onset, power_law, sign_test
+from sedlib.leads import accurate_step, departure, first_step, growth, onset, peak_before, power_law, sign_test
 
 STEPS = np.arange(0, 800, 100)
 
@@ -32,6 +32,50 @@ def test_onset_and_growth_are_as_the_words_say(values: list[float]) -> None:
     above = [step for step, value in zip(STEPS, values, strict=False) if value > 10 * base and value > 20]
     assert onset(STEPS[: len(values)], np.array(values)) == (above[0] if above else None)
     assert growth(np.array(values)) == pytest.approx(max(values) / base)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        ([2, 3, 1, 20, 20.1, 5, 5, 5], 400),  # ten times the median is not above it
+        ([2, 3, 1, 0.2, 0.19, 5, 5, 5], 400),
+        ([2, 3, 1, 5, 5, 0, 99, 5], 500),
+        ([2, 3, 1, 5, 5, 5, 5, 19], None),
+        ([1e-9, 1e-9, 1e-9, 1e-9, 2e-8, 1, 1, 1], 400),  # no scale of its own
+        ([1, 1, 50, 1, 1, 1, 1, 1], 200),
+    ],
+)
+def test_a_gap_departs_upwards_or_downwards(gaps: list[float], expected: int | None) -> None:
+    assert departure(STEPS, np.array(gaps, float)) == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=8), st.floats(1e-6, 1e6))
+def test_the_departure_is_as_the_words_say_whatever_the_unit(values: list[float], unit: float) -> None:
+    gaps = np.array(values)
+    folds = [max(value / sorted(values[:3])[1], sorted(values[:3])[1] / value) for value in values]
+    assume(all(abs(fold - 10) > 1e-6 for fold in folds))
+    beyond = [step for step, fold in zip(STEPS, folds, strict=False) if fold > 10]
+    assert departure(STEPS[: len(gaps)], gaps * unit) == (beyond[0] if beyond else None)
+
+
+def test_the_peak_is_the_first_of_the_largest_before_the_end() -> None:
+    ratios = np.array([1.1, 1.4, 1.2, 1.4, 1.3, 9, 1, 1])
+    assert peak_before(STEPS, ratios, 500) == 100
+    assert peak_before(STEPS, ratios, 501) == 500
+    assert peak_before(STEPS, ratios, 100) == 0
+    assert peak_before(STEPS, ratios, 0) is None
+
+
+def test_gaps_that_have_no_onset_or_peak_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 3 measurements, got 2"):
+        departure(STEPS[:2], np.ones(2))
+    for broken in ([1, 1, 1, -1], [1, 1, 1, math.nan], [0, 0, 1, 1]):
+        with pytest.raises(ValueError, match="finite and not negative, the first ones positive"):
+            departure(STEPS[:4], np.array(broken, float))
+    for values in (np.ones(3), np.array([1, 1, math.inf, 1])):
+        with pytest.raises(ValueError, match="a finite ratio for each of 4 steps"):
+            peak_before(STEPS[:4], values, 300)
 
 
 def test_ninety_percent_is_enough_and_the_first_time_counts() -> None:

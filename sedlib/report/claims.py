@@ -10,7 +10,7 @@ import pandas as pd
 from sedlib.report import paper
 from sedlib.report.paper import Reported, exactly, number
 from sedlib.report.seeds import Estimate, estimate
-from sedlib.report.tables import OPS, at, estimated, operations, shown, sped_up
+from sedlib.report.tables import OPS, at, estimated, not_controls, shown, sped_up
 from sedlib.report.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, TOLERANCE, verdict
 
 Numbers = Mapping[str, Any]
@@ -77,14 +77,14 @@ def _claims(numbers: Numbers) -> Iterator[Claim]:
 
 
 def _per_op(numbers: Numbers, kind: str, quantity: str) -> dict[str, Estimate]:
-    found = {op: estimated(at(numbers, kind, op, quantity)) for op in operations(numbers, kind)}
+    found = {op: estimated(at(numbers, kind, op, quantity)) for op in OPS}
     return {op: estimate for op, estimate in found.items() if estimate}
 
 
 def _ratios(numbers: Numbers, kind: str, above: str, below: str) -> dict[str, Estimate]:
     """By operation, the ratio of two quantities, seed by seed."""
     found = {}
-    for op in operations(numbers, kind):
+    for op in OPS:
         first, second = (at(numbers, kind, op, name) or {} for name in (above, below))
         seeds = [key for key in first if key.lstrip("-").isdigit() and first[key] and second.get(key)]
         if seeds:
@@ -111,7 +111,7 @@ def _spread(numbers: Numbers) -> Claim:
     """Largest over smallest mean of the four operations; contradicted where the gradient's is not the smaller."""
     spreads = []
     for name in ("update_peak", "gradient_peak"):
-        means = [found.mean for op, found in _per_op(numbers, "single_task", name).items() if op in OPS]
+        means = [found.mean for found in _per_op(numbers, "single_task", name).values()]
         spreads += [max(means) / min(means)] if len(means) == len(OPS) else []
     there = len(spreads) == 2
     return Claim(
@@ -192,7 +192,7 @@ def _adamw(numbers: Numbers) -> Claim:
     for name, (below, above) in rungs.items():
         pairs = [
             (at(run, below, "mean_before_grok"), at(run, above, "mean_before_grok"))
-            for run in (at(numbers, "ladder") or {}).values()
+            for run in not_controls(numbers, at(numbers, "ladder") or {}).values()
         ]
         kept = [low / high for low, high in pairs if low and high]
         if kept:

@@ -13,6 +13,8 @@ from sedlib.report.ablations import ablation_table
 from sedlib.report.geometry import Geometry
 from sedlib.report.interventions import grok_steps
 from sedlib.report.results import RunResults, read_table
+from sedlib.report.seeds import experiment
+from sedlib.report.tables import OPS
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,24 @@ class Collection:
     """What is not there, and the command that computes it."""
 
     def of(self, *, several: bool) -> dict[str, dict[str, Any]]:
-        """Summaries of the runs of one operation, or of several."""
-        return {name: summary for name, summary in self.summaries.items() if (len(summary["ops"]) > 1) == several}
+        """Summaries of the runs of one operation, or of several, that have no weight decay of their own."""
+        return {
+            name: summary
+            for name, summary in self.summaries.items()
+            if (len(summary["ops"]) > 1) == several and summary.get("weight_decay") is None
+        }
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Experiment of each run that the paper's claims are not about: another operation, or its own weight decay.
+
+        Its numbers stand by themselves, never in a mean, a claim or a sign test over the others.
+        """
+        return {
+            name: experiment(summary)
+            for name, summary in self.summaries.items()
+            if summary.get("weight_decay") is not None or not set(summary["ops"]) <= set(OPS)
+        }
 
 
 def collect(folder: Path, expected: Expected) -> Collection:

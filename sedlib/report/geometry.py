@@ -82,6 +82,18 @@ def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:
     }
 
 
+def false_alarms(controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the controls that never reach the accuracy: how many have an onset all the same; the others are named."""
+    never = {run: found for run, found in controls.items() if found["accurate_step"] is None}
+    accurate = [run for run in controls if run not in never]
+    return {
+        "false_alarms": sum(found["onset"] is not None for found in never.values()),
+        "gap_false_alarms": sum(found["gap_onset"] is not None for found in never.values()),
+        "n": len(never),
+        **({"reason": f"accurate: {', '.join(accurate)}"} if accurate else {}),
+    }
+
+
 def as_text(runs: Mapping[str, Mapping[str, Any]]) -> str:
     """The numbers of some runs as a table for a terminal, and what their leads say."""
     columns = {

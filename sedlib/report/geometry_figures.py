@@ -1,4 +1,4 @@
-"""Figures of the companion paper's quantities, a panel per operation; a band is the range over seeds."""
+"""Figures of the companion paper's quantities, a panel per experiment; a band is the range over seeds."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sedlib.leads import BASELINE, GAP_CHANGE
 from sedlib.report.collection import Collection
+from sedlib.report.gaps import gap_numbers, update_gaps
 from sedlib.report.geometry import geometry_numbers
 from sedlib.report.overview import band
 from sedlib.report.panels import BLUE, GREEN, GREY, ORANGE, SKY, STYLE, VERMILION, finish, panels_of
+from sedlib.report.seeds import experiment
 from sedlib.report.tables import OPS
 
 MATRICES = {"W_Q": BLUE, "W_K": SKY, "W_V": GREEN, "W_O": VERMILION}
@@ -22,11 +25,16 @@ Draw = Callable[[Axes, Collection, list[str]], None]
 
 
 def geometry_figures(found: Collection) -> dict[str, Figure]:
-    """Every figure whose results exist, by name; runs of several operations have figures of their own."""
+    """Every figure whose results exist, by name; runs of several operations have their own, and so have controls."""
     figures: dict[str, Figure] = {}
     with mpl.rc_context(STYLE):
-        for suffix, several in (("", False), ("-multitask", True)):
-            runs = [run for run in found.of(several=several) if run in found.geometry]
+        kinds = {
+            "": [run for run in found.of(several=False) if run not in found.controls],
+            "-multitask": [run for run in found.of(several=True) if run not in found.controls],
+            "-controls": list(found.controls),
+        }
+        for suffix, of_kind in kinds.items():
+            runs = [run for run in of_kind if run in found.geometry]
             if runs:
                 figures |= {
                     f"pc1{suffix}": _panels(
@@ -40,21 +48,71 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
                         found, runs, "Alignment of the motion between checkpoints with commutators", _alignment
                     ),
                 }
+        runs = [run for run in kinds[""] if run in found.geometry and len(update_gaps(found.runs[run].spectra))]
+        if runs:
+            figures["gap-against-defect"] = _alarms(found, runs)
     return figures
 
 
-def _panels(found: Collection, runs: list[str], title: str, draw: Draw) -> Figure:
-    by_ops: dict[str, list[str]] = {}
+def _alarms(found: Collection, runs: list[str]) -> Figure:
+    """The first run of each experiment; defect and gap relative to what their onsets are counted from."""
+    chosen: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: _place(found, run)):
-        by_ops.setdefault("+".join(found.summaries[run]["ops"]), []).append(run)
-    figure, panels = panels_of(list(by_ops), title)
-    for ops, axes in panels.items():
-        draw(axes, found, by_ops[ops])
-        for run in by_ops[ops]:
+        chosen.setdefault(experiment(found.summaries[run]), run)
+    title = "Commutator defect and spectral gap of the update: which changes first?"
+    figure, panels = panels_of(list(chosen.values()), title)
+    for run, axes in panels.items():
+        gaps, curvature = update_gaps(found.runs[run].spectra), found.geometry[run].curvature
+        numbers = geometry_numbers(found.geometry[run], found.runs[run].training)
+        numbers |= gap_numbers(gaps, curvature, numbers["accurate_step"])
+        for table, column, key, colour, label, marker in (
+            (curvature, "defect", "onset", BLUE, "defect", "o"),
+            (gaps, "g23", "gap_onset", VERMILION, "g₂₃", "s"),
+        ):
+            values = table.set_index("step")[column]
+            relative = values / values.iloc[:BASELINE].median()
+            axes.plot(relative, color=colour, label=f"{label} / its first three")
+            began = numbers[key]
+            if began is not None:
+                name = f"onset of {label}"
+                axes.plot(began, relative[began], marker, color=colour, markeredgecolor="black", label=name)
+        for change in (GAP_CHANGE, 1 / GAP_CHANGE):
+            axes.axhline(change, color="black", linewidth=0.8, linestyle=":", label="change by a factor of ten")
+        axes.set(yscale="log", ylabel="defect, g₂₃ / first three")
+        right = _right_axis(axes, "σ₂ / σ₃")
+        ratios = gaps.set_index("step")["ratio23"]
+        right.plot(ratios, color=GREEN, linewidth=1, linestyle="--")
+        axes.plot([], [], color=GREEN, linewidth=1, linestyle="--", label="σ₂ / σ₃ (right)")
+        if numbers["gap_peak"] is not None:
+            right.plot(numbers["gap_peak"], ratios[numbers["gap_peak"]], "^", color=GREEN, markeredgecolor="black")
+            axes.plot([], [], "^", color=GREEN, markeredgecolor="black", label="its peak before 90 %")
+    grokked = {run: next(iter(found.summaries[run]["ops"].values()))["grok_step"] for run in panels}
+    return finish(figure, panels, grokked)
+
+
+def _right_axis(axes: Axes, label: str) -> Axes:
+    """A second axis, named in the last column only."""
+    right = axes.twinx()
+    place = axes.get_subplotspec()
+    if place and place.is_last_col():
+        right.set_ylabel(label)
+    right.grid(visible=False)
+    right.spines["right"].set_visible(True)
+    return right
+
+
+def _panels(found: Collection, runs: list[str], title: str, draw: Draw) -> Figure:
+    experiments: dict[str, list[str]] = {}
+    for run in sorted(runs, key=lambda run: _place(found, run)):
+        experiments.setdefault(experiment(found.summaries[run]), []).append(run)
+    figure, panels = panels_of(list(experiments), title)
+    for name, axes in panels.items():
+        draw(axes, found, experiments[name])
+        for run in experiments[name]:
             steps = [values["grok_step"] for values in found.summaries[run]["ops"].values()]
             if None not in steps:
                 axes.axvline(max(steps), color="black", linewidth=0.8, linestyle="--", label=GROK_STEPS)
-        axes.set_title(f"{ops} (n = {len(by_ops[ops])})", fontsize=10, loc="left", fontweight="bold")
+        axes.set_title(f"{name} (n = {len(experiments[name])})", fontsize=10, loc="left", fontweight="bold")
     return finish(figure, panels, dict.fromkeys(panels), GROK_STEPS)
 
 
@@ -89,15 +147,10 @@ def _defect(axes: Axes, found: Collection, runs: list[str]) -> None:
         if began is not None:
             axes.axvline(began, color=ORANGE, linewidth=1.4, linestyle=":", label="onset of a seed")
     accuracies = _by_seed(found, runs, lambda run: found.runs[run].training.groupby("step")["test_accuracy"].min())
-    right = axes.twinx()
+    right = _right_axis(axes, "held-out accuracy")
     band(right, accuracies, GREY, "", "-.")
     axes.plot([], [], color=GREY, linestyle="-.", label="held-out accuracy (right)")
     right.set(ylim=(-0.02, 1.04))
-    place = axes.get_subplotspec()
-    if place and place.is_last_col():
-        right.set_ylabel("held-out accuracy")
-    right.grid(visible=False)
-    right.spines["right"].set_visible(True)
 
 
 def _share(axes: Axes, found: Collection, runs: list[str]) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.collection import Collection
-from sedlib.report.geometry import geometry_numbers, lead_numbers
+from sedlib.report.gaps import gap_numbers, how_often_first
+from sedlib.report.geometry import false_alarms, geometry_numbers, lead_numbers
 from sedlib.report.ladder import ladder
 from sedlib.report.phases import centroid_definitions, estimators
-from sedlib.report.seeds import estimate, require_different_seeds
+from sedlib.report.seeds import estimate, experiment, require_different_seeds
 
 DIGITS = 6
 Metrics = dict[str, Any]
@@ -32,8 +33,9 @@ def metrics(found: Collection) -> Metrics:
         "weight_decay_0": _without_weight_decay(found.cells),
         "ladder": {run: _ladder(found, run) for run in found.runs},
         "ablation": _ablation(found.ablations),
-        "single_step": _single_step(found.single_steps),
+        "single_step": _single_step(found),
         "centroids": _centroids(found),
+        "controls": {run: _control(found, run) for run in found.controls},
         "geometry": {run: _geometry(found, run) for run in found.geometry},
         "leads": _leads(found),
     }
@@ -181,9 +183,9 @@ def _ablation(tables: Mapping[str, pd.DataFrame]) -> Metrics:
     return result
 
 
-def _single_step(tables: Mapping[str, tuple[pd.DataFrame, ...]]) -> Metrics:
-    """Means over the runs of one operation."""
-    rows = [estimators(*pair) for pair in tables.values() if _one_operation(pair)]
+def _single_step(found: Collection) -> Metrics:
+    """Means over the runs of one operation, controls apart."""
+    rows = [estimators(*pair) for run, pair in found.single_steps.items() if _counts(found, run)]
     if not rows:
         return {}
     names = {"per-example": "per_example", "mean-gradient": "mean_gradient", "window": "w20", "cosine": "cosine"}
@@ -198,11 +200,11 @@ def _single_step(tables: Mapping[str, tuple[pd.DataFrame, ...]]) -> Metrics:
 
 
 def _centroids(found: Collection) -> Metrics:
-    """Means over the runs of one operation whose single checkpoints were measured."""
+    """Means over the runs of one operation whose single checkpoints were measured, controls apart."""
     rows = [
         centroid_definitions(found.runs[run].centroids, pair[0])
         for run, pair in found.single_steps.items()
-        if _one_operation(pair)
+        if _counts(found, run)
     ]
     if not rows:
         return {}
@@ -217,32 +219,65 @@ def _centroids(found: Collection) -> Metrics:
     }
 
 
+def _control(found: Collection, run: str) -> Metrics:
+    """Grok step and peaks of each of the run's operations."""
+    streams = {"update_peak": "update", "gradient_peak": "gradient/{op}"}
+    return {
+        "experiment": found.controls[run],
+        **{
+            op: {
+                "grok_step": numbers["grok_step"],
+                **{name: _cut(_longest(numbers, stream.format(op=op))["peak"]) for name, stream in streams.items()},
+                "w1_peak": _cut(numbers["streams"][f"gradient/{op} W=1"]["peak"]),
+                **({"reason": numbers["reason"]} if "reason" in numbers else {}),
+            }
+            for op, numbers in found.summaries[run]["ops"].items()
+        },
+    }
+
+
 def _geometry(found: Collection, run: str) -> Metrics:
-    numbers = geometry_numbers(found.geometry[run], found.runs[run].training)
-    named = {"ops": "+".join(found.summaries[run]["ops"]), "seed": found.summaries[run]["seed"]}
-    return named | {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
+    summary = found.summaries[run]
+    named = {"experiment": experiment(summary), "ops": "+".join(summary["ops"]), "seed": summary["seed"]}
+    return named | _cut_all(_of_trajectory(found, run))
+
+
+def _of_trajectory(found: Collection, run: str) -> Metrics:
+    """Both alarms of a run, and the rest of its geometry."""
+    geometry, results = found.geometry[run], found.runs[run]
+    numbers = geometry_numbers(geometry, results.training)
+    return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
 
 
 def _leads(found: Collection) -> Metrics:
-    """Sign tests, of the runs of one operation and of those of several apart: their leads are not of one kind."""
+    """Sign tests, of the runs of one operation and of those of several apart: their leads are not of one kind.
+
+    The controls have false alarms in their place.
+    """
     result: Metrics = {}
+    by_run = {run: _of_trajectory(found, run) for run in found.geometry}
     for kind, several in (("single_task", False), ("multitask", True)):
-        runs = [run for run in found.of(several=several) if run in found.geometry]
+        runs = [run for run in found.of(several=several) if run in by_run and run not in found.controls]
         if runs:
-            leads = {run: geometry_numbers(found.geometry[run], found.runs[run].training)["lead"] for run in runs}
-            numbers = lead_numbers(leads)
-            result[kind] = {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
-    return result
+            gap = lead_numbers({run: by_run[run]["gap_lead"] for run in runs})
+            gap |= how_often_first(by_run[run]["first_onset"] for run in runs)
+            result[kind] = _cut_all(lead_numbers({run: by_run[run]["lead"] for run in runs})) | {"gap": _cut_all(gap)}
+    controls = {run: by_run[run] for run in found.controls if run in by_run}
+    return result | ({"controls": false_alarms(controls)} if controls else {})
 
 
-def _one_operation(tables: tuple[pd.DataFrame, ...]) -> bool:
-    return len(tables[0]["op"].unique()) == 1
+def _counts(found: Collection, run: str) -> bool:
+    return run in found.of(several=False) and run not in found.controls
 
 
 def _ratio(control: float | int | None, step: float | int | None) -> float | None:
     if control is None or step is None or pd.isna(control) or pd.isna(step):
         return None
     return float(control) / float(step)
+
+
+def _cut_all(numbers: Mapping[str, Any]) -> Metrics:
+    return {key: value if isinstance(value, str) else _cut(value) for key, value in numbers.items()}
 
 
 def _cut(value: float | int | None) -> float | int | None:

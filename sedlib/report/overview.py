@@ -15,7 +15,7 @@ from sedlib.report.interventions import CONDITIONS
 from sedlib.report.ladder import RUNGS
 from sedlib.report.panels import BLUE, FIGURE_WIDTH, GREEN, PURPLE, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
 from sedlib.report.results import mean_ratios
-from sedlib.report.tables import OPS, at
+from sedlib.report.tables import OPS, at, not_controls
 
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""
@@ -23,7 +23,7 @@ Curves = dict[int, pd.Series]
 
 def overview(found: Collection, numbers: Mapping[str, Any]) -> dict[str, Figure]:
     """Every figure whose results exist, by name."""
-    single, several = (list(found.of(several=flag)) for flag in (False, True))
+    single, several = ([run for run in found.of(several=flag) if run not in found.controls] for flag in (False, True))
     with mpl.rc_context(STYLE):
         figures = {
             "figure1-update-sed": _coupling(found, single, ["update"], "Figure 1: update SED, single task"),
@@ -158,8 +158,8 @@ def _rank_curve(numbers: Mapping[str, Any]) -> Figure | None:
 
 
 def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:
-    """Mean before grokking on each rung, a line per run."""
-    runs = at(numbers, "ladder") or {}
+    """Mean before grokking on each rung, a line per run that is no control."""
+    runs = not_controls(numbers, at(numbers, "ladder") or {})
     if not runs:
         return None
     figure = Figure(figsize=(FIGURE_WIDTH, 4.2), layout="constrained")

@@ -64,11 +64,18 @@ def comparison(first: Estimate, second: Estimate) -> str:
     return "not settled: the intervals overlap"
 
 
+def experiment(summary: Mapping[str, Any]) -> str:
+    """What a run has in common with its other seeds: the operations, and the weight decay where it is the run's own."""
+    ops, decay = "+".join(summary["ops"]), summary.get("weight_decay")
+    return ops if decay is None else f"{ops}, weight decay {decay:g}"
+
+
 def over_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """A row per experiment, operation and quantity, from the runs' summaries by name; ``estimate`` is over seeds.
 
-    Runs are of one experiment if they learn the same operations; columns are ``ops``, ``op``, ``quantity``,
-    ``estimate``, and ``missing``, the seeds for which the quantity does not exist (never grokked, no whole window).
+    Runs are of one experiment if they learn the same operations and have the same weight decay of their own, or none;
+    columns are ``experiment``, ``ops``, ``op``, ``quantity``, ``estimate``, and ``missing``, the seeds for which the
+    quantity does not exist (never grokked, no whole window).
 
     Raises
     ------
@@ -76,17 +83,19 @@ def over_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         Two runs of one experiment have the same seed, so that they are not independent.
     """
     require_different_seeds(summaries)
-    values: dict[tuple[str, str, str], dict[int, float | None]] = {}
+    values: dict[tuple[str, str, str, str], dict[int, float | None]] = {}
     for summary in summaries.values():
-        ops = "+".join(summary["ops"])
+        name, ops = experiment(summary), "+".join(summary["ops"])
         for op, found in summary["ops"].items():
             for quantity, value in _quantities(found):
-                values.setdefault((ops, op, quantity), {})[summary["seed"]] = None if value is None else float(value)
+                by_seed = values.setdefault((name, ops, op, quantity), {})
+                by_seed[summary["seed"]] = None if value is None else float(value)
     rows = []
-    for (ops, op, quantity), by_seed in values.items():
+    for (name, ops, op, quantity), by_seed in values.items():
         there = [value for value in by_seed.values() if value is not None]
         rows.append(
             {
+                "experiment": name,
                 "ops": ops,
                 "op": op,
                 "quantity": quantity,
@@ -100,8 +109,8 @@ def over_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 def as_text(table: pd.DataFrame) -> str:
     """The table of ``over_seeds`` for a terminal, and whether each stream differs from the update."""
     lines = []
-    for (ops, op), rows in table.groupby(["ops", "op"], sort=False):
-        lines += [f"{op}, learned with {ops}" if ops != op else str(op)]
+    for (name, ops, op), rows in table.groupby(["experiment", "ops", "op"], sort=False):
+        lines += [f"{op}, learned with {name}" if ops != op else str(name)]
         found = dict(zip(rows["quantity"], rows["estimate"], strict=True))
         for quantity, mean in found.items():
             stream, _, rest = quantity.partition(" ")
@@ -122,11 +131,11 @@ def require_different_seeds(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """
     names: dict[tuple[str, int], str] = {}
     for name, summary in summaries.items():
-        other = names.setdefault(("+".join(summary["ops"]), summary["seed"]), name)
+        other = names.setdefault((experiment(summary), summary["seed"]), name)
         if other != name:
             raise UserError(
-                f"runs {other} and {name} learn the same operations from the same seed, {summary['seed']}; "
-                "take one out of params.yaml, or give it another seed"
+                f"runs {other} and {name} learn the same operations from the same seed, {summary['seed']}, "
+                "with the same weight decay; take one out of params.yaml, or give it another seed"
             )
 
 

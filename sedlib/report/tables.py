@@ -30,6 +30,7 @@ def tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
         "rank-curve": _rank_curve(numbers),
         "weight-decay-0": _without_weight_decay(numbers),
         "centroids": _centroids(numbers),
+        "controls": _controls(numbers),
     }
 
 
@@ -77,9 +78,9 @@ def compared(
     }
 
 
-def operations(numbers: Numbers, kind: str) -> list[str]:
-    """The paper's operations, and whatever others were run."""
-    return [*OPS, *(op for op in at(numbers, kind) or {} if op not in OPS)]
+def not_controls(numbers: Numbers, by_run: Numbers) -> dict[str, Any]:
+    """Of the numbers by run, those of the runs that the paper's claims are about."""
+    return {run: found for run, found in by_run.items() if run not in (at(numbers, "controls") or {})}
 
 
 def _quantity(name: str) -> str:
@@ -88,16 +89,15 @@ def _quantity(name: str) -> str:
 
 def _single_task(numbers: Numbers) -> pd.DataFrame:
     rows = []
-    for op in operations(numbers, "single_task"):
+    for op in OPS:
         found = at(numbers, "single_task", op) or {}
         reported: dict[str, Reported | None] = dict.fromkeys(
             ("grok_step", "update_peak", "update_final", "update_plateau", "gradient_peak", "gradient_final")
         )
         reported |= dict.fromkeys(("gradient_plateau", "w1_peak", "w1_plateau"))
-        if op in OPS:
-            reported["update_peak"] = exactly(paper.UPDATE_PEAK[op], "Table 1")
-            reported["update_final"] = exactly(paper.UPDATE_FINAL[op], "Table 1")
-            reported["gradient_peak"] = paper.by_seed(paper.GRADIENT_PEAK[op], "Table 1")
+        reported["update_peak"] = exactly(paper.UPDATE_PEAK[op], "Table 1")
+        reported["update_final"] = exactly(paper.UPDATE_FINAL[op], "Table 1")
+        reported["gradient_peak"] = paper.by_seed(paper.GRADIENT_PEAK[op], "Table 1")
         if op == "add":
             reported["update_peak"] = paper.UPDATE_PEAK_SEEDS
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
@@ -211,7 +211,7 @@ def _multitask(numbers: Numbers) -> pd.DataFrame:
                 at(numbers, "multitask", op, name),
                 paper.INDEPENDENT_MULTITASK.get(name),
             )
-            for op in operations(numbers, "multitask")
+            for op in OPS
             for name, value in reported.items()
         ]
     )
@@ -223,8 +223,8 @@ def rung_label(label: str) -> str:
 
 
 def _ladder(numbers: Numbers) -> pd.DataFrame:
-    """Mean R̄ before grokking on each rung, a column per run."""
-    runs = at(numbers, "ladder") or {}
+    """Mean R̄ before grokking on each rung, a column per run that is no control."""
+    runs = not_controls(numbers, at(numbers, "ladder") or {})
     rows = []
     for rung, label in RUNGS.items():
         independent = paper.INDEPENDENT_LADDER.get(rung)
@@ -283,6 +283,24 @@ def _centroids(numbers: Numbers) -> pd.DataFrame:
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
+
+
+def _controls(numbers: Numbers) -> pd.DataFrame:
+    """A row per run, and operation of it, that the paper's claims are not about."""
+    peaks = ("update_peak", "gradient_peak", "w1_peak")
+    rows = [
+        {
+            "run": run,
+            "experiment": found["experiment"],
+            "operation": op,
+            "grok step": values.get("reason") or number(values["grok_step"]),
+            **{_quantity(name): number(values[name]) for name in peaks},
+        }
+        for run, found in (at(numbers, "controls") or {}).items()
+        for op, values in found.items()
+        if op != "experiment"
+    ]
+    return pd.DataFrame(rows) if rows else not_run("dvc repro figures")
 
 
 def not_run(command: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Results of a few small runs, made up, as files; equal calls give equal files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from sedlib.report.summary import summarise
 STEPS = [0, 10, 20, 30, 40]
 GROKKED = 30
 RUNS = {"add-1": (["add"], 1), "add-2": (["add"], 2), "add-3": (["add"], 3), "both-1": (["add", "mul"], 1)}
+CONTROLS = {
+    "quad-1": (["quad"], None),
+    "cubic-1": (["cubic"], None),
+    "add-1-wd0": (["add"], 0.0),
+    "mul-1-wd0": (["mul"], 0.0),
+}
+"""Operations and weight decay; all of seed 1."""
 ABLATED, INTERVENED = ["add-1"], ["add-1", "add-2"]
 
 
@@ -42,6 +50,21 @@ def write(folder: Path) -> None:
         save(cell, folder / "interventions" / f"{name}.csv")
 
 
+def write_controls(folder: Path, *, accurate: bool) -> None:
+    """Tables of the controls, whose ratios are squared; the first one's defect never rises."""
+    for run, (ops, weight_decay) in CONTROLS.items():
+        tables = run_tables(ops, 1) | geometry_tables(1)
+        tables["coupling"]["ratio"] **= 2
+        if not accurate:
+            tables["training"]["test_accuracy"] = 0.1
+        if run == "quad-1":
+            tables["curvature"]["defect"] = 4.0
+        for name, table in tables.items():
+            save(table, folder / run / f"{name}.csv")
+        summary = summarise(RunResults.load(folder / run), 1, weight_decay, 0.98)
+        (folder / run / "summary.json").write_text(json.dumps(summary))
+
+
 def save(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
@@ -62,7 +85,8 @@ def run_tables(ops: list[str], seed: int) -> dict[str, pd.DataFrame]:
         for op in ops
     ]
     spectra: list[dict[str, Any]] = [
-        {"step": step, "stream": stream, "window": 2, "k_star": 1, "ratio23": 1.5, "g23": 2.0, "overlap_with_next": 0.9}
+        {"step": step, "stream": stream, "window": 2, "k_star": 1, "overlap_with_next": 0.9}
+        | {"ratio23": 1.8 if step == 10 else 1.5, "g23": 0.1 if stream == "update" and step >= GROKKED else 2.0}
         for stream in streams
         for step in STEPS
     ]
@@ -195,3 +219,4 @@ CELLS = {
 }
 """One more than there are."""
 EXPECTED = Expected([*RUNS, "sub-1"], ABLATED, ["add-1", "add-2"], CELLS, 0.98)
+WITH_CONTROLS = replace(EXPECTED, runs=[*EXPECTED.runs, *CONTROLS])

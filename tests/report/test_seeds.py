@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_no_more_is_said_than_the_intervals_carry(first: Estimate, second: Estim
     assert comparison(first, second) == expected
 
 
-def summary(seed: int, gradient: float, grokked: int | None) -> dict[str, object]:
+def summary(seed: int, gradient: float, grokked: int | None) -> dict[str, Any]:
     numbers = {"plateau": gradient, "peak": 2 * gradient, "final": gradient}
     less = {name: value / 10 for name, value in numbers.items()}
     return {
@@ -74,6 +75,24 @@ def summary(seed: int, gradient: float, grokked: int | None) -> dict[str, object
 def test_runs_that_are_not_independent_are_refused() -> None:
     with pytest.raises(UserError, match="runs a and b learn the same operations from the same seed, 1"):
         over_seeds({"a": summary(1, 60, 100), "b": summary(1, 70, 100)})
+
+
+def test_a_weight_decay_of_its_own_makes_another_experiment() -> None:
+    without = {"a": summary(1, 60, 100), "b": summary(2, 80, 100)}
+    own = {"c": summary(1, 6, None) | {"weight_decay": 0.0}, "d": summary(1, 8, None) | {"weight_decay": 0.5}}
+    table = over_seeds(without | own)
+    means = table[table["quantity"] == "gradient/add W=20 plateau"].set_index("experiment")["estimate"]
+    assert {name: (found.mean, found.n) for name, found in means.items()} == {
+        "add": (70, 2),
+        "add, weight decay 0": (6, 1),
+        "add, weight decay 0.5": (8, 1),
+    }
+    heads = [line for line in as_text(table).splitlines() if line.startswith("add")]
+    assert heads == ["add", "add, weight decay 0", "add, weight decay 0.5"]
+    both = {"seed": 1, "weight_decay": 0.0, "ops": dict.fromkeys(("add", "mul"), summary(1, 6, None)["ops"]["add"])}
+    assert "mul, learned with add+mul, weight decay 0" in as_text(over_seeds({"e": both}))
+    with pytest.raises(UserError, match="runs c and e learn the same operations from the same seed, 1, with"):
+        over_seeds(own | {"e": own["c"]})
 
 
 def test_runs_of_the_same_operations_are_put_together() -> None:
