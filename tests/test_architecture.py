@@ -1,6 +1,7 @@
 """Imports run one way, and a stage depends on exactly the code it imports and the parameters it reads."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sedlib.grokking.axes import AXES
 from tests.imports import ROOT, direct_imports, import_closure, imported_modules
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
+SWEEPS = (ROOT / "sweeps").glob("*/dvc.yaml")
 GENERIC, GROKKING, REPORT, CLUSTER = "generic", "grokking", "report", "cluster"
 ALLOWED = {
     GENERIC: {GENERIC},
@@ -69,7 +71,8 @@ def script_of(stage: str) -> Path:
 
 
 def test_every_script_is_run_by_a_stage() -> None:
-    assert {script_of(stage) for stage in stages()} == set(SCRIPTS)
+    in_sweeps = re.findall(r"python (?:\.\./)*(stages/\w+\.py)", "".join(file.read_text() for file in SWEEPS))
+    assert {script_of(stage) for stage in stages()} | {ROOT / script for script in in_sweeps} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("stage", stages())

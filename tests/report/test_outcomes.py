@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sedlib.errors import UserError
+from sedlib.report.outcomes import dose_response, outcomes
+from tests.report.test_interventions import write
+
+NATURAL = {"target": None, "rank": None, "start": None, "strength": None, "size": None}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Controls of three seeds; suppression at two strengths, of which the stronger one stops one seed."""
+    for seed, control, weak, strong in ((42, 200, 200, 400), (137, 300, 300, 300), (2024, 300, 400, None)):
+        write(tmp_path, "keep-execution", seed, weak, **{**NATURAL, "target": "all", "start": 5, "strength": 0.5})
+        write(tmp_path, "keep-execution", seed, strong, **{**NATURAL, "target": "all", "start": 5, "strength": 1.0})
+        write(tmp_path, "control", seed, control, projection=None, **NATURAL)
+    write(tmp_path, "keep-fixed-random", 42, 100, **{**NATURAL, "rank": 16, "strength": 0.5})
+    return sorted(tmp_path.glob("*.csv"), reverse=True)
+
+
+def test_a_row_per_kind_with_speedups_by_hand(files: list[Path]) -> None:
+    table = outcomes(files, 0.98)
+    assert table["condition"][0] == "control"
+    assert len(table) == 4
+    weak = table[(table["condition"] == "keep-execution") & (table["strength"] == 0.5)].iloc[0]
+    assert weak[["42", "137", "2024"]].tolist() == ["200", "300", "400"]
+    assert (weak["mean"], weak["n"]) == (300, 3)
+    assert weak["speedup"] == pytest.approx((1 + 1 + 0.75) / 3)
+    strong = table[table["strength"] == 1.0].iloc[0]
+    assert strong["2024"] == "not within 400 steps"
+    assert pd.isna(strong["mean"])
+    assert (strong["speedup"], strong["n"]) == (pytest.approx(0.75), 2)
+    alone = table[table["condition"] == "keep-fixed-random"].iloc[0]
+    assert alone[["42", "137"]].tolist() == ["100", "not run"]
+    assert (alone["rank"], alone["speedup"]) == (16, 2)
+
+
+def test_without_any_cell_it_says_so() -> None:
+    with pytest.raises(UserError, match="no cell was run"):
+        outcomes([], 0.98)
+
+
+def test_the_dose_response_marks_seeds_means_and_those_that_did_not_grok(files: list[Path]) -> None:
+    (axes,) = dose_response(files, 0.98).axes
+    (x, seeds), (at, means), (_, crosses) = (np.asarray(line.get_data()) for line in axes.lines[:3])
+    assert len(x) == len(seeds)
+    assert sorted(seeds) == [200, 200, 300, 300, 300, 300, 400, 400]
+    assert at.round(2).tolist() == [-0.01, 0.49, 0.99]
+    assert means == pytest.approx([800 / 3, 300, 350])
+    assert crosses == pytest.approx([1.05 * 400])
