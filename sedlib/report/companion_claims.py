@@ -48,10 +48,14 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
 def _over_seeds(numbers: Numbers, quantity: str) -> dict[str, Estimate]:
     """By operation, over the runs of it alone."""
     values: dict[str, list[float]] = {}
-    for found in not_controls(numbers, at(numbers, "geometry") or {}).values():
-        if "+" not in found["ops"]:
-            values.setdefault(found["ops"], []).append(float(found[quantity]))
+    for found in _of_one_operation(numbers):
+        values.setdefault(found["ops"], []).append(float(found[quantity]))
     return {op: estimate(of_op) for op, of_op in values.items()}
+
+
+def _of_one_operation(numbers: Numbers) -> list[Numbers]:
+    runs = not_controls(numbers, at(numbers, "geometry") or {}).values()
+    return [found for found in runs if "+" not in found["ops"]]
 
 
 def _pc1(numbers: Numbers) -> Claim:
@@ -85,11 +89,15 @@ def _lead(numbers: Numbers) -> Claim:
 
 
 def _growth(numbers: Numbers) -> Claim:
-    """Inside: both bounds of the paper hold; the same direction: the two kinds of runs separate."""
-    growths: dict[bool, list[float]] = {True: [], False: []}
-    for found in (at(numbers, "geometry") or {}).values():
-        growths[found["accurate_step"] is not None].append(float(found["defect_growth"]))
-    grokking, others = growths[True], growths[False]
+    """Inside: both bounds of the paper hold; the same direction: the two kinds of runs separate.
+
+    The others are whatever runs did not become accurate, controls among them.
+    """
+    runs = at(numbers, "geometry") or {}
+    grokking = [
+        float(found["defect_growth"]) for found in _of_one_operation(numbers) if found["accurate_step"] is not None
+    ]
+    others = [float(found["defect_growth"]) for found in runs.values() if found["accurate_step"] is None]
     there = bool(grokking and others)
     inside = (
         there

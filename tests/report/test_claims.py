@@ -242,6 +242,9 @@ def test_growth_of_runs_that_grok_and_of_those_that_do_not(grokking: float, othe
     never = {"quad-1": {**geometry()["geometry"]["add-1"], "defect_growth": other, "accurate_step": None}}
     numbers = {"geometry": geometry(defect_growth=grokking)["geometry"] | never, "controls": {"quad-1": {}}}
     assert said("defect-growth", numbers) == (verdict, f"at least {grokking}, at most {other}")
+    accurate = {"add-1-wd0": {**geometry()["geometry"]["add-1"], "defect_growth": 1}}
+    numbers = {"geometry": numbers["geometry"] | accurate, "controls": {"quad-1": {}, "add-1-wd0": {}}}
+    assert said("defect-growth", numbers)[0] == verdict  # an accurate control is of neither kind
     assert said("defect-growth", geometry())[0] == "not run"
 
 
