@@ -19,8 +19,8 @@ SPEEDUPS = (
     ("gradient", "remove-random", "Removing them from the gradient changes nothing either"),
     ("update", "keep-sed", "Keeping only three SED directions of the update accelerates grokking"),
     ("gradient", "keep-sed", "Keeping only three SED directions of the gradient accelerates grokking"),
-    ("update", "keep-random", "Keeping only three random directions of the update does so as well"),
-    ("gradient", "keep-random", "Keeping only three random directions of the gradient does so as well"),
+    ("update", "keep-random", "Keeping only three random directions of the update accelerates grokking as well"),
+    ("gradient", "keep-random", "Keeping only three random directions of the gradient accelerates grokking as well"),
 )
 PAPERS_RANK = 3
 
