@@ -61,12 +61,15 @@ def test_ratios_are_of_the_same_seed_and_of_the_papers_operations() -> None:
         return {
             "gradient_peak": {"mean": 30, **gradient},
             "update_peak": {"mean": 2, "1": 2, "2": 4},
-            "w1_peak": {"mean": 50, "1": 40, "2": 60},
+            "w1_peak": {"mean": 50, "1": 40, "2": 60, "3": None},
         }
 
     numbers: dict[str, Any] = {
         "single_task": {"add": of_op({"1": 20, "2": 40, "3": 60}), "quad": of_op({"1": 20})},
-        "multitask": {"mul": {"aggregate_final": {"1": 3}, "per_op_final": {"1": 4}, "w1_final": {"1": None}}},
+        "multitask": {
+            "mul": {"aggregate_final": {"1": 3}, "per_op_final": {"1": 4}, "w1_final": {"1": None}},
+            "sq": {"aggregate_final": {"1": 3}, "per_op_final": {"1": None}},
+        },
     }
     found = derived(numbers)
     ratio = found["single_task"]["add"]["gradient_over_update"]
@@ -75,6 +78,7 @@ def test_ratios_are_of_the_same_seed_and_of_the_papers_operations() -> None:
     assert set(found["single_task"]) == {"add"}
     assert found["multitask"]["mul"]["aggregate_over_per_op"]["mean"] == 0.75
     assert "w1_over_per_op" not in found["multitask"]["mul"]
+    assert "sq" not in found["multitask"]
     assert found["spread"] == {}
 
 
@@ -100,6 +104,32 @@ def test_what_a_rung_leaves_is_a_mean_over_runs_that_are_no_controls() -> None:
 def test_op_spread(update: float, gradient: float, verdict: str) -> None:
     assert said("op-spread", {"derived": {"spread": {"update": update, "gradient": gradient}}})[0] == verdict
     assert said("op-spread", {"derived": {"spread": {"update": update}}})[0] == "not run"
+
+
+@pytest.mark.parametrize(("last", "verdict"), [(99, "same direction"), (100, "contradicted")])
+def test_the_first_direction_falls_at_every_longer_window(last: float, verdict: str) -> None:
+    numbers = ablated("window", {"40": (last, 1, 1), "1": (300, 1, 1), "20": (100, 1, 1)})
+    assert said("window", numbers) == (verdict, f"W = 1: 300, W = 20: 100, W = 40: {last}")
+    assert said("window", ablated("window", {"1": (300, 1, 1)}))[0] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [((27, 92, 431), "inside"), ((27, 92, 300), "same direction"), ((27, 26, 431), "contradicted")],
+)
+def test_per_example_ratios_rise_from_phase_to_phase(values: tuple[float, ...], verdict: str) -> None:
+    found = {phase: {"per_example": value} for phase, value in zip(("init", "mid", "after"), values, strict=True)}
+    assert said("per-example", {"single_step": found})[0] == verdict
+
+
+def test_one_condition_that_groks_without_weight_decay_contradicts() -> None:
+    found: dict[str, Any] = {name: {"grokked": 0} for name in ("control", "keep-sed", "keep-random", "freeze")}
+    numbers = {"weight_decay_0": found}
+    assert said("weight-decay-0", numbers)[0] == "same direction"
+    found["keep-sed"]["grokked"] = 1
+    assert said("weight-decay-0", numbers) == ("contradicted", "keep-sed grok")
+    del found["keep-sed"]
+    assert said("weight-decay-0", numbers)[0] == "not run"
 
 
 @pytest.mark.parametrize(("ratio", "verdict"), [(1, "same direction"), (0.99, "contradicted")])
