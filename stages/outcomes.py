@@ -13,8 +13,13 @@ from sedlib.report.panels import save
 def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     params = Params.load()
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
-    table = outcomes(files, params.grok_threshold)
-    for suffix, text in {"csv": table.to_csv(index=False), "md": table.to_markdown(index=False) + "\n"}.items():
+    settings = params.interventions
+    usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
+    table = outcomes(files, params.grok_threshold, usual)
+    for suffix, text in {
+        "csv": table.to_csv(index=False),
+        "md": table.dropna(axis=1, how="all").to_markdown(index=False) + "\n",
+    }.items():
         with replacing(folder / f"outcomes.{suffix}") as path:
             path.write_text(text)
     if doses:

@@ -20,7 +20,7 @@ from sedlib.grokking.spectra import BASES
 from sedlib.grokking.streams import GRADIENTS
 from sedlib.report.claims import claims
 from sedlib.report.derived import derived
-from sedlib.report.documents import END, README, RESULTS, START, value_at, written
+from sedlib.report.documents import END, README, RESULTS, START, value_at, with_files, written
 from sedlib.store import Schema
 from tests.imports import ROOT
 
@@ -85,7 +85,7 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
 def test_claims_and_numbers_in_prose_are_those_of_the_report(page: Path) -> None:
     numbers = json.loads((ROOT / "reports/metrics.json").read_text())
     text = (ROOT / page).read_text()
-    assert written(text, page, numbers) == text, "write it anew: make report"
+    assert with_files(written(text, page, numbers), ROOT) == text, "write it anew: make report"
 
 
 def test_the_reports_claims_are_those_of_its_numbers() -> None:

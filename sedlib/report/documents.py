@@ -3,7 +3,8 @@
 In prose a number stands before a comment that names its place, ``152<!-- single_task.add.gradient_peak.mean -->``, and
 is written anew from there; ``?`` is a number yet to be filled in. A sentence ends with the conditions on which it
 holds, ``<!-- while CLAIM is VERDICT or VERDICT -->`` or ``<!-- while PLACE < PLACE -->``, of which either side may be a
-number and ``<`` any comparison; where one does not hold, the text is refused.
+number and ``<`` any comparison; where one does not hold, the text is refused. Between ``<!-- table: FILE -->`` and
+``<!-- end of table -->`` stands a Markdown file of the repository.
 """
 
 import operator
@@ -25,6 +26,7 @@ COLUMNS = ["claim", "paper", "ours", "verdict"]
 PLACED = re.compile(r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|\?)?<!-- (?P<place>[^\s:]+\.[^\s:]+) -->")
 LITERAL = re.compile(r"\d+(\.\d+)?")
 CONDITION = re.compile(r"<!-- while (?P<left>\S+) (?P<relation>\S+) (?P<right>[^>]+?) -->")
+EMBEDDED = re.compile(r"<!-- table: (?P<file>\S+) -->.*?<!-- end of table -->", re.DOTALL)
 RELATIONS: dict[str, Callable[..., bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -34,9 +36,10 @@ def update(root: Path, numbers: Mapping[str, Any]) -> None:
     Raises
     ------
     UserError
-        A table's marks are missing, a place does not exist, or a sentence no longer holds.
+        A table's marks or its file are missing, a place does not exist, or a sentence no longer holds.
     """
     texts = {page: written((root / page).read_text(), page, numbers) for page in (README, RESULTS)}
+    texts = {page: with_files(text, root) for page, text in texts.items()}
     for page, text in texts.items():
         (root / page).write_text(text)
 
@@ -73,6 +76,24 @@ def with_table(text: str, page: Path, table: pd.DataFrame) -> str:
     if not (start and end) or START in after:
         raise UserError(f"{page} must hold {START!r} and {END!r}, once each, around its claim table")
     return f"{before}{START}\n\n{table.to_markdown(index=False)}\n\n{END}{after}"
+
+
+def with_files(text: str, root: Path) -> str:
+    """``text`` with every embedded table as its file under ``root`` has it.
+
+    Raises
+    ------
+    UserError
+        There is no such file.
+    """
+
+    def embedded(match: re.Match[str]) -> str:
+        file = root / match["file"]
+        if not file.exists():
+            raise UserError(f"{match['file']} is missing, whose table a page shows; restore it with git checkout")
+        return f"<!-- table: {match['file']} -->\n\n{file.read_text().strip()}\n\n<!-- end of table -->"
+
+    return EMBEDDED.sub(embedded, text)
 
 
 def with_numbers(text: str, page: Path, numbers: Mapping[str, Any], found: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """Outcomes of a sweep of interventions: every kind of cell, over its seeds, beside the control."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ KIND = ["op", "projection", "condition", *OPTIONS]
 BASES = {"keep-execution": ("execution basis", BLUE, "o"), "keep-fixed-random": ("random subspace", GREY, "s")}
 
 
-def outcomes(files: Sequence[Path], threshold: float) -> pd.DataFrame:
+def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
     """A row per kind of cell, in order of first appearance; the control first.
+
+    ``usual`` are rank, target and start of a cell that says nothing else.
 
     Columns: what was done; a column per seed with the grok step, or "not within N steps"; ``mean`` of the grok steps
     where every seed grokked; ``speedup``, mean over seeds of the control's grok step over the cell's, with its 95 %
@@ -28,7 +30,7 @@ def outcomes(files: Sequence[Path], threshold: float) -> pd.DataFrame:
     UserError
         There is no table.
     """
-    cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
+    cells = _completed(grok_steps(files, threshold, [*LABELS, *OPTIONS]), usual)
     control = cells[cells["condition"] == "control"].set_index(["op", "seed"])["grok_step"]
     seeds = sorted(cells["seed"].unique())
     rows = []
@@ -45,6 +47,18 @@ def outcomes(files: Sequence[Path], threshold: float) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
     return table.iloc[(table["condition"] != "control").argsort(kind="stable")].reset_index(drop=True)
+
+
+def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
+    """The cells with rank, target and start as they were, where they have any."""
+    projected = cells["projection"].notna()
+    has = {"target": projected, "start": projected, "rank": cells["condition"].str.contains("sed|random")}
+    return cells.assign(
+        **{
+            name: cells[name].astype(object).mask(cells[name].isna() & where, usual[name])
+            for name, where in has.items()
+        }
+    )
 
 
 def dose_response(files: Sequence[Path], threshold: float) -> Figure:

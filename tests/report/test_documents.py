@@ -7,7 +7,7 @@ import pytest
 
 from sedlib.errors import UserError
 from sedlib.report.claims import HEADLINES, claims
-from sedlib.report.documents import END, README, RESULTS, START, update, value_at, written
+from sedlib.report.documents import END, README, RESULTS, START, update, value_at, with_files, written
 
 MARKS = f"{START}\n{END}\n"
 NUMBERS: dict[str, Any] = {
@@ -110,3 +110,14 @@ def test_neither_page_is_written_where_one_is_refused(tmp_path: Path) -> None:
     update(tmp_path, NUMBERS)
     assert "152" in (tmp_path / README).read_text()
     assert "152" in (tmp_path / RESULTS).read_text()
+
+
+def test_a_table_of_a_file_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/one.md").write_text("| a |\n")
+    start, end = "<!-- table: sweeps/one.md -->", "<!-- end of table -->"
+    text = f"x {start}\nold\n{end} y {start}{end}"
+    block = f"{start}\n\n| a |\n\n{end}"
+    assert with_files(text, tmp_path) == f"x {block} y {block}"
+    with pytest.raises(UserError, match=r"sweeps/two\.md is missing"):
+        with_files(text.replace("one", "two"), tmp_path)

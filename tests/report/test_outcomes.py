@@ -8,6 +8,7 @@ from sedlib.errors import UserError
 from sedlib.report.outcomes import dose_response, outcomes
 from tests.report.test_interventions import write
 
+USUAL = {"rank": 3, "target": "attention", "start": 20}
 NATURAL = {"target": None, "rank": None, "start": None, "strength": None, "size": None}
 
 
@@ -23,7 +24,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_a_row_per_kind_with_speedups_by_hand(files: list[Path]) -> None:
-    table = outcomes(files, 0.98)
+    table = outcomes(files, 0.98, USUAL)
     assert table["condition"][0] == "control"
     assert len(table) == 4
     weak = table[(table["condition"] == "keep-execution") & (table["strength"] == 0.5)].iloc[0]
@@ -39,9 +40,17 @@ def test_a_row_per_kind_with_speedups_by_hand(files: list[Path]) -> None:
     assert (alone["rank"], alone["speedup"]) == (16, 2)
 
 
+def test_a_cell_that_says_nothing_has_what_is_usual_where_it_means_something(files: list[Path]) -> None:
+    rows = {row["condition"]: row for row in outcomes(files, 0.98, USUAL).to_dict("records")}
+    assert [rows["keep-fixed-random"][name] for name in ("target", "start", "rank")] == ["attention", 20, 16]
+    assert rows["keep-execution"]["target"] == "all"
+    assert pd.isna(rows["keep-execution"]["rank"])
+    assert all(pd.isna(rows["control"][name]) for name in ("target", "start", "rank"))
+
+
 def test_without_any_cell_it_says_so() -> None:
     with pytest.raises(UserError, match="no cell was run"):
-        outcomes([], 0.98)
+        outcomes([], 0.98, USUAL)
 
 
 def test_the_dose_response_marks_seeds_means_and_those_that_did_not_grok(files: list[Path]) -> None:
