@@ -32,13 +32,17 @@ def written(folder: Path, **changes: Any) -> Path:
 
 def test_the_committed_parameters_are_the_papers() -> None:
     params = Params.load(ROOT / "params.yaml")
-    assert len(params.runs) == 15
-    assert {run.seed for run in params.runs.values()} == {42, 137, 2024}
+    controls = {"quad-42", "cubic-42", "add-42-wd0", "mul-42-wd0"}
+    runs = {name: run for name, run in params.runs.items() if name not in controls}
+    assert len(runs) == 15
+    assert {run.seed for run in runs.values()} == {42, 137, 2024}
     assert (params.window, params.rank, params.probes.count, params.gradient_batch.size) == (20, 3, 1024, 512)
     assert all(
         (run.checkpoint_every, run.max_steps) == ((25, 8000) if len(run.ops) == 1 else (200, 60000))
-        for run in params.runs.values()
+        for run in runs.values()
     )
+    assert {(params.runs[name].checkpoint_every, params.runs[name].max_steps) for name in controls} == {(100, 8000)}
+    assert all(params.runs[name].weight_decay == (0 if name.endswith("-wd0") else None) for name in controls)
 
 
 def test_defaults_are_the_committed_parameters() -> None:
