@@ -63,7 +63,8 @@ def copied(folder: Path) -> Clone:
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     for name in listed:
-        if (ROOT / name).is_file() and name != "dvc.lock":
+        # Of the sweeps, whose runs are not among the tiny ones, `dvc status` would speak too.
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("sweeps/"):
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clone.folder / name)
     clone.set()
