@@ -185,12 +185,12 @@ def test_a_file_that_describes_no_cluster_is_refused(fresh: Toy) -> None:
     assert "nowhere" in text
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
+@pytest.mark.skipif(os.getuid() != 0, reason="fills a disk of its own, which only root can mount")
 def test_a_full_disk_is_named_and_with_room_the_next_call_goes_on(fresh: Toy, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     if fresh.call("mount", "-t", "tmpfs", "-o", "size=400k", "none", str(small)).returncode:
-        pytest.skip("cannot mount here")
+        pytest.skip("fills a disk of its own, which this machine lets nobody mount")
     try:
         fresh.call("dvc", "config", "cache.dir", str(small))
         (fresh.folder / "source.txt").write_text("x" * 150_000)

@@ -123,11 +123,13 @@ def test_a_worker_with_another_version_is_refused_naming_both(fresh: Toy, tmp_pa
 UNSHARED = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$TOY/.." && exec "$@"', "worker"]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="hides the workspace from the workers by a mount")
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="hides the workspace from the workers by a mount, for which only root may ask"
+)
 def test_workers_that_share_no_file_system_go_through_a_remote(fresh: Toy, tmp_path: Path) -> None:
     serial = lock_of_serial_repro(fresh)
     if fresh.call(*UNSHARED, "true").returncode:
-        pytest.skip("cannot mount here")
+        pytest.skip("hides the workspace by a mount, which this machine lets nobody do")
     hidden = fresh.steering
     with cluster(fresh, tmp_path / "cluster", wrapped=UNSHARED) as found:
         text = fresh.run("repro", "--scheduler", found.address, code=1)

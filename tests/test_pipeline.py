@@ -195,7 +195,10 @@ def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
     assert "run `dvc repro figures@add-9`" in missing.stderr
 
 
+SUBJECTS = {"report": "whatever results there are", "outcomes": "names of cells", "lead_scaling": "name of the run"}
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
 def test_every_script_explains_itself(finished: Clone, script: Path) -> None:
     text = finished.call(sys.executable, str(script), "--help").stdout
-    assert "whatever results there are" in text if script.stem == "report" else "name of a run in params.yaml" in text
+    assert SUBJECTS.get(script.stem, "name of a run in params.yaml") in text

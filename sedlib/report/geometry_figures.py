@@ -85,7 +85,7 @@ def _alarms(found: Collection, runs: list[str]) -> Figure:
         axes.plot([], [], color=GREEN, linewidth=1, linestyle="--", label="σ₂ / σ₃ (right)")
         if numbers["gap_peak"] is not None:
             right.plot(numbers["gap_peak"], ratios[numbers["gap_peak"]], "^", color=GREEN, markeredgecolor="black")
-            axes.plot([], [], "^", color=GREEN, markeredgecolor="black", label="its peak before 90 %")
+            axes.plot([], [], "^", color=GREEN, markeredgecolor="black", label="peak of σ₂ / σ₃ before 90 %")
     grokked = {run: next(iter(found.summaries[run]["ops"].values()))["grok_step"] for run in panels}
     return finish(figure, panels, grokked)
 

@@ -122,7 +122,7 @@ def _interventions(found: Collection, projection: str, title: str) -> Figure | N
 
 
 def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
-    """A dot per condition: how much sooner it groks than the control."""
+    """A dot per condition: how much sooner it groks than the control, with the interval where there are three seeds."""
     panels_wanted = {
         f"{op}, {projection} projection": conditions
         for projection, ops in (at(numbers, "interventions") or {}).items()
@@ -134,9 +134,11 @@ def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
     figure, panels = panels_of(list(panels_wanted), "Speed-up of grokking over the control", xlabel="speed-up")
     for name, axes in panels.items():
         for position, condition in enumerate(conditions):
-            speedup = at(panels_wanted[name], condition, "speedup")
+            speedup, low, high = (at(panels_wanted[name], condition, f"speedup{end}") for end in ("", "_low", "_high"))
             if speedup is not None:
                 axes.plot(speedup, -position, "o", color=COLOURS[condition])
+            if low is not None:
+                axes.hlines(-position, low, high, color=COLOURS[condition], linewidth=3, alpha=0.5)
         axes.set_yticks([-position for position in range(len(conditions))], conditions)
         axes.axvline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
     return finish(figure, panels, dict.fromkeys(panels))

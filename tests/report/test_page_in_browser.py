@@ -11,7 +11,8 @@ from sedlib.report.writing import write_report
 from tests.report.made_up import collection
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromium-driver"
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="looks at the page in a browser: needs chromium, chromium-driver",
 )
 CHARTS = {"coupling", "accuracy", "ladder", "interventions", "rank_curve", "rank90", "restricted_loss", "defect"}
 
