@@ -27,9 +27,15 @@ from sedlib.projection import orthonormal, random_basis
 from sedlib.trajectory import Displacements, principal_components
 
 ORTHONORMALITY = 1e-3
+LARGEST_ROUNDING = 0.1
+"""Of a step's length: what θ's rounding may move it by. At 0.07 a defect is off by 2 %, above 1 it means nothing."""
 
 GradientAt = Callable[..., Tensor]
 """Maps θ ``[params]`` and a batch, a tensor for each of its parts, to the gradient of its loss at θ, ``[params]``."""
+
+
+class LostInRoundingError(ValueError):
+    """A step is so short that rounding θ hides it; a wider dtype of θ has room for it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ def commutators(
     ValueError
         The step size is not positive, a pair is not of two different batches, or a gradient is not a finite vector of
         θ's size and dtype other than zero.
+    LostInRoundingError
+        Rounding θ to its dtype moves it by more than a tenth of a step.
     """
     if not step_size > 0:
         raise ValueError(f"the step size must be positive, got {step_size}")
@@ -71,6 +79,11 @@ def commutators(
     norms = [_norm(gradient) for gradient in gradients]
     if not all(norms):
         raise ValueError(f"batch {norms.index(0)}: the gradient is zero, and the defect is a ratio to its norm")
+    if (step := step_size * min(norms)) * LARGEST_ROUNDING < (rounding := _rounding(theta)):
+        raise LostInRoundingError(
+            f"a step of length {step:.2g} is lost where rounding θ to {theta.dtype} moves it by {rounding:.2g}; "
+            "take θ and gradients in float64, or a larger step size"
+        )
     for first, second in pairs:
         g_a, g_b = gradients[first], gradients[second]
         label = f"pair {first, second}, after one step"
@@ -200,6 +213,14 @@ def _gradient(gradient_at: GradientAt, theta: Tensor, batch: Sequence[Tensor], l
     if not math.isfinite(_norm(gradient)):
         raise ValueError(f"{label}: the gradient is not finite")
     return gradient
+
+
+def _rounding(theta: Float[Tensor, " params"]) -> float:
+    """Expected distance of a point to its rounding, where errors are uniform within half a unit in the last place.
+
+    A unit is ε times the power of two below the number, and so between ε/2 and ε of it: here three quarters.
+    """
+    return 0.75 * torch.finfo(theta.dtype).eps / math.sqrt(12) * _norm(theta)
 
 
 def _norm(vector: Float[Tensor, " params"]) -> float:

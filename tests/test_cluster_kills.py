@@ -65,6 +65,7 @@ def test_a_killed_client_takes_its_workers_and_stages_with_it(fresh: Toy) -> Non
     fresh.let("both", "waits")
     client = fresh.start("repro", "--workers", "2")
     fresh.wait_for("both")
+    until(lambda: fresh.kept() == 3, "all that both does not hold up is finished")
     client.kill()
     client.communicate()
     until(lambda: not fresh.processes(), "nothing is left")

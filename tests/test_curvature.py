@@ -9,6 +9,7 @@ from torch import nn
 
 from sedlib.curvature import (
     Commutator,
+    LostInRoundingError,
     alignment,
     commutators,
     decompose,
@@ -123,6 +124,26 @@ def test_float32_is_near_float64_where_the_steps_themselves_are_not(network: tup
     (wide,) = commutators(gradient_at, theta.double(), [first, second], [(0, 1)], ETA)
     torch.testing.assert_close(wide.delta, exact, rtol=1e-6, atol=1e-9 * float(exact.norm()))
     assert found.defect == pytest.approx(wide.defect, rel=1e-2)
+
+
+def test_steps_that_float32_cannot_tell_from_rounding_are_refused(network: tuple[nn.Module, ParamLayout]) -> None:
+    model, layout = network
+    theta, batches = 3 * layout.flatten(model.state_dict()), drawn(2)
+
+    def gradient_at(at: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        return network_gradient(model.to(at.dtype), layout, at, *batch)
+
+    norm = min(float(gradient_at(theta, *batch).norm()) for batch in batches)
+    moved = theta.double() + torch.rand(layout.size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    rounded_by = float((moved - moved.float().double()).norm()) * float(theta.norm() / moved.norm())
+    enough, too_short = 15 * rounded_by / norm, 7 * rounded_by / norm
+    (found,) = commutators(gradient_at, theta, batches, [(0, 1)], enough)
+    (exact,) = commutators(gradient_at, theta.double(), batches, [(0, 1)], enough)
+    assert found.defect == pytest.approx(exact.defect, rel=0.05)
+    with pytest.raises(LostInRoundingError, match=r"a step of length .* take θ and gradients in float64"):
+        list(commutators(gradient_at, theta, batches, [(0, 1)], too_short))
+    (short,) = commutators(gradient_at, theta.double(), batches, [(0, 1)], too_short)
+    assert short.defect == pytest.approx(exact.defect, rel=0.01)
 
 
 def test_pairs_of_a_pool_are_those_of_the_pair_alone_in_any_order(network: tuple[nn.Module, ParamLayout]) -> None:

@@ -104,6 +104,10 @@ class Toy(Clone):
         path.unlink()
         return pid
 
+    def kept(self) -> int:
+        """How many results the run-cache holds."""
+        return sum(path.suffix != ".tmp" for path in (self.folder / ".dvc/cache/runs").glob("*/*/*"))
+
     def content(self) -> str:
         return (self.folder / "report.txt").read_text()
 

@@ -3,7 +3,9 @@
 Shapes: θ, gradients and commutators are ``[params]``, over *all* parameters of the network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from sedlib.curvature import (
     Commutator,
     GradientAt,
+    LostInRoundingError,
     alignment,
     commutators,
     decompose,
@@ -65,14 +68,30 @@ def measure_curvature(checkpoints: RunCheckpoints, settings: CurvatureParams) ->
         theta = _theta(positions, index).to(device)
         batches = _batches(checkpoints, settings, steps[index])
         pairs = pooled_pairs(settings.draws)
+        motion = None if index == 0 else theta - _theta(positions, index - 1).to(device)
         try:
-            found = list(commutators(gradient_at, theta, batches, pairs, settings.eta))
+            found = commutators_at(gradient_at, theta, batches, pairs, settings.eta)
+            measured_there = readings(found, *subspaces, motion)
         except ValueError as error:
             raise ParamsError(
                 f"{checkpoints.file.filename}, step {steps[index]}: {error} (geometry.curvature.eta = {settings.eta})"
             ) from error
-        motion = None if index == 0 else theta - _theta(positions, index - 1).to(device)
-        yield {"step": steps[index], **readings(found, *subspaces, motion)}
+        yield {"step": steps[index], **measured_there}
+
+
+def commutators_at(
+    gradient_at: GradientAt,
+    theta: Float[Tensor, " params"],
+    batches: Sequence[Sequence[Tensor]],
+    pairs: Sequence[tuple[int, int]],
+    step_size: float,
+) -> list[Commutator]:
+    """``sedlib.curvature.commutators`` of a ``batch_gradient``, in θ's dtype; in float64 inside, where it has to be."""
+    try:
+        return list(commutators(gradient_at, theta, batches, pairs, step_size))
+    except LostInRoundingError:
+        found = commutators(gradient_at, theta.double(), batches, pairs, step_size)
+        return [replace(commutator, delta=commutator.delta.to(theta.dtype)) for commutator in found]
 
 
 def readings(
@@ -89,14 +108,15 @@ def readings(
 
 
 def batch_gradient(model: GrokkingTransformer, layout: ParamLayout) -> GradientAt:
-    """Gradient of the summed losses on pairs and answers at any θ, which is put into ``model``."""
-    parameters = layout.of(model.requires_grad_(True))
+    """Gradient of the summed losses on pairs and answers at any θ, in its dtype; ``model`` stays as it is."""
+    models = {dtype: deepcopy(model).to(dtype).requires_grad_(True) for dtype in (torch.float32, torch.float64)}
 
     def at(theta: Float[Tensor, " params"], pairs: Tensor, targets: Tensor) -> Float[Tensor, " params"]:
+        parameters = layout.of(models[theta.dtype])
         with torch.no_grad():
             for name, value in layout.unflatten(theta).items():
                 parameters[name].copy_(value)
-        found = torch.autograd.grad(task_losses(model, pairs, targets).sum(), list(parameters.values()))
+        found = torch.autograd.grad(task_losses(models[theta.dtype], pairs, targets).sum(), list(parameters.values()))
         return torch.cat([gradient.reshape(-1) for gradient in found])
 
     return at

@@ -13,9 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sedlib.curvature import commutators
 from sedlib.grokking.cells import Cell
-from sedlib.grokking.defects import batch_gradient
+from sedlib.grokking.defects import batch_gradient, commutators_at
 from sedlib.grokking.evaluation import Data
 from sedlib.grokking.experiment import OptimizerParams
 from sedlib.grokking.model import GrokkingTransformer
@@ -59,7 +58,7 @@ class Kicks(Intervention):
 
     def _kick(self, theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
         batches = [self._batch() for _ in range(2)]
-        (found,) = commutators(self._gradient_at, theta, batches, [(0, 1)], STEP_SIZE)
+        (found,) = commutators_at(self._gradient_at, theta, batches, [(0, 1)], STEP_SIZE)
         across = found.delta - (self._execution @ found.delta) @ self._execution
         norms = [self._gradient_at(theta, *batch).norm() for batch in batches]
         return self._size * STEP_SIZE * torch.stack(norms).mean() * across / across.norm()

@@ -139,6 +139,13 @@ def commutators_in_float64(checkpoints: RunCheckpoints, index: int) -> tuple[np.
     return np.stack(deltas), np.array(defects)
 
 
+def test_steps_too_short_for_float32_are_measured_in_float64(checkpoints: RunCheckpoints) -> None:
+    (first, *_) = measure_curvature(checkpoints, SETTINGS.model_copy(update={"eta": 1e-9}))
+    (expected, *_) = measure_curvature(checkpoints, SETTINGS.model_copy(update={"eta": 1e-3}))
+    for name in ("defect", "defect_low", "defect_high", "share", "random_share"):
+        assert first[name] == pytest.approx(expected[name], rel=0.01)
+
+
 def test_the_table_is_that_of_steps_in_float64(checkpoints: RunCheckpoints) -> None:
     table = pd.DataFrame(measure_curvature(checkpoints, SETTINGS)).set_index("step")
     assert table.index.tolist() == [0, 10, 20, 30, 40]
