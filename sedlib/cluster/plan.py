@@ -48,7 +48,11 @@ def plan(targets: Sequence[str] = ()) -> Plan:
 
 def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
     """What `dvc repro` with these targets looks at, in its order."""
-    return list(plan_repro(get_active_graph(repo.index.graph), collect_stages(repo, list(targets) or [PROJECT_FILE])))
+    graph = get_active_graph(repo.index.graph)
+    known = {stage.addressing: stage for stage in graph}  # DVC reads all of dvc.lock again for each target
+    others = [target for target in targets or [PROJECT_FILE] if target not in known]
+    chosen = [known[target] for target in targets if target in known]
+    return list(plan_repro(graph, [*chosen, *collect_stages(repo, others)]))
 
 
 class _Sorting:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from dvc.dvcfile import load_file
 from dvc.repo import Repo, lock_repo
 from dvc.stage import Stage
 from dvc.stage.loader import StageLoader
@@ -48,7 +49,10 @@ def fetch(settled: Iterable[Settled]) -> None:
 
 
 def _stages(repo: Repo, settled: Iterable[Settled]) -> Iterator[Stage]:
+    files: dict[str, StageLoader] = {}  # reading one takes a while
     for found in {item.where: item for item in settled}.values():
-        stage = repo.stage.load_one(*found.where)
+        if found.file not in files:
+            files[found.file] = load_file(repo, found.file).stages
+        stage = files[found.file][found.name]
         StageLoader.fill_from_lock(stage, found.entry)
         yield stage

@@ -12,7 +12,7 @@ from sedlib.cluster.engine import Outcome, execute
 from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job
 from sedlib.cluster.plan import Plan, plan
-from sedlib.cluster.remote import publish
+from sedlib.cluster.remote import fetch, publish
 from sedlib.cluster.restore import restore
 from sedlib.cluster.snapshot import Snapshot, take
 from sedlib.cluster.view import View
@@ -35,18 +35,16 @@ def repro(targets: Sequence[str], workers: Workers) -> int:
 
 def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) -> int:
     found = plan(targets)
-    if not found.tasks:
-        return dvc("repro", *targets)
-    with connected(workers) as client:
-        outcome, remote = run(client, [(take(root), found)], scratch)
-    pull = ["--pull"] * remote
-    restore([*found.settled.values(), *outcome.done.values()], targets, remote)
+    outcome, remote = Outcome(), False
+    if found.tasks:
+        with connected(workers) as client:
+            outcome, remote = run(client, [(take(root), found)], scratch)
+    if remote:
+        fetch(outcome.done.values())
+    restore([*found.settled.values(), *outcome.done.values()], targets)
     if not outcome.failed:
-        return dvc("repro", *pull, *targets)
+        return dvc("repro", *["--pull"] * remote, *targets)
     report(outcome)
-    kept = [*found.settled, *[task.stage for task in found.tasks if task.key in outcome.done]]
-    if kept:
-        dvc("repro", *pull, "--single-item", *kept)
     return 1
 
 
