@@ -34,7 +34,7 @@ sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: learning_ra
 	$(BIN)/sedlib repro sweeps/$*/dvc.yaml
 
 test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from jaxtyping import install_import_hook
 
 from tests.clone import ALL, REPORT, Clone, copied, names
@@ -13,11 +14,27 @@ hook = install_import_hook("sedlib", "beartype.beartype")
 torch.set_num_threads(1)
 
 
+LONGEST_FIRST = ["pipeline", "cluster_kills", "experiments", "sharing", "cluster", "cluster_slurm", "sweeps"]
+"""Files that run real DVC in clones; one that starts last leaves the other processes without work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone whose pipeline ran once; copy it to change it."""
-    clone = copied(tmp_path_factory.mktemp("clone") / "sedlib")
-    assert sorted(clone.repro()) == sorted(names(ALL) + REPORT)
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Clone:
+    """A clone whose pipeline ran once, the same one in all processes of a session; copy it to change it."""
+    base = tmp_path_factory.getbasetemp()
+    clone = Clone((base if worker_id == "master" else base.parent) / "finished/sedlib")
+    done = clone.folder.with_name("done")
+    with FileLock(f"{clone.folder.parent}.lock"):
+        if not done.exists():
+            shutil.rmtree(clone.folder, ignore_errors=True)  # of another process, where it failed
+            copied(clone.folder)
+            assert sorted(clone.repro()) == sorted(names(ALL) + REPORT)
+            done.touch()
     return clone
 
 
