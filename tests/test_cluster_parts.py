@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 from distributed import Client, LocalCluster, get_worker
 from rich.console import Console
@@ -104,6 +105,28 @@ def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytes
         client.register_plugin(OneStageAtATime())
         outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
     assert len({settled.name for settled in outcome.done.values()}) == 3
+
+
+def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """However often Dask's own polls of the scheduler come between."""
+
+    def slow(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
+        with (tmp_path / "ran").open("a") as file:
+            file.write(f"{job.task.stage} ")
+        time.sleep(2)
+        return where(job, bundle)
+
+    monkeypatch.setattr(engine, "run_stage", slow)
+    monkeypatch.setattr(engine, "SECONDS_BETWEEN_LOOKS", 0.001)
+    view = View({"a": "a"}, "")
+    with (
+        dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}),
+        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(OneStageAtATime())
+        execute(client, [job(task("a"))], {"none": b""}, view)
+    assert (tmp_path / "ran").read_text().split() == ["a"]
 
 
 async def give_gpu(dask_worker: Any) -> None:

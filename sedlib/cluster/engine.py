@@ -82,6 +82,7 @@ class _Running:
         self.waiting = sorted(jobs, key=self._urgency)
         self.sent: dict[str, _Sent] = {}  # not ended yet, by Dask's key
         self.ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
+        self.workers: dict[str, bool] = {}
         self.has_gpus = False  # so far: device stages wait for one to come back
 
     def to_the_end(self) -> None:
@@ -133,10 +134,13 @@ class _Running:
 
     def _workers(self) -> dict[str, bool]:
         """By address: whether a worker that takes stages has a GPU."""
-        if self.client.status == "closed":
+        if self.client.status == "closed" or not (scheduler := self.client.scheduler):
             raise UserError(GONE)
-        found = self.client.scheduler_info(n_workers=-1)["workers"].items()
-        return {address: GPU in worker["resources"] for address, worker in found if STAGE in worker["resources"]}
+        # Not client.scheduler_info(), which a poll of Dask's own, without workers, may overwrite before it is read.
+        with suppress(OSError):  # lost for a moment; for good, the client closes
+            found = self.client.sync(scheduler.identity, n_workers=-1)["workers"].items()
+            self.workers = {address: GPU in each["resources"] for address, each in found if STAGE in each["resources"]}
+        return self.workers
 
     def _submit(self, job: Job, worker: str) -> None:
         needed = [self.outcome.done[key] for key in job.task.needs]
@@ -158,6 +162,7 @@ class _Running:
             self._fail(sent, StageFailed(sent.job.task.stage, f"{ATTEMPTS} workers went away while they ran it"))
             return
         del self.sent[sent.job.dask_key]
+        self.view.again(sent.job.task.key)
         self.client.cancel([sent.future])
         self.waiting = sorted([*self.waiting, replace(sent.job, attempt=sent.job.attempt + 1)], key=self._urgency)
 

@@ -75,6 +75,14 @@ class View:
         if not self.live:
             _print(f"{row.stage} | {text}" if text else f"running  {row.stage}")
 
+    def again(self, key: str) -> None:
+        """The worker that had a task went away, and the task waits for another."""
+        with self.lock:
+            row = self.rows[key]
+            row.state, row.text = "waiting", ""
+        if not self.live:
+            _print(f"again    {row.stage}: its worker went away")
+
     def ended(self, key: str, state: str, text: str = "") -> None:
         """A task came to one of the last four of ``STATES``."""
         with self.lock:
