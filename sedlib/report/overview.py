@@ -139,6 +139,7 @@ def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
                 axes.plot(speedup, -position, "o", color=COLOURS[condition])
             if low is not None:
                 axes.hlines(-position, low, high, color=COLOURS[condition], linewidth=3, alpha=0.5)
+                axes.plot([], [], color="grey", linewidth=3, alpha=0.5, label="95 % interval")
         axes.set_yticks([-position for position in range(len(conditions))], conditions)
         axes.axvline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
     return finish(figure, panels, dict.fromkeys(panels))
