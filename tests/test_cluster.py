@@ -71,6 +71,16 @@ def test_uncommitted_changes_take_part_and_going_back_restores(fresh: Toy) -> No
     assert "left 1" in fresh.content()
 
 
+def test_what_lies_in_an_outputs_place_is_overwritten_as_by_dvc_repro(fresh: Toy) -> None:
+    assert fresh.call("dvc", "repro").returncode == 0
+    (fresh.folder / "out/left.txt").unlink()
+    (fresh.folder / "out/left.txt").write_text("half of it")
+    fresh.ran()
+    fresh.run("repro")
+    assert (fresh.folder / "out/left.txt").read_text() == "left 1\nsource\n"
+    assert fresh.ran() == []
+
+
 def test_a_result_that_lost_its_outputs_is_computed_again(fresh: Toy) -> None:
     assert fresh.call("dvc", "repro").returncode == 0
     fresh.ran()

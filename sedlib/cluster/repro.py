@@ -41,11 +41,10 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) 
             outcome, remote = run(client, [(take(root), found)], scratch)
     if remote:
         fetch(outcome.done.values())
+    if outcome.failed:
+        report(outcome)
     restore([*found.settled.values(), *outcome.done.values()], targets)
-    if not outcome.failed:
-        return dvc("repro", *["--pull"] * remote, *targets)
-    report(outcome)
-    return 1
+    return 1 if outcome.failed else dvc("repro", *["--pull"] * remote, *targets)
 
 
 def run(client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path) -> tuple[Outcome, bool]:

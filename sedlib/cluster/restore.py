@@ -16,7 +16,8 @@ from sedlib.cluster.plan import in_order
 def restore(results: Iterable[Settled], targets: Sequence[str]) -> None:
     """Write lock entries and link outputs from the cache, of the stages whose results are not in the workspace yet.
 
-    What cannot be linked is left to `dvc repro`, which says why.
+    What lies in an output's place is overwritten, as by `dvc repro`. What cannot be linked is left to that, which says
+    why.
     """
     entries = {found.where: found.entry for found in results if found.entry}
     with Repo(".") as repo, lock_repo(repo):
@@ -29,4 +30,4 @@ def restore(results: Iterable[Settled], targets: Sequence[str]) -> None:
             file.dump_stages(list(group), update_pipeline=False)
         for out in [out for stage in stages if stage.changed_outs() for out in stage.outs]:
             with suppress(CheckoutError):
-                out.checkout()
+                out.checkout(force=True)

@@ -47,13 +47,16 @@ def gap_numbers(spectra: pd.DataFrame, curvature: pd.DataFrame, accurate: int | 
 def first_onset(gap_steps: np.ndarray, gap: int | None, defect_steps: np.ndarray, defect: int | None) -> str | None:
     """Which onset comes first; not settled where either lies between two measurements of the other.
 
-    An onset at a measurement began after the measurement before it.
+    An onset at a measurement began after the measurement before it. Of a gap that changes before its baseline, the
+    first three windows, is over, nothing is known: a defect that rises by then is not first.
     """
-    if gap is None or defect is None:
-        return GAP if gap is not None else DEFECT if defect is not None else None
-    if gap <= _before(defect_steps, defect):
+    if defect is None:
+        return None if gap is None else GAP
+    if gap is not None and gap <= _before(defect_steps, defect):
         return GAP
-    return DEFECT if defect <= _before(gap_steps, gap) else UNSETTLED
+    known_from = gap_steps[BASELINE - 1] if len(gap_steps) >= BASELINE else np.inf
+    unchanged_until = np.inf if gap is None else _before(gap_steps, gap)
+    return DEFECT if known_from < defect <= unchanged_until else UNSETTLED
 
 
 def how_often_first(firsts: Iterable[str | None]) -> Mapping[str, int]:

@@ -89,32 +89,43 @@ def _rank_curve(numbers: Numbers) -> Claim:
 
 
 def _directions(numbers: Numbers) -> Claim:
-    """SED against random directions, kept and removed, with the history of the natural steps; update projection."""
-    conditions = ("keep-sed-raw", "keep-random", "remove-sed-raw", "remove-random")
-    found = {(op, name): _of_condition(numbers, "update", op, name) for op in OPS for name in conditions}
-    pairs = [((op, f"{what}-sed-raw"), (op, f"{what}-random")) for op in OPS for what in ("keep", "remove")]
-    return Claim(
+    """SED against random directions, kept and removed, with the history of the natural steps."""
+    return _two_bases(
+        numbers,
         "directions",
         "It does not matter which three directions are kept or removed (speed-ups, SED basis of the natural steps)",
         "not direction-specific",
-        _named({f"{op} {name}": speedup for (op, name), speedup in found.items()}),
-        _alike([(found[first], found[second]) for first, second in pairs]),
-        Source("speedups", TABLES["update"], f"{COMMAND}  # update-{{keep,remove}}-{{sed-raw,random}}"),
+        ("sed-raw", "random"),
     )
 
 
 def _history(numbers: Numbers) -> Claim:
-    """The SED basis of the rows after projection against that of the rows before it; update projection."""
-    conditions = ("keep-sed", "keep-sed-raw", "remove-sed", "remove-sed-raw")
-    found = {(op, name): _of_condition(numbers, "update", op, name) for op in OPS for name in conditions}
-    pairs = [((op, name), (op, f"{name}-raw")) for op in OPS for name in ("keep-sed", "remove-sed")]
-    return Claim(
+    """The SED basis of the rows after projection against that of the rows before it."""
+    return _two_bases(
+        numbers,
         "history",
         "The rows after projection give the current SED basis, as those before it would (speed-ups, applied and raw)",
         "taken for granted",
-        _named({f"{op} {name}": speedup for (op, name), speedup in found.items()}),
-        _alike([(found[first], found[second]) for first, second in pairs]),
-        Source("speedups", TABLES["update"], f"{COMMAND}  # update-{{keep,remove}}-{{sed,sed-raw}}"),
+        ("sed", "sed-raw"),
+    )
+
+
+def _two_bases(numbers: Numbers, name: str, claim: str, reported: str, bases: tuple[str, str]) -> Claim:
+    """Speed-ups of keeping and of removing either basis, under both projections."""
+    where = [(projection, op, what) for projection in TABLES for op in OPS for what in ("keep", "remove")]
+    found = {
+        (projection, op, f"{what}-{basis}"): _of_condition(numbers, projection, op, f"{what}-{basis}")
+        for projection, op, what in where
+        for basis in bases
+    }
+    pairs = [tuple(found[projection, op, f"{what}-{basis}"] for basis in bases) for projection, op, what in where]
+    return Claim(
+        name,
+        claim,
+        reported,
+        _named({" ".join(cell): speedup for cell, speedup in found.items()}),
+        _alike([(first, second) for first, second in pairs]),
+        Source("speedup-against-share", TABLES["update"], f"{COMMAND}  # *-{{keep,remove}}-{{{','.join(bases)}}}"),
     )
 
 

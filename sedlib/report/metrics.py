@@ -32,8 +32,6 @@ def metrics(found: Collection) -> Metrics:
         "single_step": _single_step(found),
         "centroids": _centroids(found),
         "controls": {run: _control(found, run) for run in found.controls},
-        "geometry": {run: _geometry(found, run) for run in found.geometry},
-        "leads": _leads(found),
         "fresh": _of_runs(fresh),
     }
     return numbers | {"derived": derived(numbers)}
@@ -47,6 +45,8 @@ def _of_runs(found: Collection) -> Metrics:
             {"per_op": "gradient/{op}", "aggregate": "gradient/total", "update": "update"},
         ),
         "ladder": {run: _ladder(found, run) for run in found.runs},
+        "geometry": {run: _geometry(found, run) for run in found.geometry},
+        "leads": _leads(found),
     }
 
 
@@ -95,8 +95,13 @@ def _interventions(cells: pd.DataFrame | None) -> Metrics:
         for projection in ("update", "gradient"):
             rows = of_op[of_op["projection"] == projection]
             steps = {str(condition): _by_seed(group) for condition, group in rows.groupby("condition")}
+            passed = rows.groupby("condition")["passed"].mean().to_dict()
             result.setdefault(str(projection), {})[str(op)] = {
-                condition: {**over_seeds(by_seed), **_speedup(control, by_seed)}
+                condition: {
+                    **over_seeds(by_seed),
+                    **_speedup(control, by_seed),
+                    "passed": cut(passed.get(condition, 1)),
+                }
                 for condition, by_seed in {"control": control, **steps}.items()
             }
     return result
@@ -125,6 +130,7 @@ def _rank_sweep(cells: pd.DataFrame | None) -> Metrics:
             "speedup": over_seeds(
                 {i: _ratio(by_run.get(row["run"]), row["grok_step"]) for i, row in enumerate(group.to_dict("records"))}
             )["mean"],
+            "passed": cut(group["passed"].mean()),
         }
         for coordinates, group in swept.groupby("coordinates")
     }

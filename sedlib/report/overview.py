@@ -43,6 +43,7 @@ def overview(found: Collection, numbers: Mapping[str, Any]) -> dict[str, Figure]
             "figure5-interventions-update": _interventions(found, "update", "Figure 5: update projection"),
             "figure5-interventions-gradient": _interventions(found, "gradient", "Figure 5: gradient projection"),
             "speedups": _speedups(numbers),
+            "speedup-against-share": _speedup_against_share(numbers),
             "rank-curve": _rank_curve(numbers),
             "ladder": _ladder(found, numbers),
         }
@@ -142,6 +143,37 @@ def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
                 axes.plot([], [], color="grey", linewidth=3, alpha=0.5, label="95 % interval")
         axes.set_yticks([-position for position in range(len(conditions))], conditions)
         axes.axvline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
+    return finish(figure, panels, dict.fromkeys(panels))
+
+
+def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
+    """Whether a condition accelerates by its directions, or by how little it lets through: beside fixed coordinates."""
+    found = at(numbers, "interventions") or {}
+    points = {
+        f"{projection} projection": [
+            (op, condition, values["passed"], values["speedup"])
+            for op, conditions in ops.items()
+            for condition, values in conditions.items()
+            if condition != "control" and values["speedup"] is not None
+        ]
+        for projection, ops in found.items()
+    }
+    if not any(points.values()):
+        return None
+    title = "Speed-up against how much of the attention's step passes"
+    figure, panels = panels_of(list(points), title, xlabel="share of the step's norm that passes")
+    for name, axes in panels.items():
+        if name.startswith("update"):
+            swept = [(each["passed"], each["speedup"]) for each in (at(numbers, "rank_sweep") or {}).values()]
+            line = sorted(point for point in swept if None not in point)
+            axes.plot(
+                *zip(*line, strict=True), "-", color="grey", marker=".", label="fixed coordinates"
+            ) if line else None
+        for op, condition, passed, speedup in points[name]:
+            marker, label = ("o", condition) if op == "add" else ("^", f"{condition}, {op}")
+            axes.plot(passed, speedup, marker, color=COLOURS[condition], label=label)
+        axes.axhline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
+        axes.set_ylabel("speed-up over the control")
     return finish(figure, panels, dict.fromkeys(panels))
 
 

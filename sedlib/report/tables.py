@@ -178,6 +178,7 @@ def _interventions(numbers: Numbers, projection: str) -> pd.DataFrame:
                     "paper: speed-up": row["paper"],
                     "ours: speed-up": row["ours"],
                     "n": row["n"],
+                    "share that passes": "–" if found.get("passed") is None else number(found["passed"]),
                     "verdict": "reference" if condition == "control" and found else row["verdict"],
                 }
             )
@@ -247,6 +248,7 @@ def _rank_curve(numbers: Numbers) -> pd.DataFrame:
             "coordinates kept": f"{int(coordinates):,}",
             "grok step": values.get("reason") or number(values["grok_step"]),
             "speed-up": "–" if values["speedup"] is None else number(values["speedup"]),
+            "share that passes": number(values["passed"]),
         }
         for coordinates, values in found.items()
     ]

@@ -13,7 +13,7 @@ from sedlib.atomic import replacing
 from sedlib.report.charts import charts_of
 from sedlib.report.claims import claims
 from sedlib.report.collection import Collection
-from sedlib.report.fresh import fresh_tables
+from sedlib.report.fresh import by_seeds, fresh_tables
 from sedlib.report.geometry_figures import geometry_figures
 from sedlib.report.geometry_tables import geometry_tables
 from sedlib.report.metrics import metrics
@@ -48,7 +48,8 @@ def write_report(found: Collection, folder: Path) -> None:
     for name, text in files.items():
         with replacing(folder / name) as path:
             path.write_text(text)
-    figures = _save(overview(found, numbers) | geometry_figures(found), folder)
+    first, _ = by_seeds(found)  # whose numbers the claims are
+    figures = _save(overview(first, numbers) | geometry_figures(first), folder)
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:

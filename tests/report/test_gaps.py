@@ -68,6 +68,9 @@ def test_what_does_not_exist_has_a_reason() -> None:
         (975, 800, "defect"),
         (600, None, "gap"),
         (None, 800, "defect"),
+        (975, 600, "defect"),  # one window after the gap's baseline
+        (975, 550, "not settled"),  # the gap may have changed within its baseline
+        (None, 400, "not settled"),
         (None, None, None),
     ],
 )
@@ -91,10 +94,10 @@ def test_metrics_have_both_alarms_of_every_run(found: Collection) -> None:
     numbers = metrics(found)
     first = numbers["geometry"]["add-1"]
     names = ("onset", "lead", "gap_onset", "gap_lead", "gap_peak", "gap_peak_lead", "first_onset")
-    assert [first[name] for name in names] == [20, 10, 30, 0, 10, 20, "defect"]
+    assert [first[name] for name in names] == [20, 10, 30, 0, 10, 20, "not settled"]
     gap = numbers["leads"]["single_task"]["gap"]
     assert (gap["positive"], gap["n"], gap["mean"], gap["p_value"]) == (0, 3, 0, 1)
-    assert (gap["gap_first"], gap["defect_first"], gap["not_settled"]) == (0, 3, 0)
+    assert (gap["gap_first"], gap["defect_first"], gap["not_settled"]) == (0, 0, 3)
 
 
 def test_the_table_has_a_row_per_run_and_kind(tmp_path: Path) -> None:
@@ -102,8 +105,8 @@ def test_the_table_has_a_row_per_run_and_kind(tmp_path: Path) -> None:
     made_up.write_controls(tmp_path, accurate=False)
     table = geometry_tables(metrics(collect(tmp_path, WITH_CONTROLS)))["gap-against-defect"]
     rows = by(table, "runs")
-    assert list(rows["add-2"].values()) == ["add-2", "20", "10", "0", "30", "0", "10", "20", "30", "defect"]
-    assert rows["single task"]["which first"] == "gap 0, defect 3, not settled 0"
+    assert list(rows["add-2"].values()) == ["add-2", "20", "10", "0", "30", "0", "10", "20", "30", "not settled"]
+    assert rows["single task"]["which first"] == "gap 0, defect 0, not settled 3"
     assert (rows["single task"]["its lead"], rows["single task"]["the gap's lead"]) == ("mean 10", "mean 0")
     assert (rows["quad-1"]["σ₂/σ₃ peak"], rows["quad-1"]["which first"]) == ("–", "gap")
     assert (rows["controls"]["defect onset"], rows["controls"]["gap onset"]) == ("3 of 4", "4 of 4")

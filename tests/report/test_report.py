@@ -55,7 +55,7 @@ def test_the_keys_of_metrics_are_those_that_tools_expect(numbers: dict[str, Any]
     assert {"grok_step", *streams} <= set(numbers["multitask"]["mul"])
     assert {"mean", "low", "high", "n", "1", "2", "3"} == set(numbers["single_task"]["add"]["update_peak"])
     assert {"mean", "n", "speedup", "1", "2"} <= set(numbers["interventions"]["update"]["add"]["keep-sed-raw"])
-    assert set(numbers["rank_sweep"]["131"]) == {"grok_step", "speedup"}
+    assert set(numbers["rank_sweep"]["131"]) == {"grok_step", "speedup", "passed"}
     assert set(numbers["ladder"]["add-1"]["ladder/step"]) == {"mean_before_grok", "peak"}
     assert {"peak", "final", "r1_peak"} <= set(numbers["ablation"]["window"]["20"])
     assert {"per_example", "mean_gradient", "w20", "cosine"} <= set(numbers["single_step"]["after"])
@@ -72,7 +72,7 @@ def test_numbers_by_hand(numbers: dict[str, Any]) -> None:
     assert numbers["multitask"]["mul"]["aggregate_final"]["low"] is None
     frozen = numbers["interventions"]["update"]["add"]["freeze"]
     assert (frozen["mean"], frozen["n"], frozen["speedup"]) == (20, 2, 2)
-    assert numbers["rank_sweep"]["131"] == {"grok_step": 20, "speedup": 2}
+    assert numbers["rank_sweep"]["131"] == {"grok_step": 20, "speedup": 2, "passed": 0.5}
     never = {"grok_step": None, "reason": "not within 40 steps", "grokked": 0, "n": 1}
     assert numbers["weight_decay_0"]["freeze"] == never
     assert numbers["ladder"]["add-1"]["update"]["mean_before_grok"] == pytest.approx(1.2)
