@@ -17,6 +17,8 @@ from sedlib.report.panels import BLUE, FIGURE_WIDTH, GREEN, PURPLE, SKY, STYLE, 
 from sedlib.report.results import mean_ratios
 from sedlib.report.tables import OPS, at, not_controls
 
+MARKERS = {"add": "o", "mul": "^"}
+
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""
 
@@ -170,10 +172,12 @@ def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
                 *zip(*line, strict=True), "-", color="grey", marker=".", label="fixed coordinates"
             ) if line else None
         for op, condition, passed, speedup in points[name]:
-            marker, label = ("o", condition) if op == "add" else ("^", f"{condition}, {op}")
-            axes.plot(passed, speedup, marker, color=COLOURS[condition], label=label)
+            axes.plot(passed, speedup, MARKERS.get(op, "s"), color=COLOURS[condition])
+            axes.plot([], [], "o", color=COLOURS[condition], label=condition)
+        for op in dict.fromkeys(op for op, *_ in points[name]):
+            axes.plot([], [], MARKERS.get(op, "s"), color="white", markeredgecolor="black", label=op)
         axes.axhline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
-        axes.set_ylabel("speed-up over the control")
+        axes.set_ylabel("speed-up")
     return finish(figure, panels, dict.fromkeys(panels))
 
 
