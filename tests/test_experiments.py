@@ -182,7 +182,7 @@ def test_compare(laboratory: Laboratory) -> None:
 
 def test_add_a_seed(laboratory: Laboratory) -> None:
     [[add, remove]] = recipe("Add a seed")
-    assert laboratory.type(add) == sorted(names(ALL, "add-7") + REPORT)
+    assert laboratory.type(add) == sorted(names(ALL, "add-3") + REPORT)
     assert laboratory.type(remove) == REPORT
 
 

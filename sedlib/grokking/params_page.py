@@ -10,7 +10,7 @@ HEAD = """# Parameters
 Every key of `params.yaml`, generated from the schema in `sedlib/grokking/params.py` by `sedlib parameters`.
 `sedlib check` checks the file; every stage does so before any work. A value is changed for one experiment with
 `dvc exp run -S window=5 figures@add-42`, a run added with
-`dvc exp run -S '+runs.add-7={ops: [add], seed: 7}' figures@add-7`. Without a target, all runs that are not up to date
+`dvc exp run -S '+runs.add-3={ops: [add], seed: 3}' figures@add-3`. Without a target, all runs that are not up to date
 are computed.
 
 | key | default | allowed | meaning |

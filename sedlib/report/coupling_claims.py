@@ -245,10 +245,6 @@ def _adamw(numbers: Numbers) -> Claim:
         "Momentum, scaling and weight decay each contaminate the update (factor of R̄ left, single task / multitask)",
         "three sources of contamination",
         ", ".join(f"{title} {' / '.join(map(number, left))}" for title, left in factors.items()) or NOTHING,
-        NOT_RUN
-        if not factors
-        else CONTRADICTED
-        if any(factor >= 1 for left in factors.values() for factor in left)
-        else SAME,
+        NOT_RUN if not factors else CONTRADICTED if any(max(left) >= 1 for left in factors.values()) else SAME,
         LADDER,
     )

@@ -34,7 +34,11 @@ def derived(numbers: Mapping[str, Any]) -> Metrics:
             for kind, names in RATIOS.items()
         },
         "spread": {name: spread for name, spread in spreads.items() if spread is not None},
-        "left": {kind: left for kind in RATIOS if (left := _all_left(numbers, several=kind == "multitask"))},
+        "left": {
+            kind: left
+            for kind, several in (("single_task", False), ("multitask", True))
+            if (left := _all_left(numbers, several=several))
+        },
     }
 
 

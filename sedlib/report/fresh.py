@@ -11,7 +11,7 @@ from sedlib.report.paper import SEEDS
 from sedlib.report.seeds import comparison
 from sedlib.report.tables import OPS, at, estimated, not_run, quantity_title, shown
 
-COMMAND = "dvc exp run -S '+runs.add-7={ops: [add], seed: 7}' figures@add-7"
+COMMAND = "dvc repro figures@add-7"
 QUANTITIES = {
     "single_task": ("grok_step", "gradient_peak", "gradient_plateau", "update_peak", "update_plateau", "w1_peak"),
     "multitask": ("grok_step", "per_op_final", "aggregate_final", "update_final", "w1_final"),

@@ -95,12 +95,12 @@ def _interventions(cells: pd.DataFrame | None) -> Metrics:
         for projection in ("update", "gradient"):
             rows = of_op[of_op["projection"] == projection]
             steps = {str(condition): _by_seed(group) for condition, group in rows.groupby("condition")}
-            passed = rows.groupby("condition")["passed"].mean().to_dict()
+            passed = {"control": 1} | rows.groupby("condition")["passed"].mean().to_dict()
             result.setdefault(str(projection), {})[str(op)] = {
                 condition: {
                     **over_seeds(by_seed),
                     **_speedup(control, by_seed),
-                    "passed": cut(passed.get(condition, 1)),
+                    "passed": cut(passed[condition]),
                 }
                 for condition, by_seed in {"control": control, **steps}.items()
             }

@@ -1,4 +1,4 @@
-"""The paper's figures over all seeds, and the new ones; a band is the range over seeds, and n their number."""
+"""Figures of the coupling over all seeds, and of the ladder; a band is the range over seeds, n their number."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sedlib.report.charts import COLOURS
 from sedlib.report.collection import Collection
-from sedlib.report.interventions import CONDITIONS
 from sedlib.report.ladder import RUNGS
-from sedlib.report.panels import BLUE, FIGURE_WIDTH, GREEN, PURPLE, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
+from sedlib.report.panels import BLUE, FIGURE_WIDTH, GREEN, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
 from sedlib.report.results import mean_ratios
 from sedlib.report.tables import OPS, at, not_controls
-
-MARKERS = {"add": "o", "mul": "^"}
 
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""
@@ -42,11 +38,6 @@ def overview(found: Collection, numbers: Mapping[str, Any]) -> dict[str, Figure]
                 ["gradient alone", "gradient", "gradient/total", "update"],
                 "Figure 4: per-op gradients, multitask",
             ),
-            "figure5-interventions-update": _interventions(found, "update", "Figure 5: update projection"),
-            "figure5-interventions-gradient": _interventions(found, "gradient", "Figure 5: gradient projection"),
-            "speedups": _speedups(numbers),
-            "speedup-against-share": _speedup_against_share(numbers),
-            "rank-curve": _rank_curve(numbers),
             "ladder": _ladder(found, numbers),
         }
     return {name: figure for name, figure in figures.items() if figure is not None}
@@ -100,100 +91,6 @@ def band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-", *
     axes.plot(grid, values.mean(0), color=colour, linestyle=line, label=label)
     if fill and len(curves) > 1:
         axes.fill_between(grid, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
-
-
-def _interventions(found: Collection, projection: str, title: str) -> Figure | None:
-    if found.trajectories is None:
-        return None
-    table = found.trajectories
-    table = table[table["coordinates"].isna() & table["weight_decay"].isna()]
-    table = table[(table["projection"] == projection) | (table["condition"] == "control")]
-    if not (table["projection"] == projection).any():
-        return None
-    ops = [op for op in OPS if op in set(table["op"])]
-    figure, panels = panels_of(ops, title, columns=1)
-    for op, axes in panels.items():
-        for condition in CONDITIONS:
-            own = table[(table["op"] == op) & (table["condition"] == condition)]
-            curves = {int(str(seed)): rows.set_index("step")["test_accuracy"] for seed, rows in own.groupby("seed")}
-            line = "--" if condition == "freeze" else "-"  # it may lie on keep-random
-            band(axes, curves, COLOURS[condition], condition, line)
-        axes.set(ylabel="held-out accuracy", ylim=(-0.02, 1.04))
-        seeds = table[table["op"] == op]["seed"].nunique()
-        axes.set_title(f"{op} (n = {seeds})", fontsize=10, loc="left", fontweight="bold")
-    return finish(figure, panels, dict.fromkeys(panels))
-
-
-def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
-    """A dot per condition: how much sooner it groks than the control, with the interval where there are three seeds."""
-    panels_wanted = {
-        f"{op}, {projection} projection": conditions
-        for projection, ops in (at(numbers, "interventions") or {}).items()
-        for op, conditions in ops.items()
-    }
-    if not panels_wanted:
-        return None
-    conditions = CONDITIONS[1:]
-    figure, panels = panels_of(list(panels_wanted), "Speed-up of grokking over the control", xlabel="speed-up")
-    for name, axes in panels.items():
-        for position, condition in enumerate(conditions):
-            speedup, low, high = (at(panels_wanted[name], condition, f"speedup{end}") for end in ("", "_low", "_high"))
-            if speedup is not None:
-                axes.plot(speedup, -position, "o", color=COLOURS[condition])
-            if low is not None:
-                axes.hlines(-position, low, high, color=COLOURS[condition], linewidth=3, alpha=0.5)
-                axes.plot([], [], color="grey", linewidth=3, alpha=0.5, label="95 % interval")
-        axes.set_yticks([-position for position in range(len(conditions))], conditions)
-        axes.axvline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
-    return finish(figure, panels, dict.fromkeys(panels))
-
-
-def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
-    """Whether a condition accelerates by its directions, or by how little it lets through: beside fixed coordinates."""
-    found = at(numbers, "interventions") or {}
-    points = {
-        f"{projection} projection": [
-            (op, condition, values["passed"], values["speedup"])
-            for op, conditions in ops.items()
-            for condition, values in conditions.items()
-            if condition != "control" and values["speedup"] is not None
-        ]
-        for projection, ops in found.items()
-    }
-    if not any(points.values()):
-        return None
-    title = "Speed-up against how much of the attention's step passes"
-    figure, panels = panels_of(list(points), title, xlabel="share of the step's norm that passes")
-    for name, axes in panels.items():
-        if name.startswith("update"):
-            swept = [(each["passed"], each["speedup"]) for each in (at(numbers, "rank_sweep") or {}).values()]
-            line = sorted(point for point in swept if None not in point)
-            axes.plot(
-                *zip(*line, strict=True), "-", color="grey", marker=".", label="fixed coordinates"
-            ) if line else None
-        for op, condition, passed, speedup in points[name]:
-            axes.plot(passed, speedup, MARKERS.get(op, "s"), color=COLOURS[condition])
-            axes.plot([], [], "o", color=COLOURS[condition], label=condition)
-        for op in dict.fromkeys(op for op, *_ in points[name]):
-            axes.plot([], [], MARKERS.get(op, "s"), color="white", markeredgecolor="black", label=op)
-        axes.axhline(1, color="black", linewidth=1, linestyle=":", label="control (1)")
-        axes.set_ylabel("speed-up")
-    return finish(figure, panels, dict.fromkeys(panels))
-
-
-def _rank_curve(numbers: Mapping[str, Any]) -> Figure | None:
-    swept = {int(kept): values for kept, values in (at(numbers, "rank_sweep") or {}).items()}
-    there = {kept: values["grok_step"] for kept, values in sorted(swept.items()) if values["grok_step"] is not None}
-    if not there:
-        return None
-    figure, panels = panels_of(
-        ["all"], "How many attention coordinates must move?", xlabel="coordinates that may move at a step (0: frozen)"
-    )
-    axes = panels["all"]
-    axes.plot(list(there), list(there.values()), "o-", color=PURPLE)
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set(ylabel="grok step", ylim=(0, None))
-    return figure
 
 
 def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:

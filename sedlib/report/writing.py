@@ -16,6 +16,7 @@ from sedlib.report.collection import Collection
 from sedlib.report.fresh import by_seeds, fresh_tables
 from sedlib.report.geometry_figures import geometry_figures
 from sedlib.report.geometry_tables import geometry_tables
+from sedlib.report.intervention_figures import intervention_figures
 from sedlib.report.metrics import metrics
 from sedlib.report.overview import overview
 from sedlib.report.page import page
@@ -49,7 +50,7 @@ def write_report(found: Collection, folder: Path) -> None:
         with replacing(folder / name) as path:
             path.write_text(text)
     first, _ = by_seeds(found)  # whose numbers the claims are
-    figures = _save(overview(first, numbers) | geometry_figures(first), folder)
+    figures = _save(overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first), folder)
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:
