@@ -240,11 +240,12 @@ def per_example_basis(
 
 
 def stage_start() -> Case:
-    """What a stage does before its work: its imports and its command line."""
-    start = partial(subprocess.run, check=True, capture_output=True)
+    """What a stage does before its work: its imports, and the choice of device, threads and kernels."""
+    start = "import runpy, sedlib.hardware; sedlib.hardware.configure(); runpy.run_path('stages/coupling.py')"
+    python = partial(subprocess.run, check=True, capture_output=True)
     return Case(
-        partial(start, [sys.executable, "-c", "import torch"]),
-        partial(start, [sys.executable, "stages/coupling.py", "--help"]),
+        partial(python, [sys.executable, "-c", "import torch"]),
+        partial(python, [sys.executable, "-c", start]),
     )
 
 

@@ -43,7 +43,7 @@ def configure() -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import all of inductor
     # It would write every result twice; nothing here reads memory that it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return device

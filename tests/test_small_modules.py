@@ -1,5 +1,6 @@
 """Randomness, atomic writes, hardware and progress: one screen each."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -99,7 +100,13 @@ def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
+
+
+def test_configuring_does_not_load_the_compiler() -> None:
+    """Which takes as long as all of PyTorch, in every stage."""
+    code = "import sys, sedlib.hardware; sedlib.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(
