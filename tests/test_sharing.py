@@ -99,7 +99,7 @@ def test_another_starts_from_the_gradient_dumps_and_trains_only_for_another_opti
     assert not (other.folder / CHECKPOINTS).exists()
 
     other.set(optimizer={**TINY["optimizer"], "lr": 0.02})
-    assert other.repro("--pull", "--allow-missing", **KEYS)[0] == "train@add-1"
+    assert other.repro("--pull", "--allow-missing", "train@add-1", **KEYS) == ["train@add-1"]
 
 
 def test_everything_comes_back_from_a_directory(clone: Clone, tmp_path: Path) -> None:
