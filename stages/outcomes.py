@@ -6,7 +6,7 @@ from pathlib import Path
 from sedlib.atomic import replacing
 from sedlib.grokking.params import Params
 from sedlib.grokking.workspace import INTERVENTION_TABLES, clear_errors
-from sedlib.report.outcomes import dose_response, outcomes
+from sedlib.report.outcomes import dose_response, for_reading, outcomes
 from sedlib.report.panels import save
 
 
@@ -18,7 +18,7 @@ def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     table = outcomes(files, params.grok_threshold, usual)
     for suffix, text in {
         "csv": table.to_csv(index=False),
-        "md": table.dropna(axis=1, how="all").to_markdown(index=False) + "\n",
+        "md": for_reading(table).to_markdown(index=False) + "\n",
     }.items():
         with replacing(folder / f"outcomes.{suffix}") as path:
             path.write_text(text)

@@ -10,14 +10,17 @@ from matplotlib.figure import Figure
 
 from sedlib.report.interventions import LABELS, grok_steps, spread
 from sedlib.report.panels import BLUE, GREY, STYLE, finish, panels_of
+from sedlib.report.seeds import Estimate
+from sedlib.report.tables import shown
 
 OPTIONS = ["target", "rank", "start", "strength", "size"]
 KIND = ["op", "projection", "condition", *OPTIONS]
+SPREAD = ["speedup", "speedup_low", "speedup_high", "n"]
 BASES = {"keep-execution": ("execution basis", BLUE, "o"), "keep-fixed-random": ("random subspace", GREY, "s")}
 
 
 def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
-    """A row per kind of cell, in order of first appearance; the control first.
+    """A row per kind of cell: the control, what was done to attention, to all parameters; else by first appearance.
 
     ``usual`` are rank, target and start of a cell that says nothing else.
 
@@ -46,7 +49,18 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
             }
         )
     table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
-    return table.iloc[(table["condition"] != "control").argsort(kind="stable")].reset_index(drop=True)
+    order = (table["condition"] != "control").astype(int) + (table["target"] == "all")
+    return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def for_reading(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text: speed-up with its interval, a dash where there is nothing, no column that is empty."""
+    spreads = table[SPREAD].astype(object).where(table[SPREAD].notna(), None)
+    estimates = (Estimate(*row) if row[-1] else None for row in spreads.itertuples(index=False))
+    text = table.dropna(axis=1, how="all").drop(columns=[*SPREAD, "mean"], errors="ignore")
+    text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
+    text = text.astype(object).where(text.notna(), "–")
+    return text.rename(columns={name: f"seed {name}" for name in text if str(name).isdecimal()})
 
 
 def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:

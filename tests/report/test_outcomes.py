@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sedlib.errors import UserError
-from sedlib.report.outcomes import dose_response, outcomes
+from sedlib.report.outcomes import dose_response, for_reading, outcomes
 from tests.report.test_interventions import write
 
 USUAL = {"rank": 3, "target": "attention", "start": 20}
@@ -46,6 +46,18 @@ def test_a_cell_that_says_nothing_has_what_is_usual_where_it_means_something(fil
     assert rows["keep-execution"]["target"] == "all"
     assert pd.isna(rows["keep-execution"]["rank"])
     assert all(pd.isna(rows["control"][name]) for name in ("target", "start", "rank"))
+
+
+def test_what_was_done_to_attention_stands_before_what_was_done_to_all_parameters(files: list[Path]) -> None:
+    assert outcomes(files, 0.98, USUAL)["target"].fillna("none").tolist() == ["none", "attention", "all", "all"]
+
+
+def test_the_text_has_intervals_and_dashes_and_no_empty_column(files: list[Path]) -> None:
+    text = for_reading(outcomes(files, 0.98, USUAL))
+    assert "size" not in text
+    assert text["speedup"].tolist() == ["1 [1, 1]", "2", "0.75", "0.917 [0.75, 1]"]
+    assert text.iloc[0][["target", "rank", "strength"]].tolist() == ["–", "–", "–"]
+    assert text["n"].tolist() == [3, 1, 2, 3]
 
 
 def test_without_any_cell_it_says_so() -> None:
