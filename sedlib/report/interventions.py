@@ -29,8 +29,9 @@ def grok_steps(files: Sequence[Path], threshold: float = 0.98, labels: Sequence[
     """One row per cell and operation of the cells' tables.
 
     Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``
-    the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``passed``, mean share of the step that
-    passed the projector after the natural steps; ``overlap``, last mean overlap of successive bases.
+    the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``train_accuracy``, the last one;
+    ``passed``, mean share of the step that passed the projector after the natural steps; ``overlap``, last mean
+    overlap of successive bases.
 
     Raises
     ------
@@ -54,6 +55,7 @@ def _outcome(curve: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
         "grok_step": found,
         "outcome": f"{found}" if found is not None else f"not within {curve['max_steps'].iloc[0]} steps",
         **{f"grok_step_{t}": grok_step(curve, op, t) for t in GROK_THRESHOLDS},
+        "train_accuracy": curve["train_accuracy"].iloc[-1],
         "passed": curve["passed"].iloc[2:].mean(),
         "overlap": curve["overlap"].dropna().iloc[-1] if curve["overlap"].notna().any() else None,
     }

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from sedlib.report.interventions import LABELS, grok_steps, spread
 from sedlib.report.panels import BLUE, GREY, STYLE, finish, panels_of
+from sedlib.report.paper import number
 from sedlib.report.seeds import Estimate
 from sedlib.report.tables import shown
 
@@ -25,8 +26,9 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
     ``usual`` are rank, target and start of a cell that says nothing else.
 
     Columns: what was done; a column per seed with the grok step, or "not within N steps"; ``mean`` of the grok steps
-    where every seed grokked; ``speedup``, mean over seeds of the control's grok step over the cell's, with its 95 %
-    bootstrap interval where there are three seeds; ``n``, the number of seeds for which both grokked.
+    where every seed grokked; ``train_accuracy``, the mean of the last ones; ``speedup``, mean over seeds of the
+    control's grok step over the cell's, with its 95 % bootstrap interval where there are three seeds; ``n``, the
+    number of seeds for which both grokked.
 
     Raises
     ------
@@ -45,6 +47,7 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
                 **dict(zip(KIND, kind, strict=True)),
                 **{str(seed): by_seed["outcome"].get(seed, "not run") for seed in seeds},
                 "mean": None if by_seed["grok_step"].isna().any() else float(by_seed["grok_step"].mean()),
+                "train_accuracy": float(by_seed["train_accuracy"].mean()),
                 **spread((known / by_seed["grok_step"]).dropna()),
             }
         )
@@ -58,9 +61,11 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     spreads = table[SPREAD].astype(object).where(table[SPREAD].notna(), None)
     estimates = (Estimate(*row) if row[-1] else None for row in spreads.itertuples(index=False))
     text = table.dropna(axis=1, how="all").drop(columns=[*SPREAD, "mean"], errors="ignore")
+    text = text.assign(train_accuracy=[number(accuracy) for accuracy in table["train_accuracy"]])
     text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
     text = text.astype(object).where(text.notna(), "–")
-    return text.rename(columns={name: f"seed {name}" for name in text if str(name).isdecimal()})
+    seeds = {name: f"seed {name}" for name in text if str(name).isdecimal()}
+    return text.rename(columns={**seeds, "train_accuracy": "last train accuracy"})
 
 
 def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:

@@ -27,6 +27,7 @@ def write(folder: Path, condition: str, seed: int, grok: int | None, **labels: o
             "step": step,
             "op": "add",
             "test_accuracy": 0.1 if grok is None or step < grok - 100 else 0.6 if step < grok else 0.99,
+            "train_accuracy": step / 400,
             "passed": None if step == 0 else 0.25,
             "overlap": 0.9 + step / 10_000 if "sed" in condition else None,
         }
@@ -54,6 +55,7 @@ def test_a_cell_has_its_grok_steps_and_what_passed(cells: pd.DataFrame) -> None:
     (cell,) = cells[(cells["condition"] == "keep-sed") & (cells["seed"] == 137)].to_dict("records")
     assert (cell["grok_step"], cell["grok_step_0.5"], cell["grok_step_0.95"]) == (300, 200, 300)
     assert cell["outcome"] == "300"
+    assert cell["train_accuracy"] == 1
     assert cell["passed"] == pytest.approx(0.25)
     assert cell["overlap"] == pytest.approx(0.94)
 

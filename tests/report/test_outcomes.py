@@ -58,6 +58,7 @@ def test_the_text_has_intervals_and_dashes_and_no_empty_column(files: list[Path]
     assert text["speedup"].tolist() == ["1 [1, 1]", "2", "0.75", "0.917 [0.75, 1]"]
     assert text.iloc[0][["target", "rank", "strength"]].tolist() == ["–", "–", "–"]
     assert text["n"].tolist() == [3, 1, 2, 3]
+    assert text["last train accuracy"].tolist() == ["1"] * 4
 
 
 def test_without_any_cell_it_says_so() -> None:
