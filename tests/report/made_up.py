@@ -207,7 +207,12 @@ def cell(run: str, condition: str, projection: str | None, grokked: int | None, 
     return pd.DataFrame(
         [
             {**same, **labels, "seed": RUNS[run][1], "max_steps": 40, "step": step, "op": "add"}
-            | {"test_accuracy": 0.99 if grokked is not None and step >= grokked else 0.1, "passed": 0.5, "overlap": 0.9}
+            | {
+                "train_accuracy": 1.0,
+                "test_accuracy": 0.99 if grokked is not None and step >= grokked else 0.1,
+                "passed": 0.5,
+                "overlap": 0.9,
+            }
             for step in STEPS
         ]
     )
