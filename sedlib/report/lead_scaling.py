@@ -51,20 +51,30 @@ def scaling(leads: pd.DataFrame) -> dict[str, Any]:
 
 
 def lead_figure(leads: pd.DataFrame, law: Mapping[str, Any]) -> Figure:
-    """Lead against grok step, both logarithmic, a mark per learning rate, and the fitted line."""
+    """Lead against grok step, both logarithmic, a mark per learning rate, the fitted line, and who has no lead."""
     with mpl.rc_context(STYLE):
         title = "Lead of the defect's onset over 90 % accuracy"
         figure, panels = panels_of(["leads"], title, xlabel="grok step")
         axes = panels["leads"]
-        shown = leads[(leads["lead"] > 0).fillna(False) & leads["grok_step"].notna()]
-        steps = shown["grok_step"].to_numpy(float)
-        axes.plot(steps, shown["lead"].to_numpy(float), "o", color=BLUE, label="a learning rate")
-        for step, lead, rate in zip(steps, shown["lead"], shown["lr"], strict=True):
-            axes.annotate(f"{rate:g}", (step, float(lead)), xytext=(6, -4), textcoords="offset points", fontsize=9)
+        there = (leads["lead"] > 0).fillna(False) & leads["grok_step"].notna()
+        shown = leads[there]
+        steps, found = shown["grok_step"].to_numpy(float), shown["lead"].to_numpy(float)
+        axes.plot(steps, found, "o", color=BLUE, label="a learning rate")
         if law["exponent"] is not None:
             line = np.array([steps.min(), steps.max()])
-            label = f"exponent {law['exponent']:.2f} [{law['low']:.2f}, {law['high']:.2f}]"
+            label = f"exponent {law['exponent']:.2f} [{law['low']:.2f}, {law['high']:.2f}], n = {law['n']}"
             axes.plot(line, law["factor"] * line ** law["exponent"], color=GREY, label=label)
-        scale = "linear" if shown.empty else "log"
-        axes.set(xscale=scale, yscale=scale, ylabel="lead, steps")
+        for step, lead, rate in zip(steps, found, shown["lr"], strict=True):
+            below = law["exponent"] is not None and lead < law["factor"] * step ** law["exponent"]
+            offset, side = ((6, -14), "left") if below else ((-6, 6), "right")  # off the line
+            axes.annotate(f"{rate:g}", (step, lead), xytext=offset, textcoords="offset points", ha=side, fontsize=10)
+        if not there.all():
+            axes.plot([], [], " ", label=f"no lead: {', '.join(f'{rate:g}' for rate in leads['lr'][~there])}")
+        if not shown.empty:
+            axes.set(xscale="log", yscale="log", xlim=(steps.min() / 1.3, 1.3 * steps.max()))
+            axes.set_ylim(found.min() / 1.5, 1.5 * found.max())
+            axes.set_xticks(steps, [f"{step:,.0f}" for step in steps])
+            axes.set_yticks(found, [f"{lead:,.0f}" for lead in found])
+            axes.minorticks_off()
+        axes.set_ylabel("lead, steps")
         return finish(figure, panels, dict.fromkeys(panels))
