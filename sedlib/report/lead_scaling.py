@@ -40,8 +40,8 @@ def leads_of(folders: Mapping[float, Path], threshold: float) -> pd.DataFrame:
 
 def scaling(leads: pd.DataFrame) -> dict[str, Any]:
     """The fitted power law with the exponent's 95 % interval, or the reason why there is none; runs left out, named."""
-    usable = leads[(leads["lead"] > 0).fillna(False) & leads["grok_step"].notna()]
-    left_out = sorted(set(leads["lr"]) - set(usable["lr"]))
+    there = _has_lead(leads)
+    usable, left_out = leads[there], leads["lr"][~there].tolist()
     common = {"paper": PAPER_EXPONENT, "n": len(usable), "left_out": left_out}
     try:
         law: PowerLaw = power_law(usable["grok_step"].to_numpy(float), usable["lead"].to_numpy(float))
@@ -50,13 +50,18 @@ def scaling(leads: pd.DataFrame) -> dict[str, Any]:
     return {**common, **asdict(law)}
 
 
+def _has_lead(leads: pd.DataFrame) -> pd.Series:
+    """Whether the onset came before 90 % accuracy, of a run that grokked."""
+    return (leads["lead"] > 0).fillna(False) & leads["grok_step"].notna()
+
+
 def lead_figure(leads: pd.DataFrame, law: Mapping[str, Any]) -> Figure:
     """Lead against grok step, both logarithmic, a mark per learning rate, the fitted line, and who has no lead."""
     with mpl.rc_context(STYLE):
         title = "Lead of the defect's onset over 90 % accuracy"
         figure, panels = panels_of(["leads"], title, xlabel="grok step")
         axes = panels["leads"]
-        there = (leads["lead"] > 0).fillna(False) & leads["grok_step"].notna()
+        there = _has_lead(leads)
         shown = leads[there]
         steps, found = shown["grok_step"].to_numpy(float), shown["lead"].to_numpy(float)
         axes.plot(steps, found, "o", color=BLUE, label="a learning rate")
