@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -21,7 +22,7 @@ BASES = {"keep-execution": ("execution basis", BLUE, "o"), "keep-fixed-random": 
 
 
 def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
-    """A row per kind of cell: the control, what was done to attention, to all parameters; else by first appearance.
+    """A row per kind of cell: the control, what was done to attention, to all parameters; else by name and options.
 
     ``usual`` are rank, target and start of a cell that says nothing else.
 
@@ -39,7 +40,7 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
     control = cells[cells["condition"] == "control"].set_index(["op", "seed"])["grok_step"]
     seeds = sorted(cells["seed"].unique())
     rows = []
-    for kind, group in cells.groupby(KIND, dropna=False, sort=False):
+    for kind, group in cells.groupby(KIND, dropna=False):
         by_seed = group.set_index("seed")
         known = control.xs(kind[0], level="op") if kind[0] in control.index.get_level_values("op") else pd.Series()
         rows.append(
@@ -61,6 +62,7 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     spreads = table[SPREAD].astype(object).where(table[SPREAD].notna(), None)
     estimates = (Estimate(*row) if row[-1] else None for row in spreads.itertuples(index=False))
     text = table.dropna(axis=1, how="all").drop(columns=[*SPREAD, "mean"], errors="ignore")
+    text = text.assign(**{name: text[name].map("{:g}".format, "ignore") for name in ("strength", "size") if name in text})
     text = text.assign(train_accuracy=[number(accuracy) for accuracy in table["train_accuracy"]])
     text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
     text = text.astype(object).where(text.notna(), "–")
@@ -83,7 +85,8 @@ def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
 def dose_response(files: Sequence[Path], threshold: float) -> Figure:
     """Grok step against the suppressed share of the gradient outside a basis, a panel per operation, a mark per seed.
 
-    A cross at the top is a seed that did not grok; at strength 0 stands the control.
+    A line runs through means where every seed grokked. At the top stands how many did not, where any did not; at
+    strength 0, the control.
     """
     cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
     with mpl.rc_context(STYLE):
@@ -95,6 +98,8 @@ def dose_response(files: Sequence[Path], threshold: float) -> Figure:
             for shift, (condition, (label, colour, marker)) in zip((-0.01, 0.01), BASES.items(), strict=True):
                 found = pd.concat([control, of_op[of_op["condition"] == condition]])
                 _draw(axes, found, shift, {"label": label, "color": colour, "marker": marker})
+            axes.margins(x=0.08)
+            axes.set_xticks(sorted({0.0, *of_op["strength"].dropna()}))
             axes.set(ylabel="grok step", ylim=(0, 1.12 * of_op["max_steps"].max()))
         return finish(figure, panels, dict.fromkeys(panels))
 
@@ -103,7 +108,10 @@ def _draw(axes: Any, found: pd.DataFrame, shift: float, look: dict[str, str]) ->
     label, colour, marker = look["label"], look["color"], look["marker"]
     grokked, never = found[found["grok_step"].notna()], found[found["grok_step"].isna()]
     axes.plot(grokked["strength"] + shift, grokked["grok_step"], marker, color=colour, label=label)
-    means = grokked.groupby("strength")["grok_step"].mean()
+    means = grokked[~grokked["strength"].isin(never["strength"])].groupby("strength")["grok_step"].mean()
     axes.plot(means.index + shift, means, color=colour)
-    crosses = never["strength"] + 3 * shift
-    axes.plot(crosses, 1.05 * never["max_steps"], "x", color=colour, label=f"{label}: did not grok")
+    for strength, group in never.groupby("strength"):
+        at, top = strength + 3 * shift, 1.05 * group["max_steps"].max()
+        axes.plot(at, top, "x", color=colour, label="number of seeds that did not grok")
+        side = {"xytext": (np.sign(shift) * 5, 0), "ha": "right" if shift < 0 else "left", "va": "center"}
+        axes.annotate(f"{len(group)}", (at, top), textcoords="offset points", fontsize=8, color=colour, **side)

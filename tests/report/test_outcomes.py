@@ -52,12 +52,20 @@ def test_what_was_done_to_attention_stands_before_what_was_done_to_all_parameter
     assert outcomes(files, 0.98, USUAL)["target"].fillna("none").tolist() == ["none", "attention", "all", "all"]
 
 
+def test_options_are_ordered_as_numbers(tmp_path: Path) -> None:
+    write(tmp_path, "control", 42, 200, projection=None, **NATURAL)
+    for size in (100.0, 50.0, 500.0):
+        write(tmp_path, "kick", 42, 200, **{**NATURAL, "start": 5, "size": size}, projection=None)
+    text = for_reading(outcomes(sorted(tmp_path.glob("*.csv")), 0.98, USUAL))
+    assert text["size"].tolist() == ["–", "50", "100", "500"]
+
+
 def test_the_text_has_intervals_and_dashes_and_no_empty_column(files: list[Path]) -> None:
     text = for_reading(outcomes(files, 0.98, USUAL))
     assert "size" not in text
-    assert text["speedup"].tolist() == ["1 [1, 1]", "2", "0.75", "0.917 [0.75, 1]"]
+    assert text["speedup"].tolist() == ["1 [1, 1]", "2", "0.917 [0.75, 1]", "0.75"]
     assert text.iloc[0][["target", "rank", "strength"]].tolist() == ["–", "–", "–"]
-    assert text["n"].tolist() == [3, 1, 2, 3]
+    assert text["n"].tolist() == [3, 1, 3, 2]
     assert text["last train accuracy"].tolist() == ["1"] * 4
 
 
@@ -71,6 +79,7 @@ def test_the_dose_response_marks_seeds_means_and_those_that_did_not_grok(files: 
     (x, seeds), (at, means), (_, crosses) = (np.asarray(line.get_data()) for line in axes.lines[:3])
     assert len(x) == len(seeds)
     assert sorted(seeds) == [200, 200, 300, 300, 300, 300, 400, 400]
-    assert at.round(2).tolist() == [-0.01, 0.49, 0.99]
-    assert means == pytest.approx([800 / 3, 300, 350])
+    assert at.round(2).tolist() == [-0.01, 0.49]
+    assert means == pytest.approx([800 / 3, 300])
     assert crosses == pytest.approx([1.05 * 400])
+    assert [note.get_text() for note in axes.texts] == ["1"]
