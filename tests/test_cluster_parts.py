@@ -12,10 +12,11 @@ from typing import Any
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, get_worker
+from distributed import Client, LocalCluster, Worker, get_worker
 from rich.console import Console
 
 from sedlib.cluster import engine, work
+from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.guard import guarded
 from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
@@ -127,6 +128,16 @@ def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyP
         client.register_plugin(OneStageAtATime())
         execute(client, [job(task("a"))], {"none": b""}, view)
     assert (tmp_path / "ran").read_text().split() == ["a"]
+
+
+def test_the_processes_of_a_local_cluster_seldom_look_at_themselves() -> None:
+    def callbacks(dask_worker: Worker) -> dict[str, float]:
+        return {name: callback.callback_time for name, callback in dask_worker.periodic_callbacks.items()}
+
+    with connected(Workers(count=1)) as client:
+        (found,) = client.run(callbacks).values()
+    assert "profile" not in found
+    assert min(found.values()) >= 500  # milliseconds
 
 
 async def give_gpu(dask_worker: Any) -> None:

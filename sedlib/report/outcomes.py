@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sedlib.report.interventions import LABELS, grok_steps, spread
@@ -62,7 +62,8 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     spreads = table[SPREAD].astype(object).where(table[SPREAD].notna(), None)
     estimates = (Estimate(*row) if row[-1] else None for row in spreads.itertuples(index=False))
     text = table.dropna(axis=1, how="all").drop(columns=[*SPREAD, "mean"], errors="ignore")
-    text = text.assign(**{name: text[name].map("{:g}".format, "ignore") for name in ("strength", "size") if name in text})
+    options = [name for name in ("strength", "size") if name in text]
+    text = text.assign(**{name: text[name].map("{:g}".format, na_action="ignore") for name in options})
     text = text.assign(train_accuracy=[number(accuracy) for accuracy in table["train_accuracy"]])
     text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
     text = text.astype(object).where(text.notna(), "–")
@@ -83,35 +84,39 @@ def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def dose_response(files: Sequence[Path], threshold: float) -> Figure:
-    """Grok step against the suppressed share of the gradient outside a basis, a panel per operation, a mark per seed.
+    """Grok step against the suppressed share of the gradient outside a basis, a panel per operation, a line per seed.
 
-    A line runs through means where every seed grokked. At the top stands how many did not, where any did not; at
-    strength 0, the control.
+    A cross at the top stands for seeds that did not grok, beside their number; at strength 0 stands the control.
     """
     cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
+    top = 1.05 * cells["max_steps"].max()
     with mpl.rc_context(STYLE):
         title = "Suppressing the gradient outside a 16-dimensional basis, all parameters, from step 500"
         figure, panels = panels_of(list(cells["op"].unique()), title, xlabel="suppressed share outside the basis")
         for op, axes in panels.items():
             of_op = cells[cells["op"] == op]
             control = of_op[of_op["condition"] == "control"].assign(strength=0.0)
-            for shift, (condition, (label, colour, marker)) in zip((-0.01, 0.01), BASES.items(), strict=True):
-                found = pd.concat([control, of_op[of_op["condition"] == condition]])
-                _draw(axes, found, shift, {"label": label, "color": colour, "marker": marker})
+            for shift, (condition, (label, colour, marker)) in zip((-0.02, 0.02), BASES.items(), strict=True):
+                found = of_op[of_op["condition"] == condition]
+                for _, curve in pd.concat([control, found]).groupby("seed"):
+                    axes.plot(*_points(curve, shift, top), color=colour, linewidth=1)
+                grokked = found[found["grok_step"].notna()]
+                axes.plot(*_points(grokked, shift, top), marker, color=colour, markersize=5, label=label)
+                _crosses(axes, found[found["grok_step"].isna()], shift, top, colour)
+            axes.plot(*_points(control, 0.0, top), "D", color="black", markersize=5, label="control")
             axes.margins(x=0.08)
-            axes.set_xticks(sorted({0.0, *of_op["strength"].dropna()}))
-            axes.set(ylabel="grok step", ylim=(0, 1.12 * of_op["max_steps"].max()))
+            axes.set(ylabel="grok step", ylim=(0, 1.13 * top), xticks=sorted({0.0, *of_op["strength"].dropna()}))
         return finish(figure, panels, dict.fromkeys(panels))
 
 
-def _draw(axes: Any, found: pd.DataFrame, shift: float, look: dict[str, str]) -> None:
-    label, colour, marker = look["label"], look["color"], look["marker"]
-    grokked, never = found[found["grok_step"].notna()], found[found["grok_step"].isna()]
-    axes.plot(grokked["strength"] + shift, grokked["grok_step"], marker, color=colour, label=label)
-    means = grokked[~grokked["strength"].isin(never["strength"])].groupby("strength")["grok_step"].mean()
-    axes.plot(means.index + shift, means, color=colour)
-    for strength, group in never.groupby("strength"):
-        at, top = strength + 3 * shift, 1.05 * group["max_steps"].max()
-        axes.plot(at, top, "x", color=colour, label="number of seeds that did not grok")
-        side = {"xytext": (np.sign(shift) * 5, 0), "ha": "right" if shift < 0 else "left", "va": "center"}
-        axes.annotate(f"{len(group)}", (at, top), textcoords="offset points", fontsize=8, color=colour, **side)
+def _points(cells: pd.DataFrame, shift: float, top: float) -> tuple[pd.Series, pd.Series]:
+    ordered = cells.sort_values("strength")
+    return ordered["strength"] + shift * (ordered["strength"] > 0), ordered["grok_step"].astype(float).fillna(top)
+
+
+def _crosses(axes: Axes, never: pd.DataFrame, shift: float, top: float, colour: str) -> None:
+    for strength in never["strength"].unique():
+        seeds = (never["strength"] == strength).sum()
+        at = (strength + shift, top)
+        axes.plot(*at, "x", color=colour, label="did not grok, number of seeds")
+        axes.annotate(f"{seeds}", at, (0, 5), textcoords="offset points", fontsize=8, color=colour, ha="center")

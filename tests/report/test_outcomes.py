@@ -74,12 +74,13 @@ def test_without_any_cell_it_says_so() -> None:
         outcomes([], 0.98, USUAL)
 
 
-def test_the_dose_response_marks_seeds_means_and_those_that_did_not_grok(files: list[Path]) -> None:
+def test_the_dose_response_has_a_line_per_seed_and_counts_those_that_did_not_grok(files: list[Path]) -> None:
     (axes,) = dose_response(files, 0.98).axes
-    (x, seeds), (at, means), (_, crosses) = (np.asarray(line.get_data()) for line in axes.lines[:3])
-    assert len(x) == len(seeds)
-    assert sorted(seeds) == [200, 200, 300, 300, 300, 300, 400, 400]
-    assert at.round(2).tolist() == [-0.01, 0.49]
-    assert means == pytest.approx([800 / 3, 300])
-    assert crosses == pytest.approx([1.05 * 400])
+    top = 1.05 * 400
+    curves = [np.asarray(line.get_data()) for line in axes.lines if line.get_linestyle() == "-"][:3]
+    assert [curve[0].round(2).tolist() for curve in curves] == [[0, 0.48, 0.98]] * 3
+    assert [curve[1].tolist() for curve in curves] == [[200, 200, 400], [300, 300, 300], [300, 400, top]]
+    marks = {line.get_label(): sorted(np.asarray(line.get_ydata())) for line in axes.lines}
+    assert marks["execution basis"] == [200, 300, 300, 400, 400]
+    assert marks["control"] == [200, 300, 300]
     assert [note.get_text() for note in axes.texts] == ["1"]
