@@ -30,6 +30,11 @@ def fresh(template: Path, tmp_path: Path) -> Iterator[Toy]:
     until(lambda: not found.processes(), f"no process is left of {found.processes()}")
 
 
+def unknown_user(toy: Toy) -> dict[str, str]:
+    """Variables with which git knows of a user only what the repository itself says."""
+    return {"HOME": str(toy.folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
 def up_to_date(clone: Clone) -> bool:
     return "up to date" in clone.call("dvc", "status").stdout
 
@@ -163,7 +168,9 @@ def test_a_grid_runs_shared_stages_once_and_registers_every_point(fresh: Toy) ->
     fresh.commit()
     fresh.ran()
     (fresh.folder / "source.txt").write_text("uncommitted\n")
-    text = fresh.run("sweep", "--workers", "2", "-S", "value=1,2")
+    fresh.call("git", "config", "user.name", "Known Here")
+    fresh.call("git", "config", "user.email", "only@here")
+    text = fresh.run("sweep", "--workers", "2", "-S", "value=1,2", code=0, **unknown_user(fresh))
     assert fresh.ran() == ["alone", "both", "both", "left", "left", "right", "right"]
     assert fresh.call("git", "status", "--porcelain").stdout == " M source.txt\n"
     listed = json.loads(fresh.call("dvc", "exp", "show", "--json").stdout)
@@ -175,6 +182,15 @@ def test_a_grid_runs_shared_stages_once_and_registers_every_point(fresh: Toy) ->
         assert f"experiment {name}: params.yaml:value={value}" in text
         shown = fresh.call("git", "show", f"{revisions[name]['rev']}:report.txt").stdout
         assert f"left {value}\nuncommitted\n" in shown
+        committer = fresh.call("git", "log", "-1", "--format=%cn <%ce>", revisions[name]["rev"]).stdout
+        assert committer == "Known Here <only@here>\n"
+
+
+def test_a_grid_is_refused_before_anything_runs_if_git_does_not_know_who_commits(fresh: Toy) -> None:
+    fresh.call("git", "config", "user.useConfigOnly", "true")  # of a host's whole name git would make an identity
+    text = fresh.run("sweep", "--workers", "2", "-S", "value=1,2", code=1, **unknown_user(fresh))
+    assert "Please tell me who you are" in text
+    assert fresh.ran() == []
 
 
 def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:

@@ -41,6 +41,7 @@ def sweep(overrides: Sequence[str], targets: Sequence[str], workers: Workers) ->
 
 def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequence[str], workers: Workers) -> int:
     os.environ["DVC_SITE_CACHE_DIR"] = str(scratch / "site")  # of the clones, which are thrown away
+    os.environ.update(_identity(root))
     base = take(root)
     origin = unpack(base.bundle, base.commit, scratch)
     points = list(_points(origin, base.prefix, scratch, overrides, targets))
@@ -55,6 +56,21 @@ def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequenc
     whole = [point for point in points if all(task.key in outcome.done for task in point.plan.tasks)]
     failed = [point for point in whole if not _register(root, origin, base.prefix, scratch, point.overrides, targets)]
     return 1 if failed or len(whole) < len(points) else 0
+
+
+def _identity(root: Path) -> dict[str, str]:
+    """Whose commits the experiments are, by the workspace's git, whose configuration no clone has.
+
+    Raises
+    ------
+    UserError
+        Git does not know it; the message is its own and says what to do.
+    """
+    found: dict[str, str] = {}
+    for who in ("AUTHOR", "COMMITTER"):
+        name, _, rest = git("var", f"GIT_{who}_IDENT", cwd=root).partition(" <")
+        found |= {f"GIT_{who}_NAME": name, f"GIT_{who}_EMAIL": rest.partition(">")[0]}
+    return found
 
 
 def _points(
