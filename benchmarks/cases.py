@@ -15,25 +15,25 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks import plain
+from sedlib.base.randomness import generator
 from sedlib.bases import gram, gram_band, rolling_bases
 from sedlib.coupling import central_difference
 from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
-from sedlib.grokking.cells import Cell
-from sedlib.grokking.defects import batch_gradient, readings
-from sedlib.grokking.evaluation import Data, evaluate
-from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.geometry import CurvatureParams
-from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.losses import task_losses
-from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.probing import Probes, centroid_function
-from sedlib.grokking.projected_steps import ProjectedSteps
-from sedlib.grokking.stepping import Intervention, TrainingStep
-from sedlib.grokking.tasks import all_pairs, answers, draw
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.projected_steps import ProjectedSteps
+from sedlib.grokking.network.evaluation import Data, evaluate
+from sedlib.grokking.network.losses import task_losses
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.setup.pairs import all_pairs, answers, draw
+from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.pipeline.centroids.probing import Probes, centroid_function
+from sedlib.pipeline.geometry.defects import batch_gradient, readings
+from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.projection import random_basis
-from sedlib.randomness import generator
 from sedlib.trajectory import Displacements, expanding_pc1_percent
 from sedlib.vectors import ParamLayout
 
@@ -241,7 +241,7 @@ def per_example_basis(
 
 def stage_start() -> Case:
     """What a stage does before its work: its imports, and the choice of device, threads and kernels."""
-    start = "import runpy, sedlib.hardware; sedlib.hardware.configure(); runpy.run_path('stages/coupling.py')"
+    start = "import runpy, sedlib.hardware; sedlib.base.hardware.configure(); runpy.run_path('stages/coupling.py')"
     python = partial(subprocess.run, check=True, capture_output=True)
     return Case(
         partial(python, [sys.executable, "-c", "import torch"]),

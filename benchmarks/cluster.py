@@ -17,9 +17,9 @@ from unittest.mock import patch
 from distributed import Client, LocalCluster
 
 from sedlib.cluster import engine
-from sedlib.cluster.jobs import Job, Settled, Task
+from sedlib.cluster.plan.jobs import Job, Settled, Task
 from sedlib.cluster.view import View
-from sedlib.cluster.workers import OneStageAtATime
+from sedlib.cluster.worker.workers import OneStageAtATime
 
 STAGES, WORKERS, SECONDS = 200, 16, 1.0
 

@@ -12,11 +12,11 @@ import time
 import torch
 from torch.nn import functional as F
 
+from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import per_example_gradients
-from sedlib.grokking.model import build
-from sedlib.grokking.tasks import all_pairs, answers, draw
-from sedlib.randomness import generator
+from sedlib.grokking.network.model import build
+from sedlib.grokking.setup.pairs import all_pairs, answers, draw
 from sedlib.vectors import ParamLayout
 
 P, RANK = 97, 3

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.experiment import Experiment
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.experiment import Experiment
 from sedlib.vectors import ParamLayout
 
 EVALUATION_BATCH = 512

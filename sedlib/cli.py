@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sedlib.errors import UserError
+from sedlib.base.errors import UserError
 
 if TYPE_CHECKING:
     from sedlib.cluster.clusters import Workers
@@ -123,14 +123,14 @@ def check_params(path: Path) -> None:
     ParamsError
         A value is refused.
     """
-    from sedlib.grokking.params import Params
+    from sedlib.grokking.setup.params import Params
 
     Params.load(path)
 
 
 def all_parameters() -> str:
     """The page of parameters, as docs/parameters.md has it."""
-    from sedlib.grokking.params_page import params_page
+    from sedlib.pipeline.parameters.params_page import params_page
 
     return params_page()
 
@@ -143,8 +143,8 @@ def intervention_tables() -> str:
     UserError
         No cell was run.
     """
-    from sedlib.grokking.workspace import INTERVENTION_TABLES
-    from sedlib.report.interventions import as_text, grok_steps
+    from sedlib.pipeline.workspace import INTERVENTION_TABLES
+    from sedlib.report.numbers.cell_results import as_text, grok_steps
 
     return as_text(grok_steps(sorted(INTERVENTION_TABLES.glob("*.csv"))))
 
@@ -157,10 +157,10 @@ def run_ablations(name: str) -> str:
     UserError
         The run was not measured, or not ablated.
     """
-    from sedlib.grokking.params import Params
-    from sedlib.grokking.workspace import Workspace
-    from sedlib.report.ablations import ablation_table
-    from sedlib.report.results import RunResults
+    from sedlib.grokking.setup.params import Params
+    from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.ablated import ablation_table
+    from sedlib.report.numbers.results import RunResults
 
     folder = Workspace(name).results
     table = ablation_table(RunResults.load(folder), folder, Params.load().grok_threshold)
@@ -175,9 +175,9 @@ def run_phases(name: str) -> str:
     UserError
         The run was not measured at single checkpoints.
     """
-    from sedlib.grokking.workspace import Workspace
-    from sedlib.report.phases import centroid_definitions, estimators
-    from sedlib.report.results import read_table
+    from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.phases import centroid_definitions, estimators
+    from sedlib.report.numbers.results import read_table
 
     folder = Workspace(name).results
     single_step = read_table(folder, "single_step")
@@ -199,10 +199,10 @@ def run_geometry(name: str | None) -> str:
     UserError
         It was not measured.
     """
-    from sedlib.grokking.params import Params
-    from sedlib.grokking.workspace import Workspace
-    from sedlib.report.geometry import Geometry, as_text, geometry_numbers
-    from sedlib.report.results import read_table
+    from sedlib.grokking.setup.params import Params
+    from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.results import read_table
+    from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers
 
     folders = {run: Workspace(run).results for run in ([name] if name else Params.load().runs)}
     found = {run: Geometry.load(folder) for run, folder in folders.items() if name or Geometry.is_there(folder)}
@@ -222,9 +222,9 @@ def all_seeds() -> str:
     UserError
         No run is finished.
     """
-    from sedlib.grokking.params import Params
-    from sedlib.grokking.workspace import Workspace
-    from sedlib.report.seeds import as_text, over_seeds
+    from sedlib.grokking.setup.params import Params
+    from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.seeds import as_text, over_seeds
 
     runs = [Workspace(name) for name in Params.load().runs]
     summaries = {run.run: json.loads(run.summary.read_text()) for run in runs if run.summary.exists()}
@@ -241,7 +241,7 @@ def update_documents() -> None:
     UserError
         There is no report, or a document does not fit it.
     """
-    from sedlib.report.documents import update
+    from sedlib.report.page.documents import update
 
     numbers = Path("reports/metrics.json")
     if not numbers.exists():
@@ -257,8 +257,8 @@ def run_summary(name: str) -> str:
     UserError
         The run's figures stage has not run.
     """
-    from sedlib.grokking.workspace import Workspace
-    from sedlib.report.summary import as_text
+    from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.summary import as_text
 
     run = Workspace(name)
     if not run.summary.exists():

@@ -3,16 +3,16 @@
 import argparse
 from contextlib import ExitStack
 
-from sedlib.grokking.ablations import Ablation
-from sedlib.grokking.axes import AXES
-from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import Params
-from sedlib.grokking.spectra import BASES
-from sedlib.grokking.workspace import Workspace, clear_errors
-from sedlib.hardware import configure
-from sedlib.report.results import read_table
-from sedlib.store import require_same_run
+from sedlib.base.hardware import configure
+from sedlib.base.store import require_same_run
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.coupling.ablation import Ablation
+from sedlib.pipeline.parameters.axes import AXES
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES
+from sedlib.pipeline.workspace import Workspace, clear_errors
+from sedlib.report.numbers.results import read_table
 
 
 def main(run: Workspace, axis: str) -> None:

@@ -1,10 +1,10 @@
 """Compute the rolling SVD bases of one run's streams."""
 
-from sedlib.grokking.params import Params
-from sedlib.grokking.spectra import write_bases
-from sedlib.grokking.streams import open_gradients
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.rows.spectra import write_bases
+from sedlib.pipeline.rows.streams import open_gradients
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -1,10 +1,10 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import Params
-from sedlib.grokking.readouts import write_centroids
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.centroids.centroid_file import write_centroids
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

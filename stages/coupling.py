@@ -1,13 +1,13 @@
 """Measure one run's coupling ratios at the measured checkpoints."""
 
-from sedlib.grokking.couplings import Measurement, measure_coupling
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import Params
-from sedlib.grokking.spectra import BASES, read_bases
-from sedlib.grokking.streams import read_streams
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
-from sedlib.store import require_same_run
+from sedlib.base.hardware import configure
+from sedlib.base.store import require_same_run
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES, read_bases
+from sedlib.pipeline.rows.streams import read_streams
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -1,10 +1,10 @@
 """Measure how far gradient steps are from commuting along one run, and in which directions."""
 
-from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.defects import measure_curvature
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.geometry.defects import measure_curvature
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -1,10 +1,10 @@
 """Dump one run's gradient and update rows from its checkpoints."""
 
-from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -2,13 +2,13 @@
 
 import json
 
-from sedlib.atomic import replacing
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.report.figures import draw
-from sedlib.report.panels import save
-from sedlib.report.results import RunResults
-from sedlib.report.summary import summarise
+from sedlib.base.atomic import replacing
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.report.drawn.panels import save
+from sedlib.report.drawn.run_figures import draw
+from sedlib.report.numbers.results import RunResults
+from sedlib.report.numbers.summary import summarise
 
 
 def main(run: Workspace) -> None:

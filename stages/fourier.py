@@ -1,11 +1,11 @@
 """Read the frequencies off one run's centroids and logits."""
 
-from sedlib.grokking.frequencies import centroid_frequencies, restricted_losses
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.readouts import CENTROIDS
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
-from sedlib.store import require_same_run
+from sedlib.base.hardware import configure
+from sedlib.base.store import require_same_run
+from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
+from sedlib.pipeline.centroids.centroid_file import CENTROIDS
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from sedlib.grokking.cells import INTERVENTIONS, Cell
-from sedlib.grokking.execution import execution_basis_of
-from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.interventions import trajectory
-from sedlib.grokking.workspace import INTERVENTION_TABLES, Workspace, clear_errors, write_table
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.interventions.cells import INTERVENTIONS, Cell
+from sedlib.grokking.interventions.execution import execution_basis_of
+from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.pipeline.workspace import INTERVENTION_TABLES, Workspace, clear_errors, write_table
 
 
 def main(cell: Cell, folder: Path) -> None:

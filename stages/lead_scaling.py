@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from sedlib.atomic import replacing
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import ARTIFACTS, clear_errors
-from sedlib.report.lead_scaling import lead_figure, leads_of, scaling
-from sedlib.report.panels import save
+from sedlib.base.atomic import replacing
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.workspace import ARTIFACTS, clear_errors
+from sedlib.report.drawn.panels import save
+from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 
 
 def main(run: str, rates: list[str]) -> None:

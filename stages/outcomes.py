@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from sedlib.atomic import replacing
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import INTERVENTION_TABLES, clear_errors
-from sedlib.report.outcomes import dose_response, for_reading, outcomes
-from sedlib.report.panels import save
+from sedlib.base.atomic import replacing
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.workspace import INTERVENTION_TABLES, clear_errors
+from sedlib.report.drawn.panels import save
+from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
 
 def main(folder: Path, beside: list[str], *, doses: bool) -> None:

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from sedlib.grokking.cell_stages import cell_stages
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import ARTIFACTS, clear_errors
-from sedlib.report.collection import Expected, collect
-from sedlib.report.writing import write_report
+from sedlib.grokking.interventions.cell_stages import cell_stages
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.workspace import ARTIFACTS, clear_errors
+from sedlib.report.numbers.collection import Expected, collect
+from sedlib.report.page.writing import write_report
 
 
 def main() -> None:

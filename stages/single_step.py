@@ -1,15 +1,15 @@
 """Compare one run's bases from single checkpoints with those from rows over time, at three phases."""
 
-from sedlib.grokking.couplings import Measurement
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import Params
-from sedlib.grokking.single_steps import measure_single_steps
-from sedlib.grokking.spectra import BASES
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
-from sedlib.report.phases import phase_steps
-from sedlib.report.results import read_table
-from sedlib.store import require_same_run
+from sedlib.base.hardware import configure
+from sedlib.base.store import require_same_run
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.coupling.measurement import Measurement
+from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES
+from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.report.numbers.phases import phase_steps
+from sedlib.report.numbers.results import read_table
 
 
 def main(run: Workspace) -> None:

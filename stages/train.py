@@ -1,12 +1,12 @@
 """Train one run and write its checkpoints and readouts."""
 
-from sedlib.grokking.checkpoints import Checkpoint, write_checkpoints
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.training import train
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
-from sedlib.progress import track
+from sedlib.base.hardware import configure
+from sedlib.base.progress import track
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.rows.checkpoints import Checkpoint, write_checkpoints
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

@@ -1,10 +1,10 @@
 """Measure how much of one run's motion lies along a single direction, for each attention matrix."""
 
-from sedlib.grokking.checkpoints import RunCheckpoints
-from sedlib.grokking.components import measure_trajectory
-from sedlib.grokking.params import Params
-from sedlib.grokking.workspace import Workspace, stage
-from sedlib.hardware import configure
+from sedlib.base.hardware import configure
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.geometry.components import measure_trajectory
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.workspace import Workspace, stage
 
 
 def main(run: Workspace) -> None:

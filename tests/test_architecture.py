@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from sedlib.grokking.axes import AXES
+from sedlib.pipeline.parameters.axes import AXES
 from tests.imports import ROOT, direct_imports, import_closure, imported_modules
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
@@ -51,7 +51,7 @@ def test_package_files_import_nothing() -> None:
 
 def test_the_report_and_the_parameters_need_no_torch() -> None:
     """They start in a fraction of a second, and a report can be rendered where no torch is."""
-    for file in [ROOT / "stages/figures.py", ROOT / "sedlib/grokking/params.py"]:
+    for file in [ROOT / "stages/figures.py", ROOT / "sedlib/grokking/setup/params.py"]:
         for module in {file} | import_closure(file):
             assert not {name.partition(".")[0] for name in imported_modules(module)} & HEAVY, module
 

@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from benchmarks import cases, plain
+from sedlib.base.randomness import generator
 from sedlib.bases import directions, gram, gram_band, rolling_bases
 from sedlib.coupling import central_difference
 from sedlib.gradients import task_gradients
-from sedlib.grokking.evaluation import Data, evaluate
-from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.losses import task_losses
-from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.probing import Probes, centroid_function
-from sedlib.grokking.stepping import Intervention, TrainingStep
-from sedlib.randomness import generator
+from sedlib.grokking.network.evaluation import Data, evaluate
+from sedlib.grokking.network.losses import task_losses
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.pipeline.centroids.probing import Probes, centroid_function
 from sedlib.trajectory import pc1_percent
 from sedlib.vectors import ParamLayout
 from tests.tiny import TINY

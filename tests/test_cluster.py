@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sedlib.cluster.plan import plan
-from sedlib.cluster.remote import fetch
-from sedlib.errors import UserError
+from sedlib.base.errors import UserError
+from sedlib.cluster.plan.planning import plan
+from sedlib.cluster.worker.remote import fetch
 from tests.clone import Clone, copied
 from tests.toy import STAGES, Toy, toy, until
 

@@ -15,15 +15,16 @@ import pytest
 from distributed import Client, LocalCluster, Worker, get_worker
 from rich.console import Console
 
-from sedlib.cluster import engine, work
+from sedlib.base.errors import UserError
+from sedlib.cluster import engine
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import chains, execute
-from sedlib.cluster.guard import guarded
-from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
+from sedlib.cluster.plan.jobs import Job, Settled, StageFailed, Task
 from sedlib.cluster.repair import clear_unfinished
 from sedlib.cluster.view import View
-from sedlib.cluster.workers import OneStageAtATime, prepare, refuse_versions
-from sedlib.errors import UserError
+from sedlib.cluster.worker import work
+from sedlib.cluster.worker.guard import guarded
+from sedlib.cluster.worker.workers import OneStageAtATime, prepare, refuse_versions
 from tests.toy import until
 
 
@@ -178,7 +179,7 @@ def test_a_guarded_command_ends_with_what_it_started_when_its_parent_is_killed(t
     sleeper = "p = subprocess.Popen(['sleep', '600'])"
     inner = f"import subprocess; {sleeper}; open({file!r}, 'w').write(str(p.pid)); p.wait()"
     outer = (
-        "import sys, time; from sedlib.cluster.guard import guarded\n"
+        "import sys, time; from sedlib.cluster.worker.guard import guarded\n"
         f"with guarded([sys.executable, '-c', {inner!r}]): time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", outer])

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from sedlib.base.randomness import generator
 from sedlib.centroids import centroids, full_scores
 from sedlib.coupling import CentroidsAt, central_difference, coupling_ratios, jvp, random_baseline, random_directions
-from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 
 

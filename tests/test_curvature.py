@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sedlib.base.randomness import generator
 from sedlib.curvature import (
     Commutator,
     LostInRoundingError,
@@ -20,7 +21,6 @@ from sedlib.curvature import (
 )
 from sedlib.positions import blocks
 from sedlib.projection import random_basis
-from sedlib.randomness import generator
 from sedlib.vectors import ParamLayout
 from tests.reference import principal_cosines, stepwise_commutator, trajectory_pca
 

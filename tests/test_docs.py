@@ -12,16 +12,16 @@ import torch
 from ruamel.yaml import YAML
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sedlib.base.store import Schema
 from sedlib.coupling import jvp
-from sedlib.grokking.checkpoints import CHECKPOINTS
-from sedlib.grokking.params_page import params_page
-from sedlib.grokking.readouts import CENTROIDS
-from sedlib.grokking.spectra import BASES
-from sedlib.grokking.streams import GRADIENTS
-from sedlib.report.claims import claims
-from sedlib.report.derived import derived
-from sedlib.report.documents import EMBEDDED, END, README, RESULTS, START, value_at, with_files, written
-from sedlib.store import Schema
+from sedlib.pipeline.centroids.centroid_file import CENTROIDS
+from sedlib.pipeline.parameters.params_page import params_page
+from sedlib.pipeline.rows.checkpoints import CHECKPOINTS
+from sedlib.pipeline.rows.spectra import BASES
+from sedlib.pipeline.rows.streams import GRADIENTS
+from sedlib.report.claims.listing import claims
+from sedlib.report.numbers.derived import derived
+from sedlib.report.page.documents import EMBEDDED, END, README, RESULTS, START, value_at, with_files, written
 from tests.imports import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

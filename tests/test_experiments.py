@@ -189,7 +189,7 @@ def test_add_a_seed(laboratory: Laboratory) -> None:
 def test_add_an_operation(laboratory: Laboratory) -> None:
     section = (ROOT / "docs/experiments.md").read_text().split("\n## Add an operation\n")[1]
     line = section.split("```python\n")[1].split("```")[0]
-    module = laboratory.folder / "sedlib/grokking/operations.py"
+    module = laboratory.folder / "sedlib/grokking/setup/operations.py"
     module.write_text(module.read_text().replace("OPERATIONS = {\n", f"OPERATIONS = {{\n{line}"))
     [[add]] = recipe("Add an operation")
     assert laboratory.type(add) == sorted(names(FOR_FIGURES, "diff-42"))

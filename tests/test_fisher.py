@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence
 
+from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import per_example_gradients
-from sedlib.randomness import generator
 from tests.reference import principal_cosines
 
 N_PARAMS, N_EXAMPLES = 60, 25

@@ -86,7 +86,7 @@ def test_geometry_that_was_not_measured_names_the_remedy(clone: Clone) -> None:
 
 
 def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
-    with (clone.folder / "sedlib/report/figures.py").open("a") as file:
+    with (clone.folder / "sedlib/report/drawn/run_figures.py").open("a") as file:
         file.write("\n# edited\n")
     assert clone.repro() == names(["figures"])  # whose output is the same, so that the report stands
 

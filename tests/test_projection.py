@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedlib.base.randomness import generator
 from sedlib.projection import (
     RollingHistory,
     onto_basis,
@@ -17,7 +18,6 @@ from sedlib.projection import (
     random_coordinates,
     removing,
 )
-from sedlib.randomness import generator
 from tests.reference import dense_svd_basis, principal_cosines
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import sedlib.progress
-from sedlib.atomic import replacing
-from sedlib.errors import UserError
-from sedlib.hardware import configure, matmul_precision, replayed
-from sedlib.progress import track
-from sedlib.randomness import generator
+import sedlib.base.progress
+from sedlib.base.atomic import replacing
+from sedlib.base.errors import UserError
+from sedlib.base.hardware import configure, matmul_precision, replayed
+from sedlib.base.progress import track
+from sedlib.base.randomness import generator
 
 
 def draw(seed: int, name: str) -> list[float]:
@@ -105,7 +105,7 @@ def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_configuring_does_not_load_the_compiler() -> None:
     """Which takes as long as all of PyTorch, in every stage."""
-    code = "import sys, sedlib.hardware; sedlib.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
+    code = "import sys, sedlib.hardware; sedlib.base.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -130,7 +130,7 @@ def test_impossible_hardware_is_refused(
 def test_progress_is_plain_lines_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sedlib.progress, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(sedlib.base.progress, "SECONDS_BETWEEN_LINES", 0)
     assert list(track([1, 2], 4, "count", lambda item: f"at {item}")) == [1, 2]
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("count: 1/4 at 1 [at most")

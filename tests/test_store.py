@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sedlib.store import ArtifactError, Dataset, Schema, append, growing, require_same_run
+from sedlib.base.store import ArtifactError, Dataset, Schema, append, growing, require_same_run
 from sedlib.vectors import ParamLayout
 
 SCHEMA = Schema(

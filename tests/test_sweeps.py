@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from sedlib.grokking.cells import Cell
-from sedlib.grokking.params import Params
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.setup.params import Params
 from tests.imports import ROOT, import_closure
 
 FILES = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 import sedlib.bases
+from sedlib.base.randomness import generator
 from sedlib.bases import directions, gram
 from sedlib.positions import Positions, blocks
-from sedlib.randomness import generator
 from sedlib.trajectory import (
     Displacements,
     expanding_pc1_percent,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from sedlib.errors import UserError
+from sedlib.base.errors import UserError
 
 SELDOM = {
     "distributed.worker.profile.enabled": False,

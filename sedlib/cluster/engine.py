@@ -14,11 +14,11 @@ from time import monotonic, sleep
 
 from distributed import Client, Future, Worker
 
-from sedlib.cluster.jobs import Job, Settled, StageFailed, Task
+from sedlib.base.errors import UserError
+from sedlib.cluster.plan.jobs import Job, Settled, StageFailed, Task
 from sedlib.cluster.view import View
-from sedlib.cluster.work import run_stage
-from sedlib.cluster.workers import GPU, STAGE
-from sedlib.errors import UserError
+from sedlib.cluster.worker.work import run_stage
+from sedlib.cluster.worker.workers import GPU, STAGE
 
 SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined or went away
 SECONDS_TO_FETCH = 10.0  # a result, before its worker counts as gone

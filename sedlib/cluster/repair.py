@@ -13,8 +13,8 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
 
-from sedlib.cluster.snapshot import git
-from sedlib.errors import UserError
+from sedlib.base.errors import UserError
+from sedlib.cluster.worker.snapshot import git
 
 SECONDS_OF_A_WRITE = 5.0  # at most, of an entry of the run-cache
 

@@ -9,15 +9,15 @@ from distributed import Client
 
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome, execute
-from sedlib.cluster.guard import guarded
-from sedlib.cluster.jobs import Job
-from sedlib.cluster.plan import Plan, plan
-from sedlib.cluster.remote import fetch, publish
+from sedlib.cluster.exclusive import say, settings, working
+from sedlib.cluster.plan.jobs import Job
+from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.restore import restore
-from sedlib.cluster.snapshot import Snapshot, take
 from sedlib.cluster.view import View
-from sedlib.cluster.workers import prepare, versions
-from sedlib.cluster.workspace import say, settings, working
+from sedlib.cluster.worker.guard import guarded
+from sedlib.cluster.worker.remote import fetch, publish
+from sedlib.cluster.worker.snapshot import Snapshot, take
+from sedlib.cluster.worker.workers import prepare, versions
 
 SECONDS_FOR_DVC_TO_STOP = 5
 

@@ -9,8 +9,8 @@ from dvc.repo import Repo, lock_repo
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 
-from sedlib.cluster.jobs import Settled
-from sedlib.cluster.plan import in_order
+from sedlib.cluster.plan.jobs import Settled
+from sedlib.cluster.plan.planning import in_order
 
 
 def restore(results: Iterable[Settled], targets: Sequence[str]) -> None:

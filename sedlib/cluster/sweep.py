@@ -9,14 +9,14 @@ from pathlib import Path
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
-from sedlib.cluster.child import configure
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome
-from sedlib.cluster.plan import Plan, plan
-from sedlib.cluster.remote import fetch
+from sedlib.cluster.exclusive import say, settings, working
+from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.repro import dvc, report, run
-from sedlib.cluster.snapshot import Snapshot, clone, git, take, unpack
-from sedlib.cluster.workspace import say, settings, working
+from sedlib.cluster.worker.child import configure
+from sedlib.cluster.worker.remote import fetch
+from sedlib.cluster.worker.snapshot import Snapshot, clone, git, take, unpack
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.grokking import ablations
-from sedlib.grokking.ablations import Ablation
-from sedlib.grokking.axes import AXES
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.couplings import Measurement, measure_coupling
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import Params
-from sedlib.grokking.spectra import BASES, read_bases, write_bases
-from sedlib.grokking.streams import read_streams
-from sedlib.grokking.training import train
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.params import Params
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.coupling import ablation as ablations
+from sedlib.pipeline.coupling.ablation import Ablation
+from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
+from sedlib.pipeline.parameters.axes import AXES
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.streams import read_streams
 from tests.grokking.test_training import CPU, experiment
 from tests.tiny import TINY
 

@@ -11,23 +11,23 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sedlib.base.randomness import generator
+from sedlib.base.store import ArtifactError
 from sedlib.centroids import full_scores, logit_scores
 from sedlib.coupling import random_directions
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.couplings import Measurement, measure_coupling
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.networks import MeasuredNetworks, measured_checkpoints
-from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.probing import Probes
-from sedlib.grokking.readouts import CENTROIDS, write_centroids
-from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.spectra import BASES, read_bases, write_bases
-from sedlib.grokking.streams import GRADIENTS, LADDER, read_streams
-from sedlib.grokking.tasks import all_pairs, answers, draw
-from sedlib.grokking.training import train
-from sedlib.randomness import generator
-from sedlib.store import ArtifactError
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.pairs import all_pairs, answers, draw
+from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.centroids.centroid_file import CENTROIDS, write_centroids
+from sedlib.pipeline.centroids.probing import Probes
+from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
+from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks, measured_checkpoints
+from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.streams import GRADIENTS, LADDER, read_streams
 from tests.grokking.test_training import CPU, experiment
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
@@ -185,7 +185,9 @@ def test_a_response_lost_in_rounding_is_refused(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
-    monkeypatch.setattr("sedlib.grokking.couplings.random_directions", lambda n, size, _: torch.zeros(n, size))
+    monkeypatch.setattr(
+        "sedlib.pipeline.coupling.measurement.random_directions", lambda n, size, _: torch.zeros(n, size)
+    )
     with (
         BASES.open(tmp_path / "bases.h5") as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),

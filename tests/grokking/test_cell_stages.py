@@ -5,7 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sedlib.grokking.cell_stages import cell_stages
+from sedlib.grokking.interventions.cell_stages import cell_stages
 from tests.imports import ROOT
 
 RUNS, VARIED, COORDINATES = ["add-42", "mul-137"], ["add-42"], [0, 131]

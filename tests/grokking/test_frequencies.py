@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from sedlib.fourier import discrete_logarithms
-from sedlib.grokking import frequencies
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.frequencies import centroid_frequencies, restricted_losses
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import GradientBatchParams
-from sedlib.grokking.readouts import CENTROIDS
-from sedlib.grokking.tasks import all_pairs, answers
-from sedlib.grokking.training import train
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.readouts import frequencies
+from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
+from sedlib.grokking.setup.pairs import all_pairs, answers
+from sedlib.grokking.setup.params import GradientBatchParams
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.centroids.centroid_file import CENTROIDS
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks
 from tests.grokking.test_training import CPU, experiment
 
 P = 13

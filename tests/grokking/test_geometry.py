@@ -13,17 +13,17 @@ import torch
 from torch.nn import functional as F
 
 from sedlib import leads, trajectory
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.components import measure_trajectory
-from sedlib.grokking.defects import batch_gradient, measure_curvature
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.experiment import RunParams
-from sedlib.grokking.geometry import FEWEST, CurvatureParams, GeometryParams, WalkParams, measured
-from sedlib.grokking.matrices import attention_matrices, positions_of
-from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.tasks import answers
-from sedlib.grokking.training import train
-from sedlib.randomness import generator
+from sedlib.base.randomness import generator
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.experiment import RunParams
+from sedlib.grokking.setup.pairs import answers
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.geometry.components import measure_trajectory
+from sedlib.pipeline.geometry.defects import batch_gradient, measure_curvature
+from sedlib.pipeline.geometry.matrices import attention_matrices, positions_of
+from sedlib.pipeline.parameters.geometry_params import FEWEST, CurvatureParams, GeometryParams, WalkParams, measured
+from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
 from sedlib.trajectory import random_walk_null
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment

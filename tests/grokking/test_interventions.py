@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib.grokking.cells import INTERVENTIONS, Cell
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.interventions import trajectory
-from sedlib.grokking.kicks import Kicks
-from sedlib.grokking.losses import task_losses
-from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.projected_steps import ProjectedSteps
-from sedlib.grokking.schema import ParamsError
-from sedlib.grokking.stepping import Intervention
-from sedlib.grokking.training import train
-from sedlib.randomness import generator
+from sedlib.base.randomness import generator
+from sedlib.grokking.interventions.cells import INTERVENTIONS, Cell
+from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.interventions.kicks import Kicks
+from sedlib.grokking.interventions.projected_steps import ProjectedSteps
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.losses import task_losses
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.training.loop import train
+from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 from tests.reference import dense_svd_basis

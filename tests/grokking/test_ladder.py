@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.model import GrokkingTransformer
-from sedlib.grokking.params import GradientBatchParams
-from sedlib.grokking.stepping import Intervention
-from sedlib.grokking.streams import GRADIENTS, read_streams
-from sedlib.grokking.training import train
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.model import GrokkingTransformer
+from sedlib.grokking.setup.params import GradientBatchParams
+from sedlib.grokking.training.loop import train
+from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.streams import GRADIENTS, read_streams
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from sedlib.grokking.model import GrokkingTransformer, build
-from sedlib.randomness import generator
+from sedlib.base.randomness import generator
+from sedlib.grokking.network.model import GrokkingTransformer, build
 from sedlib.vectors import ParamLayout
 from tests.reference import encoder, projected
 

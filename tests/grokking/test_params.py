@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.intervention_params import InterventionParams
-from sedlib.grokking.params import Params
-from sedlib.grokking.schema import ParamsError
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.parameters.sections import ParamsError
 from tests.imports import ROOT
 from tests.tiny import TINY
 

@@ -13,17 +13,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.couplings import Measurement, measure_coupling
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.row_dtypes import RowDtype, ScaledRows, append_row
-from sedlib.grokking.spectra import BASES, read_bases, write_bases
-from sedlib.grokking.streams import GRADIENTS, SCALED_GRADIENTS, open_gradients, read_streams
-from sedlib.grokking.training import train
-from sedlib.store import ArtifactError
+from sedlib.base.store import ArtifactError
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows, append_row
+from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.streams import GRADIENTS, SCALED_GRADIENTS, open_gradients, read_streams
 from tests.grokking.test_training import CPU, experiment
 
 

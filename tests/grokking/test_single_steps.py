@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sedlib.grokking.checkpoints import RunCheckpoints, write_checkpoints
-from sedlib.grokking.couplings import Measurement
-from sedlib.grokking.dumping import write_streams
-from sedlib.grokking.evaluation import Data
-from sedlib.grokking.networks import MeasuredNetworks
-from sedlib.grokking.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.single_steps import measure_single_steps
-from sedlib.grokking.spectra import BASES, write_bases
-from sedlib.grokking.tasks import answers
-from sedlib.grokking.training import train
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.setup.pairs import answers
+from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
+from sedlib.grokking.training.loop import train
+from sedlib.pipeline.coupling.measurement import Measurement
+from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES, write_bases
 from tests.grokking.test_training import CPU, experiment
 from tests.reference import looped_gradient, principal_cosines
 

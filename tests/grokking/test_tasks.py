@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from sedlib.grokking.operations import OPERATIONS, operands
-from sedlib.grokking.tasks import all_pairs, answers, draw, split
-from sedlib.randomness import generator
+from sedlib.base.randomness import generator
+from sedlib.grokking.setup.operations import OPERATIONS, operands
+from sedlib.grokking.setup.pairs import all_pairs, answers, draw, split
 
 
 @pytest.mark.parametrize("op", OPERATIONS)

@@ -10,16 +10,16 @@ from ruamel.yaml import YAML
 from torch import nn
 from torch.nn import functional as F
 
-from sedlib.grokking import stepping
-from sedlib.grokking.checkpoints import Checkpoint, RunCheckpoints, write_checkpoints
-from sedlib.grokking.evaluation import Data, evaluate
-from sedlib.grokking.experiment import Experiment
-from sedlib.grokking.losses import task_losses
-from sedlib.grokking.model import GrokkingTransformer, build_model
-from sedlib.grokking.tasks import all_pairs, answers, split
-from sedlib.grokking.training import TrainingDivergedError, train
-from sedlib.randomness import generator
-from sedlib.store import ArtifactError
+from sedlib.base.randomness import generator
+from sedlib.base.store import ArtifactError
+from sedlib.grokking.network.evaluation import Data, evaluate
+from sedlib.grokking.network.losses import task_losses
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.pairs import all_pairs, answers, split
+from sedlib.grokking.training import stepping
+from sedlib.grokking.training.loop import TrainingDivergedError, train
+from sedlib.pipeline.rows.checkpoints import Checkpoint, RunCheckpoints, write_checkpoints
 from tests.reference import encoder
 from tests.tiny import TINY
 

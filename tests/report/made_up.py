@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.grokking.axes import AXES
-from sedlib.grokking.streams import LADDER
-from sedlib.report.collection import Collection, Expected, collect
-from sedlib.report.results import RunResults
-from sedlib.report.summary import summarise
+from sedlib.pipeline.parameters.axes import AXES
+from sedlib.pipeline.rows.streams import LADDER
+from sedlib.report.numbers.collection import Collection, Expected, collect
+from sedlib.report.numbers.results import RunResults
+from sedlib.report.numbers.summary import summarise
 
 STEPS = [0, 10, 20, 30, 40]
 GROKKED = 30

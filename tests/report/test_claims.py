@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sedlib.report.claims import claims
-from sedlib.report.derived import derived
-from sedlib.report.tables import OPS
+from sedlib.report.claims.listing import claims
+from sedlib.report.numbers.derived import derived
+from sedlib.report.tabled.tables import OPS
 
 
 def said(name: str, numbers: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sedlib.report.claims import claims
-from sedlib.report.collection import Collection, collect
-from sedlib.report.geometry_figures import geometry_figures
-from sedlib.report.geometry_tables import geometry_tables
-from sedlib.report.metrics import metrics
-from sedlib.report.overview import overview
-from sedlib.report.tables import tables
+from sedlib.report.claims.listing import claims
+from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.drawn.overview import overview
+from sedlib.report.numbers.collection import Collection, collect
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.tabled.geometry_tables import geometry_tables
+from sedlib.report.tabled.tables import tables
 from tests.report import made_up
 from tests.report.made_up import CONTROLS, EXPECTED, WITH_CONTROLS
 from tests.report.test_geometry import by

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report.claims import HEADLINES, claims
-from sedlib.report.documents import END, README, RESULTS, START, update, value_at, with_files, written
+from sedlib.base.errors import UserError
+from sedlib.report.claims.listing import HEADLINES, claims
+from sedlib.report.page.documents import END, README, RESULTS, START, update, value_at, with_files, written
 
 MARKS = f"{START}\n{END}\n"
 NUMBERS: dict[str, Any] = {

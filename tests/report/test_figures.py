@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.report.figures import draw
-from sedlib.report.panels import save
-from sedlib.report.results import RunResults
+from sedlib.report.drawn.panels import save
+from sedlib.report.drawn.run_figures import draw
+from sedlib.report.numbers.results import RunResults
 
 
 def results(ops: list[str], window: int = 3) -> RunResults:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report.collection import Collection, collect
-from sedlib.report.fresh import by_seeds, fresh_tables
-from sedlib.report.metrics import metrics
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.collection import Collection, collect
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.tabled.fresh_seeds import by_seeds, fresh_tables
 from tests.report import made_up
 from tests.report.made_up import EXPECTED
 

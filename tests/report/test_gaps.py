@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.report.collection import Collection, collect
-from sedlib.report.gaps import first_onset, gap_numbers, how_often_first, update_gaps
-from sedlib.report.geometry_figures import geometry_figures
-from sedlib.report.geometry_tables import geometry_tables
-from sedlib.report.metrics import metrics
+from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.numbers.collection import Collection, collect
+from sedlib.report.numbers.gap_onsets import first_onset, gap_numbers, how_often_first, update_gaps
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.tabled.geometry_tables import geometry_tables
 from tests.report import made_up
 from tests.report.made_up import WITH_CONTROLS, collection
 from tests.report.test_geometry import by

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sedlib.errors import UserError
-from sedlib.report.collection import Collection, collect
-from sedlib.report.geometry import Geometry, as_text, geometry_numbers, lead_numbers
-from sedlib.report.geometry_figures import geometry_figures
-from sedlib.report.geometry_tables import geometry_tables
-from sedlib.report.metrics import metrics
+from sedlib.base.errors import UserError
+from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.numbers.collection import Collection, collect
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers, lead_numbers
+from sedlib.report.tabled.geometry_tables import geometry_tables
 from tests.report import made_up
 from tests.report.made_up import EXPECTED, STEPS, collection
 

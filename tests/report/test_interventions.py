@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report.interventions import (
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.cell_results import (
     as_text,
     grok_steps,
     intervention_table,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.report.lead_scaling import lead_figure, leads_of, scaling
+from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 from tests.report import made_up
 
 

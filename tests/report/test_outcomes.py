@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report.outcomes import dose_response, for_reading, outcomes
+from sedlib.base.errors import UserError
+from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 from tests.report.test_interventions import write
 
 USUAL = {"rank": 3, "target": "attention", "start": 20}

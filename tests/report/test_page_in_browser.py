@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sedlib.report.writing import write_report
+from sedlib.report.page.writing import write_report
 from tests.report.made_up import collection
 
 pytestmark = pytest.mark.skipif(

@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report import paper
-from sedlib.report.claims import claims
-from sedlib.report.collection import Expected, collect
-from sedlib.report.metrics import metrics
-from sedlib.report.paper import Reported, exactly
-from sedlib.report.seeds import Estimate
-from sedlib.report.tables import tables
-from sedlib.report.verdicts import verdict
-from sedlib.report.writing import write_report
+from sedlib.base.errors import UserError
+from sedlib.report.claims.listing import claims
+from sedlib.report.claims.verdicts import verdict
+from sedlib.report.numbers import paper
+from sedlib.report.numbers.collection import Expected, collect
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.numbers.paper import Reported, exactly
+from sedlib.report.numbers.seeds import Estimate
+from sedlib.report.page.writing import write_report
+from sedlib.report.tabled.tables import tables
 from tests.report.made_up import EXPECTED, collection, write
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedlib.errors import UserError
-from sedlib.report.seeds import Estimate, as_text, comparison, estimate, over_seeds
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.seeds import Estimate, as_text, comparison, estimate, over_seeds
 
 
 def test_the_interval_of_three_seeds_is_that_of_all_resamples() -> None:

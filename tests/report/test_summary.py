@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.report.results import RunResults, grok_step, mean_ratios
-from sedlib.report.summary import as_text, summarise
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.results import RunResults, grok_step, mean_ratios
+from sedlib.report.numbers.summary import as_text, summarise
 
 
 def results(accuracy: list[float]) -> RunResults:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sedlib.errors import UserError
-from sedlib.grokking.streams import LADDER
-from sedlib.report.ablations import ablation_table
-from sedlib.report.ladder import RUNGS, ladder
-from sedlib.report.phases import centroid_definitions, estimators, phase_steps
-from sedlib.report.results import RunResults
+from sedlib.base.errors import UserError
+from sedlib.pipeline.rows.streams import LADDER
+from sedlib.report.numbers.ablated import ablation_table
+from sedlib.report.numbers.phases import centroid_definitions, estimators, phase_steps
+from sedlib.report.numbers.results import RunResults
+from sedlib.report.numbers.rungs import RUNGS, ladder
 
 STEPS = [0, 10, 20, 30, 40]
 

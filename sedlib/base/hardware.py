@@ -1,0 +1,91 @@
+"""The device and the threads a stage runs on, from the environment, and how its kernels run.
+
+Hardware is no parameter of a result.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from sedlib.base.errors import UserError
+
+EAGER_CALLS = 3
+"""Calls before a function is recorded: kernels are chosen and workspaces allocated in the first."""
+
+
+def configure() -> torch.device:
+    """Device named by ``SEDLIB_DEVICE`` (default: CUDA if there is one, else CPU), after setting the threads.
+
+    ``SEDLIB_THREADS`` sets the number of CPU threads (default: PyTorch's, one per core). Only deterministic
+    kernels are allowed from here on: the same stage on the same device with as many threads writes the same
+    bytes.
+
+    Raises
+    ------
+    UserError
+        A variable does not name a device or a positive number, or the device is not there.
+    """
+    threads = os.environ.get("SEDLIB_THREADS")
+    if threads is not None:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise UserError(f"SEDLIB_THREADS must be a positive whole number, got {threads!r}")
+        torch.set_num_threads(int(threads))
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda' or 'cuda:N', got {name!r}")
+    device = torch.device(name)
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import all of inductor
+    # It would write every result twice; nothing here reads memory that it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return device
+
+
+@contextmanager
+def matmul_precision(name: str) -> Iterator[None]:
+    """Inside, float32 matrix products have the precision ``name`` of ``torch.set_float32_matmul_precision``."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def replayed(function: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """``function``, on CUDA recorded as a graph and replayed: launched as one, which short kernels need.
+
+    It must read and write the same tensors at every call, and never wait for the device. On the CPU it is returned
+    as it is.
+    """
+    return _Replayed(function) if device.type == "cuda" else function
+
+
+class _Replayed:
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._eager_calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        if self._eager_calls < EAGER_CALLS:
+            self._eager_calls += 1
+            side = torch.cuda.Stream()  # where PyTorch wants what precedes a recording
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                self._function()
+            torch.cuda.current_stream().wait_stream(side)
+            return
+        if self._graph is None:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):  # runs nothing
+                self._function()
+        self._graph.replay()

@@ -1,0 +1,113 @@
+"""The workspace while its stages run elsewhere: one command at a time, a scratch folder, DVC's settings."""
+
+import fcntl
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from sedlib.base.errors import UserError
+from sedlib.cluster.repair import mend
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM came."""
+
+    def __init__(self, signum: int) -> None:
+        self.exit_code = 128 + signum
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Both signals raise `Stopped` where the program is; a second one does not disturb the clearing up."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise Stopped(signum)
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def working(command: Callable[[Path, Path], int]) -> int:
+    """Exit code of ``command``, called with the workspace and a scratch folder; it may be stopped at any moment.
+
+    Raises
+    ------
+    UserError
+        DVC refuses something, a disk is full, or a connection broke.
+    """
+    root = Path.cwd()
+    try:
+        with stoppable(), alone(root) as scratch:
+            _mend(root)
+            try:
+                return command(root, scratch)
+            finally:
+                _mend(root)
+    except Stopped as stopped:
+        say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
+        return stopped.exit_code
+    except (DvcException, OSError) as error:
+        raise UserError(str(error)) from error
+
+
+def _mend(root: Path) -> None:
+    for text in mend(root, Path(settings()["cache"]["dir"])):
+        say(text)
+
+
+def say(text: str) -> None:
+    """Print where progress is printed."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[Path]:
+    """A scratch folder on the cache's file system, which no other command has at the same time.
+
+    Raises
+    ------
+    UserError
+        Another command runs in ``root``, or it is no root of a DVC repository.
+    """
+    if not (root / ".dvc").is_dir():
+        raise UserError(f"{root} has no folder .dvc: call sedlib where dvc.yaml is")
+    folder = root / ".dvc/tmp/sedlib"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another sedlib repro or sweep runs in {root}; wait for it, or stop it") from error
+        for left in folder.glob("run-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def settings() -> dict[str, Any]:
+    """What throw-away clones of the DVC repository in the working directory must have in their configuration."""
+    with Repo(".") as repo:
+        merged = repo.config.load_config_to_level()
+        return {
+            "core": dict(merged["core"]),
+            "cache": {**merged["cache"], "dir": str(repo.cache.legacy.path)},
+            "remote": {name: {**remote, "url": str(remote["url"])} for name, remote in merged["remote"].items()},
+        }

@@ -1,0 +1,1 @@
+"""Which stages are stale, and what each waits for."""

@@ -1,0 +1,124 @@
+"""Which stages are stale, and what each waits for: DVC's own graph, without the stages that are settled."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dvc.dvcfile import PROJECT_FILE
+from dvc.fs import localfs
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import Stage
+
+from sedlib.cluster.plan.inputs import refuse_untracked
+from sedlib.cluster.plan.jobs import Settled, Task
+from sedlib.cluster.plan.settled import hashed, restorable, settle
+
+# A stage that depends on it computes on the device that it chooses: dependencies are exactly what a stage imports.
+CHOOSES_DEVICE = "sedlib/base/hardware.py"
+
+
+@dataclass
+class Plan:
+    """The stages that targets need, upstream first; each is in one of the three."""
+
+    tasks: list[Task] = field(default_factory=list)
+    settled: dict[str, Settled] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)  # the run-cache cannot hold them: for the last `dvc repro`
+
+
+def plan(targets: Sequence[str] = ()) -> Plan:
+    """Sort the stages that ``targets`` need in the DVC repository whose root is the working directory.
+
+    Raises
+    ------
+    UserError
+        A stale stage depends on a file that is missing, or that git does not track.
+    """
+    with Repo(".") as repo, lock_repo(repo):
+        graph = get_active_graph(repo.index.graph)
+        sorting = _Sorting()
+        for stage in in_order(repo, targets):
+            sorting.add(stage, list(graph.successors(stage)))
+        refuse_untracked(repo, sorting.stale, {out.fs_path for stage in graph for out in stage.outs})
+        return sorting.plan
+
+
+def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
+    """What `dvc repro` with these targets looks at, in its order."""
+    graph = get_active_graph(repo.index.graph)
+    known = {stage.addressing: stage for stage in graph}  # DVC reads all of dvc.lock again for each target
+    others = [target for target in targets or [PROJECT_FILE] if target not in known]
+    chosen = [known[target] for target in targets if target in known]
+    return list(plan_repro(graph, [*chosen, *collect_stages(repo, others)]))
+
+
+class _Sorting:
+    """The plan so far, with what stages downstream need of it."""
+
+    def __init__(self) -> None:
+        self.plan = Plan()
+        self.stale: list[Stage] = []
+        self.produced: dict[str, Any] = {}  # outputs of settled stages, by path
+        self.keys: dict[str, str] = {}  # of tasks, by stage
+
+    def add(self, stage: Stage, upstream: list[Stage]) -> None:
+        """Sort a stage whose ``upstream`` is sorted."""
+        names = [other.addressing for other in upstream]
+        ready = all(name in self.plan.settled for name in names)
+        if not stage.cmd and ready and not stage.changed():  # data that DVC tracks
+            self._settle(stage, None)
+        elif not restorable(stage) or any(name in self.plan.left for name in names):
+            self.plan.left.append(stage.addressing)
+        elif ready and _reads_whole_outputs(stage, upstream) and (entry := settle(stage, self.produced)):
+            self._settle(stage, entry)
+        else:
+            self._run(stage, upstream)
+
+    def _settle(self, stage: Stage, entry: dict[str, Any] | None) -> None:
+        name = stage.name if stage.cmd else None
+        self.plan.settled[stage.addressing] = Settled(stage.relpath, name, entry)
+        self.produced |= {out.fs_path: out for out in stage.outs}
+
+    def _run(self, stage: Stage, upstream: list[Stage]) -> None:
+        settled = self.plan.settled
+        names = [other.addressing for other in upstream]
+        self.keys[stage.addressing] = self._key(stage, upstream)
+        self.stale.append(stage)
+        self.plan.tasks.append(
+            Task(
+                stage=stage.addressing,
+                file=stage.relpath,
+                name=stage.name,
+                key=self.keys[stage.addressing],
+                needs=tuple(self.keys[name] for name in names if name in self.keys),
+                inputs=tuple(settled[name] for name in names if name in settled),
+                on_device=any(dep.def_path == CHOOSES_DEVICE for dep in stage.deps),
+            )
+        )
+
+    def _key(self, stage: Stage, upstream: list[Stage]) -> str:
+        """Of all that determines a result, so that stages which a grid's points share run once."""
+        outs = [out for other in upstream for out in other.outs]
+        own = [dep for dep in stage.deps if not any(localfs.overlaps(dep.fs_path, out.fs_path) for out in outs)]
+        known = {out.def_path: out.hash_info.value for out in outs if out.fs_path in self.produced}
+        waits = {other.addressing: self.keys.get(other.addressing) for other in upstream}
+        content = [
+            stage.addressing,
+            stage.cmd,
+            sorted(out.def_path for out in stage.outs),
+            {dep.def_path: hashed(stage, dep) for dep in own},
+            known,
+            waits,
+        ]
+        text = json.dumps(content, sort_keys=True, default=str)
+        return f"{stage.addressing}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _reads_whole_outputs(stage: Stage, upstream: list[Stage]) -> bool:
+    """Whether each output that it reads is a dependency as it is: no part of one, and no folder that holds several."""
+    outs = {out.fs_path for other in upstream for out in other.outs}
+    partly = [dep for dep in stage.deps if dep.fs_path not in outs]
+    return not any(localfs.overlaps(dep.fs_path, out) for dep in partly for out in outs)

@@ -1,0 +1,69 @@
+r"""Sustained kicks in the direction of curvature, to see whether more of it brings grokking forward.
+
+Every 50 steps from step ``start`` on, all parameters are moved by
+
+.. math::
+    \alpha \, \eta \lVert g \rVert \, \delta_\perp / \lVert \delta_\perp \rVert,
+
+:math:`\delta_\perp` the part across the execution basis of the commutator of two fresh training batches, α the size in
+gradient steps and :math:`\lVert g \rVert` the mean gradient norm of the two batches. Source: arXiv 2602.16746.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.model import GrokkingTransformer
+from sedlib.grokking.setup.experiment import OptimizerParams
+from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.geometry.defects import batch_gradient, commutators_at
+from sedlib.vectors import ParamLayout
+
+EVERY = 50
+STEP_SIZE = 1e-3
+"""η of the commutator and of a gradient step."""
+
+
+class Kicks(Intervention):
+    """Moves all parameters along the commutator's part across ``execution``, the finished run's basis."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        settings: OptimizerParams,
+        data: Data,
+        model: GrokkingTransformer,
+        generator: torch.Generator,
+        execution: Float[Tensor, "directions params"],
+    ) -> None:
+        self._size, self._start = cell.size or 0.0, cell.start or 0
+        self._batch_size, self._data, self._generator = settings.batch_size, data, generator
+        self._execution = execution
+        self._layout = ParamLayout.select(model, "*")
+        self._parameters = self._layout.of(model)
+        self._gradient_at = batch_gradient(model, self._layout)
+        self._steps = 0
+
+    def after_optimizer(self) -> None:
+        """Kick, if it is time."""
+        self._steps += 1
+        if self._steps >= self._start and (self._steps - self._start) % EVERY == 0:
+            theta = self._layout.flatten(self._parameters).detach().clone()
+            kicked = theta + self._kick(theta)
+            with torch.no_grad():
+                for name, value in self._layout.unflatten(kicked).items():
+                    self._parameters[name].copy_(value)
+
+    def _kick(self, theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
+        batches = [self._batch() for _ in range(2)]
+        (found,) = commutators_at(self._gradient_at, theta, batches, [(0, 1)], STEP_SIZE)
+        across = found.delta - (self._execution @ found.delta) @ self._execution
+        norms = [self._gradient_at(theta, *batch).norm() for batch in batches]
+        return self._size * STEP_SIZE * torch.stack(norms).mean() * across / across.norm()
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        drawn = torch.randint(len(self._data.train_pairs), (self._batch_size,), generator=self._generator)
+        drawn = drawn.to(self._data.train_pairs.device)
+        return self._data.train_pairs[drawn], self._data.train_answers[:, drawn]

@@ -1,0 +1,1 @@
+"""Readouts that modular arithmetic alone has: Fourier frequencies."""

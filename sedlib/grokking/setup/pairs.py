@@ -1,0 +1,46 @@
+"""Pairs of operands, their answers, and the train-test split.
+
+Shapes: pairs are ``[pairs, 2]``, answers ``[tasks, pairs]``.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from sedlib.grokking.setup.operations import OPERATIONS, operands, train_size
+
+
+def all_pairs(ops: Sequence[str], p: int) -> Int64[Tensor, "pairs 2"]:
+    """Every (a, b) on which all the operations are asked, in lexicographic order."""
+    values = torch.tensor(operands(ops, p))
+    return torch.cartesian_prod(values, values)
+
+
+def answers(ops: Sequence[str], pairs: Int64[Tensor, "pairs 2"], p: int) -> Int64[Tensor, "tasks pairs"]:
+    """Result of each operation on each pair, in 0 … p − 1."""
+    a, b = pairs.unbind(-1)
+    return torch.stack([OPERATIONS[op].apply(a, b) % p for op in ops])
+
+
+def split(
+    pairs: Int64[Tensor, "pairs 2"], train_fraction: float, generator: torch.Generator
+) -> tuple[Int64[Tensor, "train 2"], Int64[Tensor, "test 2"]]:
+    """Shuffled pairs, cut into training and test pairs."""
+    shuffled = pairs[torch.randperm(len(pairs), generator=generator)]
+    n_train = train_size(len(pairs), train_fraction)
+    return shuffled[:n_train], shuffled[n_train:]
+
+
+def draw(pairs: Int64[Tensor, "pairs 2"], count: int, generator: torch.Generator) -> Int64[Tensor, "drawn 2"]:
+    """``count`` different pairs.
+
+    Raises
+    ------
+    ValueError
+        There are fewer pairs than that.
+    """
+    if count > len(pairs):
+        raise ValueError(f"cannot draw {count} different pairs from {len(pairs)}; choose a smaller count")
+    return pairs[torch.randperm(len(pairs), generator=generator)[:count]]

@@ -1,0 +1,241 @@
+"""The whole of params.yaml: the single truth about every parameter, its meaning and its limits."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from sedlib.grokking.setup.experiment import (
+    DataParams,
+    Fraction,
+    ModelParams,
+    OptimizerParams,
+    Positive,
+    RunParams,
+    Seed,
+    StoppingParams,
+)
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.setup.operations import OPERATIONS, operands, train_size
+from sedlib.pipeline.parameters.axes import AXES, AblationParams, varied
+from sedlib.pipeline.parameters.geometry_params import GeometryParams
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_yaml, validated
+
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+class GradientBatchParams(Section):
+    """The fixed batch on which gradient rows are taken."""
+
+    size: Positive = Field(512, description="Number of different pairs.")
+    seed: Seed = Field(0, description="Seed of the draw.")
+    pairs: Literal["all", "train", "test"] = Field("all", description="Pairs drawn from: all, train or test.")
+
+
+class DumpParams(Section):
+    """How the gradients file is written."""
+
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="In which rows are stored; they are computed in float32 and read as such."
+    )
+
+
+class ProbeParams(Section):
+    """The fixed pairs whose centroids are measured."""
+
+    count: int = Field(1024, ge=3, description="Number of different pairs, drawn from all.")
+    seed: Seed = Field(0, description="Seed of the draw.")
+
+
+class ResponseParams(Section):
+    """How the response of centroids to a direction is measured."""
+
+    kind: Literal["difference", "jvp"] = Field(
+        "difference", description="Central difference with a finite step, or jvp, its exact limit."
+    )
+    epsilon: float = Field(
+        0.005,
+        ge=1e-5,
+        lt=1,
+        description="Step of the difference, relative to the norm of the attention slots; "
+        "smaller ones are lost in float32, where kind: jvp is exact.",
+    )
+
+
+class RandomDirectionParams(Section):
+    """The Gaussian unit directions of the baseline."""
+
+    count: Positive = Field(20, description="Number of directions.")
+    seed: Seed = Field(0, description="Seed of the draw.")
+
+
+class SingleStepParams(Section):
+    """Bases from one checkpoint alone, at three phases of training."""
+
+    runs: list[str] = Field([], description="Runs whose per-example gradients are decomposed.")
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    window: Positive = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
+    rank: Positive = Field(
+        3, description="k: right singular vectors in a basis; a window of fewer rows has one for each."
+    )
+    alignment: Literal["trailing", "forward"] = Field(
+        "trailing",
+        description="Whether the window of a checkpoint ends there (trailing) or starts there (forward).",
+    )
+    centroid: Literal["logit", "full"] = Field(
+        "logit",
+        description="Centroid: gradient of the correct answer's logit, or of the sum of all logits (full).",
+    )
+    measured_checkpoints: Annotated[int, Field(ge=2)] | Literal["all"] = Field(
+        40, description="Evenly spaced checkpoints at which centroids and coupling are measured, or all."
+    )
+    grok_threshold: Fraction = Field(0.98, description="Test accuracy whose first checkpoint is the grok step.")
+    gradient_batch: GradientBatchParams = GradientBatchParams()
+    dump: DumpParams = DumpParams()
+    probes: ProbeParams = ProbeParams()
+    response: ResponseParams = ResponseParams()
+    random_directions: RandomDirectionParams = RandomDirectionParams()
+    geometry: GeometryParams = GeometryParams()
+    ablation: AblationParams = AblationParams()
+    single_step: SingleStepParams = SingleStepParams()
+    interventions: InterventionParams = InterventionParams()
+    model: ModelParams = ModelParams()
+    data: DataParams = DataParams()
+    optimizer: OptimizerParams = OptimizerParams()
+    stopping: StoppingParams = StoppingParams()
+    runs: dict[str, RunParams] = Field(description="The runs, by name.", min_length=1)
+
+    @classmethod
+    def load(cls, path: Path = PARAMS_FILE) -> "Params":
+        """Read and check ``path``.
+
+        Raises
+        ------
+        ParamsError
+            A value is refused; the message names each key, value and remedy.
+        """
+        return validated(cls, read_yaml(path), path)
+
+    @field_validator("runs")
+    @classmethod
+    def _file_names(cls, runs: dict[str, RunParams]) -> dict[str, RunParams]:
+        for name in runs:
+            if not re.fullmatch(RUN_NAME, name):
+                raise ValueError(f"run name {name!r} cannot be a file name; use letters, digits, - and _")
+        return runs
+
+    @classmethod
+    def of_run(cls, run: str, path: Path = PARAMS_FILE) -> "Params":
+        """Read and check ``path``, for a stage of ``run``.
+
+        Raises
+        ------
+        ParamsError
+            A value is refused, or there is no such run.
+        """
+        params = cls.load(path)
+        if run not in params.runs:
+            raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {', '.join(params.runs)}")
+        return params
+
+    @model_validator(mode="after")
+    def _within_one_another(self) -> "Params":
+        problems = [
+            *self._windows(),
+            *self._pairs(),
+            *self._decay(),
+            *self._modulus(),
+            *self._geometry(),
+            *self._listed_runs(),
+        ]
+        problems = problems or list(self._ablation_values())
+        if problems:
+            raise ValueError("; and ".join(problems))
+        return self
+
+    def _windows(self) -> Iterator[str]:
+        name, run = min(self.runs.items(), key=lambda item: item[1].max_steps // item[1].checkpoint_every)
+        updates = run.max_steps // run.checkpoint_every
+        if self.window > updates:
+            yield (
+                f"window = {self.window} is longer than run {name} can have updates between checkpoints, "
+                f"{updates} (max_steps {run.max_steps} / checkpoint_every {run.checkpoint_every}); "
+                f"choose window ≤ {updates} or more checkpoints"
+            )
+
+    def _geometry(self) -> Iterator[str]:
+        found = (self.geometry.problem(name, run) for name, run in self.runs.items())
+        yield from [problem for problem in found if problem][:1]
+
+    def _pairs(self) -> Iterator[str]:
+        name, run = min(self.runs.items(), key=lambda item: len(operands(item[1].ops, self.data.p)))
+        total = len(operands(run.ops, self.data.p)) ** 2
+        train = train_size(total, self.data.train_fraction)
+        if not 0 < train < total:
+            yield (
+                f"data.train_fraction = {self.data.train_fraction} leaves run {name} {train} of {total} pairs "
+                "to train on; choose another fraction or a larger data.p"
+            )
+        available = {"all": total, "train": train, "test": total - train}[self.gradient_batch.pairs]
+        for key, wanted, there in (
+            ("probes.count", self.probes.count, total),
+            ("gradient_batch.size", self.gradient_batch.size, available),
+        ):
+            if wanted > there:
+                yield f"{key} = {wanted} exceeds the {there} pairs of run {name}; choose ≤ {there}"
+
+    def _decay(self) -> Iterator[str]:
+        own = {f"runs.{name}.weight_decay": run.weight_decay for name, run in self.runs.items()}
+        for key, weight_decay in {"optimizer.weight_decay": self.optimizer.weight_decay, **own}.items():
+            decayed = self.optimizer.lr * (weight_decay or 0)
+            if decayed >= 1:
+                yield (
+                    f"optimizer.lr × {key} = {decayed:g} would erase the weights at every step; "
+                    "choose a product below 1"
+                )
+
+    def _modulus(self) -> Iterator[str]:
+        p = self.data.p
+        if any(p % divisor == 0 for divisor in range(2, p)):
+            for name, run in self.runs.items():
+                if any(OPERATIONS[op].nonzero for op in run.ops):
+                    yield (
+                        f"data.p = {p} is not prime, so that run {name} multiplies in no group and has no discrete "
+                        "logarithm; choose a prime"
+                    )
+                    return
+
+    def _listed_runs(self) -> Iterator[str]:
+        for section, keys in (
+            ("interventions", ("runs", "varied_runs")),
+            ("ablation", ("runs",)),
+            ("single_step", ("runs",)),
+        ):
+            for key in keys:
+                for name in getattr(getattr(self, section), key):
+                    if name not in self.runs:
+                        yield f"{section}.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
+
+    def _ablation_values(self) -> Iterator[str]:
+        if not self.ablation.runs:
+            return
+        ablated = self.model_copy(update={"runs": {name: self.runs[name] for name in self.ablation.runs}})
+        ablated = ablated.model_copy(update={"interventions": InterventionParams(), "single_step": SingleStepParams()})
+        for axis in AXES:
+            if not getattr(self.ablation, axis):
+                yield f"ablation.{axis} is empty; give it at least one value, or leave ablation.runs empty"
+            for value in getattr(self.ablation, axis):
+                try:
+                    ablated.varied(axis, value)
+                except ValidationError as error:
+                    yield f"ablation.{axis} has {value!r}, but {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+
+    def varied(self, axis: str, value: Any) -> "Params":
+        """These parameters with one axis of the ablation changed, and nothing ablated further."""
+        return type(self).model_validate(varied(self.model_dump(), axis, value))

@@ -1,0 +1,1 @@
+"""From step 0 to the last checkpoint."""

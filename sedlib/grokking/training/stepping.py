@@ -1,0 +1,94 @@
+"""One training step: the gradient on a batch, clipped, and AdamW, on all parameters as one vector.
+
+Shapes: vectors are ``[all]``, every parameter of the network in its own order; those of the attention slots
+are ``[params]``.
+"""
+
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from sedlib.base.hardware import matmul_precision, replayed
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.losses import task_losses
+from sedlib.grokking.network.model import GrokkingTransformer
+from sedlib.grokking.setup.experiment import OptimizerParams
+from sedlib.vectors import ParamLayout
+
+
+class Intervention:
+    """What is done to the natural step of some parameters: here nothing, the control."""
+
+    def before_optimizer(self) -> None:
+        """Called when the clipped gradient is there and the optimizer has not used it."""
+
+    def after_optimizer(self) -> None:
+        """Called when the optimizer has moved the parameters."""
+
+    def read_out(self) -> dict[str, float | None]:
+        """Readouts over the steps since the last call."""
+        return {}
+
+
+class TrainingStep:
+    """AdamW on the sum of the operations' losses.
+
+    The network's parameters become views of one vector, and their gradients of another: norm, clipping and AdamW
+    are then one call each. On CUDA both halves of a step are recorded once and replayed.
+    """
+
+    def __init__(
+        self, model: GrokkingTransformer, data: Data, settings: OptimizerParams, intervention: Intervention
+    ) -> None:
+        self._model, self._data, self._settings, self._intervention = model, data, settings, intervention
+        self._layout = ParamLayout.select(model, "*")
+        self._vector = _as_one_vector(model, self._layout)
+        device = self._vector.device
+        # What PyTorch's own setting of this name does for products on the CPU needs AMX.
+        self._in_bfloat16 = settings.matmul_precision == "medium" and device.type == "cpu"
+        self._optimizer = torch.optim.AdamW(
+            [self._vector],
+            settings.lr,
+            cast("tuple[float, float]", tuple(settings.betas)),
+            weight_decay=settings.weight_decay,
+            fused=True,
+            capturable=device.type == "cuda",
+        )
+        self._batch = torch.zeros(settings.batch_size, dtype=torch.int64, device=device)
+        self._set_gradient = replayed(self._clipped_gradient, device)
+        self._move = replayed(self._optimizer.step, device)
+
+    def __call__(self, batch: Int64[Tensor, " batch"]) -> None:
+        """Step on the training pairs numbered ``batch``."""
+        self._batch.copy_(batch)
+        with matmul_precision(self._settings.matmul_precision):
+            self._set_gradient()
+        self._intervention.before_optimizer()
+        self._move()
+        self._intervention.after_optimizer()
+
+    def moment(self, name: str, slots: ParamLayout) -> Float[Tensor, " params"]:
+        """AdamW's moment ``exp_avg`` or ``exp_avg_sq`` of the slots; zero before the first step, as AdamW starts."""
+        moment = self._optimizer.state[self._vector].get(name, torch.zeros_like(self._vector))
+        return slots.flatten(self._layout.unflatten(moment))
+
+    def _clipped_gradient(self) -> None:
+        cast("Tensor", self._vector.grad).zero_()
+        pairs, answers = self._data.train_pairs[self._batch], self._data.train_answers[:, self._batch]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
+            losses = task_losses(self._model, pairs, answers)
+        losses.sum().backward()
+        nn.utils.clip_grad_norm_([self._vector], self._settings.clip_norm)
+
+
+def _as_one_vector(model: nn.Module, layout: ParamLayout) -> nn.Parameter:
+    """All parameters in one, of which those of ``model`` become views; likewise the gradients."""
+    parameters = layout.of(model)
+    vector = nn.Parameter(layout.flatten(parameters).detach())
+    vector.grad = torch.zeros_like(vector)
+    values, gradients = layout.unflatten(vector.data), layout.unflatten(vector.grad)
+    for name, parameter in parameters.items():
+        parameter.data, parameter.grad = values[name], gradients[name]
+    return vector

@@ -1,0 +1,1 @@
+"""From networks to the centroids of their probes."""

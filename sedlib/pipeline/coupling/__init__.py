@@ -1,0 +1,1 @@
+"""How much centroids move along a basis, relative to a random direction; ablations of that measurement."""

@@ -1,0 +1,1 @@
+"""The trajectory in the space of all parameters: principal components, commutators of gradient steps."""

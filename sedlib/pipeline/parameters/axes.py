@@ -1,0 +1,69 @@
+"""The axes along which the diagnostic is ablated: one parameter each, the others as params.yaml has them."""
+
+import copy
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from sedlib.grokking.setup.experiment import Positive, Seed
+from sedlib.pipeline.parameters.sections import Section
+
+
+class Axis(NamedTuple):
+    """What an axis changes."""
+
+    parameter: str
+    """Dotted key in params.yaml."""
+    only_the_basis: bool
+    """Whether responses along any given direction, and so the random baseline, stay what they are."""
+
+
+AXES = {
+    "window": Axis("window", True),
+    "rank": Axis("rank", True),
+    "alignment": Axis("alignment", True),
+    "batch_size": Axis("gradient_batch.size", True),
+    "batch_seed": Axis("gradient_batch.seed", True),
+    "batch_pairs": Axis("gradient_batch.pairs", True),
+    "epsilon": Axis("response.epsilon", False),
+    "response": Axis("response.kind", False),
+    "probe_seed": Axis("probes.seed", False),
+    "probe_count": Axis("probes.count", False),
+    "centroid": Axis("centroid", False),
+}
+
+
+class AblationParams(Section):
+    """Values of each axis."""
+
+    runs: list[str] = Field([], description="Runs whose gradient bases are ablated.")
+    window: list[Positive] = Field([], description="Values of window; rank is lowered to a shorter one.")
+    rank: list[Positive] = Field([], description="Values of rank; one beyond window lengthens it.")
+    alignment: list[Literal["trailing", "forward"]] = Field([], description="Values of alignment.")
+    batch_size: list[Positive] = Field([], description="Values of gradient_batch.size.")
+    batch_seed: list[Seed] = Field([], description="Values of gradient_batch.seed.")
+    batch_pairs: list[Literal["all", "train", "test"]] = Field([], description="Values of gradient_batch.pairs.")
+    epsilon: list[Annotated[float, Field(gt=0)]] = Field([], description="Values of response.epsilon.")
+    response: list[Literal["difference", "jvp"]] = Field([], description="Values of response.kind.")
+    probe_seed: list[Seed] = Field([], description="Values of probes.seed.")
+    probe_count: list[Positive] = Field([], description="Values of probes.count.")
+    centroid: list[Literal["logit", "full"]] = Field([], description="Values of centroid.")
+
+
+def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
+    """All of params.yaml with one axis changed and nothing ablated further.
+
+    A rank beyond the window lengthens the window, ε needs a difference.
+    """
+    changed = {**copy.deepcopy(dict(values)), "ablation": {}}
+    *sections, key = AXES[axis].parameter.split(".")
+    section = changed
+    for name in sections:
+        section = section[name]
+    section[key] = value
+    if axis == "epsilon":
+        changed["response"]["kind"] = "difference"
+    if axis == "rank":
+        changed["window"] = max(changed["window"], value)
+    return changed

@@ -1,0 +1,119 @@
+"""How parameter sections are read and refused: key, value and remedy, before any work."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sedlib.base.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class ParamsError(UserError):
+    """params.yaml is refused; the message names key, value and remedy, a line for each problem."""
+
+
+class Section(BaseModel):
+    """Base of all parameter sections: types are taken literally, unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, read with the parser that DVC uses, so that both see the same values.
+
+    Raises
+    ------
+    ParamsError
+        The file is missing, is no YAML, or holds no mapping.
+    """
+    try:
+        values = YAML(typ="safe").load(path.read_text())
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path} is missing; run from the root of the repository") from error
+    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path} must hold a mapping of parameters, got {type(values).__name__}")
+    return values
+
+
+def validated(model: type[Model], values: dict[str, Any], path: Path, names: Mapping[str, str] | None = None) -> Model:
+    """``values`` as ``model``; ``names`` gives the keys that are called otherwise in the file.
+
+    Raises
+    ------
+    ParamsError
+        At least one value is refused; every refused one is named.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems: dict[str, list[ErrorDetails]] = {}
+        for problem in error.errors():
+            problems.setdefault(_key(problem), []).append(problem)
+        lines = (f"{path}: {_explain(model, key, same, names or {})}" for key, same in problems.items())
+        raise ParamsError("\n".join(lines)) from error
+
+
+def _key(problem: ErrorDetails) -> str:
+    """Dotted key of the value; the last parts that pydantic adds for the members of a union are left out."""
+    parts = [str(part) for part in problem["loc"]]
+    while parts and (parts[-1].startswith("literal[") or parts[-1] in ("constrained-int", "[key]")):
+        parts.pop()
+    return ".".join(parts)
+
+
+def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], names: Mapping[str, str]) -> str:
+    """What is wrong with one key's value; of a union, what each of its members wanted."""
+    kind, value = problems[0]["type"], problems[0]["input"]
+    owner, field = _resolve(model, key.split(".") if key else [])
+    section, dot, rest = key.partition(".")
+    key = f"{names.get(section, section)}{dot}{rest}"
+    meaning = f" ({field.description})" if field and field.description else ""
+    if kind == "extra_forbidden":
+        known = list(owner.model_fields)
+        close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        return f"unknown key {key} = {value!r}; {guess}known here: {', '.join(known)}"
+    if kind == "missing":
+        return f"key {key} is missing; add it{meaning}"
+    if kind == "value_error":
+        message = str(problems[0]["ctx"]["error"])
+        return f"{key}: {message}" if key else message
+    wanted = " or ".join(problem["msg"].removeprefix("Input should be ") for problem in problems)
+    if problems[0]["msg"] == wanted:
+        return f"{key} = {value!r} is refused: {wanted[0].lower()}{wanted[1:]}{meaning}"
+    return f"{key} = {value!r} must be {wanted}, got {type(value).__name__}; change it{meaning}"
+
+
+def _resolve(model: type[BaseModel], parts: Sequence[str]) -> tuple[type[BaseModel], FieldInfo | None]:
+    """The section that holds the key, and the key's field if it is a known one."""
+    owner, field = model, None
+    for position, part in enumerate(parts):
+        if part in owner.model_fields:
+            field = owner.model_fields[part]
+            inner = _section_in(field.annotation)
+            if inner is not None and position < len(parts) - 1:
+                owner = inner
+        elif position == len(parts) - 1:
+            field = None
+    return owner, field
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation is, or is a mapping of."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None

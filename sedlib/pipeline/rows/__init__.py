@@ -1,0 +1,1 @@
+"""From checkpoints to row streams and their rolling bases."""

@@ -1,0 +1,117 @@
+"""Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import torch
+
+from sedlib.base.store import Dataset, Schema, provenance
+from sedlib.bases import RollingBases, SpectralGaps, gram_band, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.streams import Stream, read_streams
+
+Alignment = Literal["trailing", "forward"]
+
+
+BASES = Schema(
+    "bases",
+    2,
+    "bases",
+    {
+        "streams/*/band": Dataset(
+            ("rows", "offsets"), "float64", "Gram matrix of the stream's rows from the diagonal to W places beside it"
+        ),
+        "streams/*/window-*/checkpoint": Dataset(
+            ("windows",), "int64", "index of the checkpoint at which the window's basis is used"
+        ),
+        "streams/*/window-*/window_end": Dataset(("windows",), "int64", "last row of the window"),
+        "streams/*/window-*/coefficients": Dataset(
+            ("windows", "rank", "window"), "float64", "the basis, as coefficients over the window's rows"
+        ),
+        "streams/*/window-*/singular_values": Dataset(
+            ("windows", "window"), "float64", "all singular values of the window, descending"
+        ),
+    },
+)
+
+
+def write_bases(
+    path: Path, gradients: h5py.File, window: int, rank: int, alignment: Alignment, device: torch.device
+) -> list[dict[str, Any]]:
+    """Write the bases of every stream for W = ``window`` and, beside it, W = 1: the current row alone.
+
+    Returns rows of a tidy table: the spectral gaps of every window, empty for one of fewer than three rows, and
+    its overlap with the next.
+
+    Raises
+    ------
+    ParamsError
+        The run has too few checkpoints for the window, or too little variety for the rank.
+    """
+    steps = gradients["steps"][:]
+    settings = json.dumps({"window": window, "rank": rank, "alignment": alignment})
+    spectra = []
+    with BASES.create(path, provenance(gradients, settings)) as file:
+        for stream in read_streams(gradients):
+            band = gram_band(stream.rows, window, device).cpu()
+            file[f"streams/{stream.name}/band"] = band.numpy()
+            by_window = {size: stream_bases(stream, band, size, rank) for size in {1, window}}
+            for size, bases in sorted(by_window.items()):
+                group = file.create_group(f"streams/{stream.name}/window-{size}")
+                group["checkpoint"] = used_at(stream, bases, alignment)
+                group["window_end"] = bases.window_end.numpy()
+                group["coefficients"] = bases.coefficients.numpy()
+                group["singular_values"] = bases.singular_values.numpy()
+            spectra += [
+                {"step": int(steps[checkpoint]), "stream": stream.name, "window": window, **reading}
+                for checkpoint, reading in zip(
+                    used_at(stream, by_window[window], alignment),
+                    _readings(band, by_window[window]),
+                    strict=True,
+                )
+            ]
+    return spectra
+
+
+def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list[int]]]:
+    """A stream's bases for every window size, with the checkpoint at which each basis is used."""
+    sizes = [group for name, group in file[f"streams/{stream.name}"].items() if name.startswith("window-")]
+    found = []
+    for group in sorted(sizes, key=lambda group: group["coefficients"].shape[-1]):
+        values = (torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values"))
+        found.append((RollingBases(*values), group["checkpoint"][:].tolist()))
+    return found
+
+
+def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> RollingBases:
+    """Bases of a stream from its band, with a direction for each row where the window has fewer than the rank.
+
+    Raises
+    ------
+    ParamsError
+        The run has too few checkpoints for the window, or too little variety for the rank.
+    """
+    try:
+        return rolling_bases(band, window, min(rank, window))
+    except ValueError as error:
+        raise ParamsError(f"stream {stream.name}: {error}") from error
+
+
+def used_at(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:
+    """The checkpoint at which each basis is used."""
+    rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
+    return (rows + stream.first_checkpoint).tolist()
+
+
+def _readings(band: torch.Tensor, bases: RollingBases) -> list[dict[str, Any]]:
+    """Gaps of each window, empty for one of fewer than three rows, and its overlap with the next."""
+    n_windows = len(bases.window_end)
+    columns: dict[str, list[Any]] = {field.name: [None] * n_windows for field in fields(SpectralGaps)}
+    if bases.window >= 3:
+        gaps = spectral_gaps(bases.singular_values)
+        columns = {name: getattr(gaps, name).tolist() for name in columns}
+    columns["overlap_with_next"] = [*successive_overlaps(band, bases).tolist(), None]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -1,0 +1,1 @@
+"""The papers' claims beside the numbers, with a verdict by rule."""

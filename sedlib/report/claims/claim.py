@@ -1,0 +1,70 @@
+"""One claim of a paper beside what was measured, and the rule of those that give a range."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, OUTSIDE, SAME, verdict
+from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.seeds import Estimate
+from sedlib.report.tabled.tables import OPS, at, estimated, shown
+
+Numbers = Mapping[str, Any]
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a claim's numbers are seen, and what computes them."""
+
+    figure: str | None
+    """In reports/figures, without its ending."""
+    table: str
+    """In reports/tables, without its ending."""
+    command: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the summary."""
+
+    name: str
+    claim: str
+    paper: str
+    ours: str
+    verdict: str
+    source: Source
+
+    def row(self) -> dict[str, str]:
+        """The claim with its files; a figure that nothing was drawn in is left out."""
+        drawn = self.source.figure is not None and self.ours != NOTHING
+        return {
+            **{key: getattr(self, key) for key in ("name", "claim", "paper", "ours", "verdict")},
+            "figure": f"{self.source.figure}.svg" if drawn else NOTHING,
+            "table": f"{self.source.table}.csv",
+            "command": self.source.command,
+        }
+
+
+def per_op(numbers: Numbers, *keys: str) -> dict[str, Estimate]:
+    """By operation of the paper, the estimate under ``keys``, the last of which is the quantity."""
+    *path, quantity = keys
+    found = {op: estimated(at(numbers, *path, op, quantity)) for op in OPS}
+    return {op: estimate for op, estimate in found.items() if estimate}
+
+
+def of_range(name: str, claim: str, reported: Reported, found: Mapping[str, Estimate], source: Source) -> Claim:
+    """Every operation's estimate against one range; the verdict is the weakest of them."""
+    said = weakest(verdict(estimate, reported) for estimate in found.values())
+    return Claim(name, claim, str(reported), listed(found), said, source)
+
+
+def listed(found: Mapping[str, Estimate]) -> str:
+    """Estimates by operation in a cell."""
+    return ", ".join(f"{op} {shown(estimate)}" for op, estimate in found.items()) or NOTHING
+
+
+def weakest(verdicts: Iterable[str]) -> str:
+    """The least favourable of some verdicts."""
+    found = set(verdicts)
+    return next((said for said in (CONTRADICTED, OUTSIDE, SAME, INSIDE) if said in found), NOT_RUN)

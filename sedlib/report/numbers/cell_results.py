@@ -1,0 +1,127 @@
+"""Tables of the interventions: grok steps by condition, speed-ups over the control, the curve against rank."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.results import grok_step
+from sedlib.report.numbers.seeds import estimate
+from sedlib.report.numbers.summary import GROK_THRESHOLDS
+
+# In the order of the paper's tables, each beside its addition; a condition that is not listed here comes last.
+CONDITIONS = [
+    "control",
+    "remove-sed",
+    "remove-sed-raw",
+    "keep-sed",
+    "keep-sed-raw",
+    "remove-random",
+    "keep-random",
+    "freeze",
+]
+LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
+
+
+def grok_steps(files: Sequence[Path], threshold: float = 0.98, labels: Sequence[str] = LABELS) -> pd.DataFrame:
+    """One row per cell and operation of the cells' tables.
+
+    Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``
+    the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``train_accuracy``, the last one;
+    ``passed``, mean share of the step that passed the projector after the natural steps; ``overlap``, last mean
+    overlap of successive bases.
+
+    Raises
+    ------
+    UserError
+        There is no table.
+    """
+    if not files:
+        raise UserError("no cell was run; run `dvc repro intervene intervene_control`")
+    rows = []
+    for file in files:
+        table = pd.read_csv(file, keep_default_na=True)
+        for op, curve in table.groupby("op"):
+            named = {name: curve[name].iloc[0] for name in labels}
+            rows.append({**named, **_outcome(curve, str(op), threshold)})
+    return pd.DataFrame(rows).astype({"grok_step": "Int64", "coordinates": "Int64"})
+
+
+def _outcome(curve: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
+    found = grok_step(curve, op, threshold)
+    return {
+        "grok_step": found,
+        "outcome": f"{found}" if found is not None else f"not within {curve['max_steps'].iloc[0]} steps",
+        **{f"grok_step_{t}": grok_step(curve, op, t) for t in GROK_THRESHOLDS},
+        "train_accuracy": curve["train_accuracy"].iloc[-1],
+        "passed": curve["passed"].iloc[2:].mean(),
+        "overlap": curve["overlap"].dropna().iloc[-1] if curve["overlap"].notna().any() else None,
+    }
+
+
+def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.DataFrame:
+    """Table 4 (``projection`` update) or 5 (gradient) for one operation: a row per condition that was run.
+
+    Columns: one per seed with the outcome; ``mean`` of the grok steps, only where every seed grokked; ``speedup``, mean
+    over seeds of the control's grok step over the condition's, with its 95 % bootstrap interval ``speedup_low`` to
+    ``speedup_high`` where there are three seeds, and ``n`` the number of seeds for which both grokked.
+    """
+    plain = cells[(cells["op"] == op) & cells["coordinates"].isna() & cells["weight_decay"].isna()]
+    control = plain[plain["condition"] == "control"].set_index("seed")["grok_step"]
+    rows = []
+    others = sorted(set(plain["condition"]) - set(CONDITIONS))
+    for condition in [*CONDITIONS, *others]:
+        ours = plain[
+            (plain["condition"] == condition) & ((plain["projection"] == projection) | (condition == "control"))
+        ].set_index("seed")
+        if ours.empty:
+            continue
+        speedups = (control / ours["grok_step"]).dropna()
+        rows.append(
+            {
+                "condition": condition,
+                **{str(seed): outcome for seed, outcome in ours["outcome"].sort_index().items()},
+                "mean": None if ours["grok_step"].isna().any() else float(ours["grok_step"].mean()),
+                **spread(speedups),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def without_weight_decay(cells: pd.DataFrame) -> pd.DataFrame:
+    """Outcome of each condition that was run with weight decay 0."""
+    found = cells[cells["weight_decay"] == 0]
+    return found[["run", "op", "projection", "condition", "outcome"]].reset_index(drop=True)
+
+
+def rank_curve(cells: pd.DataFrame) -> pd.DataFrame:
+    """Outcome and speed-up over the control of the same run against the number of coordinates kept."""
+    control = cells[(cells["condition"] == "control") & cells["weight_decay"].isna()].set_index("run")["grok_step"]
+    found = cells[cells["coordinates"].notna()].sort_values(["run", "coordinates"])
+    speedup = found["run"].map(control) / found["grok_step"]
+    return found[["run", "coordinates", "outcome", "passed"]].assign(speedup=speedup).reset_index(drop=True)
+
+
+def as_text(cells: pd.DataFrame) -> str:
+    """All tables for a terminal; a table without cells is left out."""
+    tables = {
+        f"{op}, {projection} projection": intervention_table(cells, op, projection)
+        for op in cells["op"].unique()
+        for projection in ("update", "gradient")
+    }
+    tables |= {"weight decay 0": without_weight_decay(cells), "coordinates kept": rank_curve(cells)}
+    return "\n\n".join(
+        f"{title}\n{table.to_string(index=False, na_rep='–', float_format='{:.4g}'.format)}"
+        for title, table in tables.items()
+        if not table.empty
+    )
+
+
+def spread(speedups: pd.Series) -> dict[str, float | int | None]:
+    """Mean of the seeds' speed-ups with its interval."""
+    if speedups.empty:
+        return {"speedup": None, "speedup_low": None, "speedup_high": None, "n": 0}
+    found = estimate(speedups.tolist())
+    return {"speedup": found.mean, "speedup_low": found.low, "speedup_high": found.high, "n": found.n}

@@ -1,0 +1,87 @@
+"""The tidy tables of one run, and the two quantities that all of the report is made of."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from sedlib.base.errors import UserError
+
+WRITERS = {
+    "training": "train",
+    "spectra": "bases",
+    "centroids": "centroids",
+    "coupling": "coupling",
+    "fourier": "fourier",
+    "trajectory": "trajectory",
+    "trajectory_windows": "trajectory",
+    "curvature": "curvature",
+    "restricted_loss": "fourier",
+    "single_step": "single_step",
+    "single_step_angles": "single_step",
+}
+"""The stage that writes each table."""
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Tables of one run as its stages wrote them."""
+
+    training: pd.DataFrame
+    spectra: pd.DataFrame
+    centroids: pd.DataFrame
+    coupling: pd.DataFrame
+    fourier: pd.DataFrame
+    restricted_loss: pd.DataFrame
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunResults":
+        """Read the tables in ``folder``.
+
+        Raises
+        ------
+        UserError
+            One is missing or unreadable; the message names the file and the remedy.
+        """
+        return cls(**{field.name: read_table(folder, field.name) for field in fields(cls)})
+
+    @property
+    def ops(self) -> list[str]:
+        """Operations of the run, in its order."""
+        return list(self.training["op"].unique())
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """The table ``name`` of the run whose results are in ``folder``.
+
+    Raises
+    ------
+    UserError
+        It is missing or unreadable; the message names the file and the remedy.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        raise UserError(f"{path} is missing; run `dvc repro {WRITERS[name]}@{folder.name}`")
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not a readable table ({error}); restore it with `dvc checkout --force {path}`"
+        ) from error
+
+
+def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:
+    """First checkpoint at which the test accuracy of ``op`` reaches ``threshold``; None if none does."""
+    reached = training[(training["op"] == op) & (training["test_accuracy"] >= threshold)]
+    return None if reached.empty else int(reached["step"].min())
+
+
+def before_grokking(curve: pd.DataFrame, grokked: int | None) -> pd.DataFrame:
+    """The rows of ``curve`` up to the grok step; none where there is no grok step."""
+    return curve.iloc[:0] if grokked is None else curve[curve["step"] <= grokked]
+
+
+def mean_ratios(coupling: pd.DataFrame) -> pd.DataFrame:
+    r"""R̄ of every basis: :math:`\bar R_k = \operatorname{mean}_{i \le k} R_i` by op, stream, window and step."""
+    keys = ["op", "stream", "window", "step"]
+    return coupling.groupby(keys, sort=False)[["ratio"]].mean().reset_index()

@@ -1,0 +1,103 @@
+"""The tidy tables behind the charts, one row per point: reports/data. Numbers are cut to four digits."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from sedlib.report.numbers.collection import Collection
+from sedlib.report.numbers.results import mean_ratios
+from sedlib.report.numbers.rungs import RUNGS, ladder
+from sedlib.report.tabled.tables import rung_label
+
+DIGITS = 4
+
+
+def tidy(found: Collection) -> dict[str, pd.DataFrame]:
+    """Table by name; one without rows is left out."""
+    built = {
+        "coupling": _of_runs({run: _coupling(results.coupling) for run, results in found.runs.items()}),
+        "accuracy": _of_runs({run: _accuracy(results.training) for run, results in found.runs.items()}),
+        "ladder": _of_runs({run: _ladder(found, run) for run in found.runs}),
+        "rank90": _of_runs({run: _rank90(results.centroids) for run, results in found.runs.items()}),
+        "restricted_loss": _of_runs({run: _losses(results.restricted_loss) for run, results in found.runs.items()}),
+        "defect": _defects(found),
+        "ablation": _of_runs(found.ablations),
+        "interventions": _trajectories(found.trajectories),
+        "rank_curve": _rank_curve(found.cells),
+    }
+    return {name: _cut(table) for name, table in built.items() if not table.empty}
+
+
+def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables one under the other, with the run's name; that of an operation among several has its name beside it."""
+    named = []
+    for run, table in tables.items():
+        several = len(table["op"].unique()) > 1
+        named.append(table.assign(run=run + " " + table["op"] if several else run))
+    return pd.concat(named) if named else pd.DataFrame()
+
+
+def _coupling(coupling: pd.DataFrame) -> pd.DataFrame:
+    ratios = mean_ratios(coupling).sort_values("window", ascending=False, kind="stable")
+    own = ratios["stream"] == "gradient/" + ratios["op"]
+    stream = ratios["stream"].mask(own, "gradient").replace("gradient/total", "aggregate gradient")
+    window = "W = " + ratios["window"].astype(str)
+    return ratios.assign(stream=stream.str.removeprefix("ladder/"), window=window)
+
+
+def _accuracy(training: pd.DataFrame) -> pd.DataFrame:
+    columns = {"train_accuracy": "training pairs", "test_accuracy": "held-out pairs"}
+    return training.melt(["step", "op"], list(columns), "split", "accuracy").replace({"split": columns})
+
+
+def _ladder(found: Collection, run: str) -> pd.DataFrame:
+    table = ladder(found.runs[run], found.expected.grok_threshold).dropna(subset="plateau")
+    labels = table["rung"].map(lambda rung: rung_label(RUNGS.get(str(rung), str(rung))))
+    window = "W = " + table["window"].astype(str)
+    position = table["rung"].map(lambda rung: [*RUNGS, rung].index(rung))
+    return table.assign(rung=labels, window=window, position=position).drop(columns="stream")
+
+
+def _rank90(centroids: pd.DataFrame) -> pd.DataFrame:
+    return centroids[["step", "op", "centroid", "rank90", "pc1_share", "alignment"]]
+
+
+def _losses(losses: pd.DataFrame) -> pd.DataFrame:
+    names = {
+        "loss": "loss, all pairs",
+        "restricted_loss": "restricted to key frequencies",
+        "train_loss": "loss, training pairs",
+        "excluded_loss": "key frequencies excluded, training pairs",
+    }
+    return losses.melt(["step", "op"], list(names), "kind", "loss_value").replace({"kind": names})
+
+
+def _defects(found: Collection) -> pd.DataFrame:
+    columns = {"defect": "median", "defect_low": "lower quartile", "defect_high": "upper quartile"}
+    named = [geometry.curvature.assign(run=run) for run, geometry in found.geometry.items()]
+    if not named:
+        return pd.DataFrame()
+    return pd.concat(named).rename(columns=columns).melt(["run", "step"], list(columns.values()), "draws", "defect")
+
+
+def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:
+    if trajectories is None:
+        return pd.DataFrame()
+    plain = trajectories[trajectories["coordinates"].isna() & trajectories["weight_decay"].isna()]
+    projections = sorted(plain["projection"].dropna().unique(), reverse=True)
+    shared = plain["condition"] == "control"  # stands beside either projection
+    both = [plain[shared].assign(projection=projection) for projection in projections]
+    columns = ["step", "op", "seed", "condition", "projection", "test_accuracy"]
+    return pd.concat([*both, plain[~shared]])[columns]
+
+
+def _rank_curve(cells: pd.DataFrame | None) -> pd.DataFrame:
+    if cells is None:
+        return pd.DataFrame()
+    swept = cells[cells["coordinates"].notna() & cells["grok_step"].notna()]
+    return swept.sort_values("coordinates")[["run", "coordinates", "grok_step"]]
+
+
+def _cut(table: pd.DataFrame) -> pd.DataFrame:
+    floats = table.select_dtypes("float").columns
+    return table.assign(**{name: table[name].map(lambda value: float(f"{value:.{DIGITS}g}")) for name in floats})

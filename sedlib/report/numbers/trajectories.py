@@ -1,0 +1,128 @@
+"""A run's trajectory in a few numbers: how straight it is, when its curvature rises, and how long before grokking."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sedlib.leads import ACCURACY, ONSET_DEFECT, ONSET_GROWTH, accurate_step, growth, onset, sign_test
+from sedlib.report.numbers.results import read_table
+
+TABLES = ("trajectory", "trajectory_windows", "curvature")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Tables of one run as the stages trajectory and curvature wrote them."""
+
+    trajectory: pd.DataFrame
+    trajectory_windows: pd.DataFrame
+    curvature: pd.DataFrame
+
+    @classmethod
+    def load(cls, folder: Path) -> "Geometry":
+        """Read the tables in ``folder``.
+
+        Raises
+        ------
+        UserError
+            One is missing or unreadable; the message names the file and the remedy.
+        """
+        return cls(**{name: read_table(folder, name) for name in TABLES})
+
+    @staticmethod
+    def is_there(folder: Path) -> bool:
+        """Whether both stages have run."""
+        return all((folder / f"{name}.csv").exists() for name in TABLES)
+
+
+def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
+    """The run's numbers; onset, accurate step and lead are None where there is none, with a reason.
+
+    The accurate step is the first at which every operation's test accuracy is at least 90 %, the lead this minus the
+    onset. Share and alignment are relative to those of a random subspace and direction, medians over the measurements.
+    """
+    curvature, percent = found.curvature, found.trajectory["pc1_percent"]
+    steps, defects = (curvature[name].to_numpy() for name in ("step", "defect"))
+    began = onset(steps, defects)
+    accuracy = training.groupby("step")["test_accuracy"].min()
+    accurate = accurate_step(accuracy.index.to_numpy(), accuracy.to_numpy())
+    reasons = [
+        *([f"no defect above {ONSET_DEFECT:g} and {ONSET_GROWTH:g} times the first ones"] if began is None else []),
+        *([f"test accuracy reached {accuracy.max():.3f}, not {ACCURACY}"] if accurate is None else []),
+    ]
+    return {
+        "pc1_min": float(percent.min()),
+        "pc1_max": float(percent.max()),
+        "z_min": float(found.trajectory["z"].min()),
+        "defect_growth": growth(defects),
+        "onset": began,
+        "accurate_step": accurate,
+        "lead": None if began is None or accurate is None else accurate - began,
+        "share_over_random": float((curvature["share"] / curvature["expected_share"]).median()),
+        "rho": float(curvature["rho"].median()),
+        "alignment_over_random": float((curvature["alignment"] / curvature["expected_alignment"]).median()),
+        **({"reason": "; ".join(reasons)} if reasons else {}),
+    }
+
+
+def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:
+    """Of the runs that have a lead: how many, how many positive, mean and sign test; the others are named."""
+    there = np.array([lead for lead in leads.values() if lead is not None], dtype=float)
+    without = [run for run, lead in leads.items() if lead is None]
+    return {
+        "positive": int((there > 0).sum()),
+        "n": len(there),
+        "mean": float(there.mean()) if len(there) else None,
+        "p_value": sign_test(there) if len(there) else None,
+        **({"reason": f"no lead: {', '.join(without)}"} if without else {}),
+    }
+
+
+def false_alarms(controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the controls that never reach the accuracy: how many have an onset all the same; the others are named."""
+    never = {run: found for run, found in controls.items() if found["accurate_step"] is None}
+    accurate = [run for run in controls if run not in never]
+    return {
+        "false_alarms": sum(found["onset"] is not None for found in never.values()),
+        "gap_false_alarms": sum(found["gap_onset"] is not None for found in never.values()),
+        "n": len(never),
+        **({"reason": f"accurate: {', '.join(accurate)}"} if accurate else {}),
+    }
+
+
+def as_text(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """The numbers of some runs as a table for a terminal, and what their leads say."""
+    columns = {
+        "PC1 % min": "pc1_min",
+        "max": "pc1_max",
+        "z min": "z_min",
+        "defect growth": "defect_growth",
+        "onset": "onset",
+        f"accuracy {ACCURACY}": "accurate_step",
+        "lead": "lead",
+        "share / random": "share_over_random",
+        "ρ": "rho",
+        "alignment / random": "alignment_over_random",
+    }
+    rows = [
+        {"run": run, **{title: _short(found[key]) for title, key in columns.items()}} for run, found in runs.items()
+    ]
+    lines = [pd.DataFrame(rows).to_string(index=False)]
+    lines += [f"{run}: {found['reason']}" for run, found in runs.items() if "reason" in found]
+    leads = lead_numbers({run: found["lead"] for run, found in runs.items()})
+    if leads["n"]:
+        lines.append(
+            f"leads: {leads['positive']} of {leads['n']} positive, mean {leads['mean']:,.0f} steps, "
+            f"sign test p = {leads['p_value']:.2g}"
+        )
+    return "\n".join(lines)
+
+
+def _short(value: float | int | None) -> str:
+    if value is None or pd.isna(value):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

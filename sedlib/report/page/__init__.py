@@ -1,0 +1,1 @@
+"""What a reader opens: the page, the files of the report, the numbers in README and docs."""

@@ -1,0 +1,89 @@
+"""The files of the report: tables, figures, data, charts, metrics.json and index.html."""
+
+import json
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from sedlib.base.atomic import replacing
+from sedlib.report.claims.listing import claims
+from sedlib.report.drawn.charts import charts_of
+from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.drawn.intervention_figures import intervention_figures
+from sedlib.report.drawn.overview import overview
+from sedlib.report.drawn.panels import STYLE
+from sedlib.report.numbers.collection import Collection
+from sedlib.report.numbers.metrics import metrics
+from sedlib.report.numbers.tidy import tidy
+from sedlib.report.page.html import page
+from sedlib.report.tabled.fresh_seeds import by_seeds, fresh_tables
+from sedlib.report.tabled.geometry_tables import geometry_tables
+from sedlib.report.tabled.tables import tables
+
+CODE = ("sedlib", "stages", "params.yaml", "dvc.yaml")
+"""What determines the results; the commit that changed it last is the report's revision."""
+PACKAGES = ("torch", "numpy", "scipy", "h5py", "pandas", "dvc", "matplotlib", "vl-convert-python")
+DPI = 150
+
+
+def write_report(found: Collection, folder: Path) -> None:
+    """Write everything under ``folder``; files of an earlier report that has more are removed."""
+    numbers = metrics(found)
+    summary, data = claims(numbers), tidy(found)
+    built = tables(numbers) | geometry_tables(numbers) | fresh_tables(numbers)
+    charts = charts_of(data)
+    as_csv = {name: table.to_csv(index=False) for name, table in data.items()}
+    files: dict[Path, str] = {
+        Path("metrics.json"): json.dumps(numbers, indent=2) + "\n",
+        Path("claims.md"): summary.to_markdown(index=False) + "\n",
+        **{Path(f"tables/{name}.csv"): table.to_csv(index=False) for name, table in built.items()},
+        **{Path(f"tables/{name}.md"): table.to_markdown(index=False) + "\n" for name, table in built.items()},
+        **{Path(f"data/{name}.csv"): text for name, text in as_csv.items()},
+        **{Path(f"charts/{chart.name}.json"): json.dumps(spec, indent=1) + "\n" for chart, spec in charts},
+        Path("index.html"): page(summary, built, charts, as_csv, found.missing, _computed_with()),
+    }
+    for name, text in files.items():
+        with replacing(folder / name) as path:
+            path.write_text(text)
+    first, _ = by_seeds(found)  # whose numbers the claims are
+    figures = _save(overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first), folder)
+    for owned in ("tables", "figures", "data", "charts"):
+        for old in (folder / owned).glob("*"):
+            if old.relative_to(folder) not in {*files, *figures}:
+                old.unlink()
+
+
+def _save(figures: dict[str, Figure], folder: Path) -> set[Path]:
+    """SVG and PNG of each; equal results give equal bytes."""
+    written = set()
+    options: dict[str, Any] = {"svg": {"metadata": {"Date": None}}, "png": {"dpi": DPI, "metadata": {"Software": None}}}
+    with mpl.rc_context(STYLE):
+        for name, figure in figures.items():
+            for kind, more in options.items():
+                target = Path("figures") / f"{name}.{kind}"
+                with replacing(folder / target) as path:
+                    figure.savefig(path, format=kind, **more)
+                written.add(target)
+    return written
+
+
+def _computed_with() -> dict[str, str]:
+    return {
+        "parameters": Path("params.yaml").read_text(),
+        "packages": "\n".join(f"{package} {version(package)}" for package in PACKAGES),
+        "git revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The commit that changed code or parameters last: it stays the same when the report itself is committed."""
+    asked = ["git", "log", "-1", "--format=%H", "--", *CODE]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if found.returncode or not found.stdout.strip():
+        return "not under git"
+    changed = subprocess.run(["git", "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=False)
+    return found.stdout.strip() + (" with uncommitted changes" if changed.stdout.strip() else "")

@@ -1,0 +1,142 @@
+"""The companion paper's tables (arXiv 2602.16746): paper | ours | n | verdict, from metrics.json alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from sedlib.report.numbers import paper
+from sedlib.report.numbers.gap_onsets import FIRST
+from sedlib.report.numbers.paper import Reported, number
+from sedlib.report.numbers.seeds import estimate
+from sedlib.report.tabled.tables import Numbers, at, compared, not_run
+
+COMMAND = "dvc repro trajectory curvature"
+REPORTED: dict[str, tuple[str, Reported | None]] = {
+    "pc1_min": ("PC1 %, least of the attention matrices", paper.PC1_PERCENT),
+    "pc1_max": ("PC1 %, largest", paper.PC1_PERCENT),
+    "z_min": ("z of PC1 % against random walks, least", paper.PC1_Z),
+    "share_over_random": (
+        "commutator's share in the execution basis over that in a random one",
+        paper.SHARE_OVER_RANDOM,
+    ),
+    "rho": ("ρ, the commutator's part across it", paper.RHO),
+    "alignment_over_random": ("cosine of step and commutator over that of a random direction", None),
+}
+"""Quantities over seeds, with their titles."""
+
+
+def geometry_tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
+    """Every table by its file name."""
+    runs = at(numbers, "geometry")
+    if not runs:
+        return {name: not_run(COMMAND) for name in ("geometry", "leads", "defect-growth", "gap-against-defect")}
+    controls = at(numbers, "controls") or {}
+    return {
+        "geometry": _geometry(runs, controls),
+        "leads": _leads(runs, controls, numbers["leads"]),
+        "defect-growth": _growth(runs),
+        "gap-against-defect": _gaps(runs, numbers["leads"]),
+    }
+
+
+def _geometry(runs: Mapping[str, Numbers], controls: Numbers) -> pd.DataFrame:
+    """Means over the seeds of an experiment; what the paper says of grokking runs is not held against a control."""
+    experiments: dict[str, dict[str, Numbers]] = {}
+    for run, found in runs.items():
+        experiments.setdefault(found["experiment"], {})[run] = found
+    return pd.DataFrame(
+        [
+            compared(
+                {"operation": experiment, "quantity": title},
+                None if set(by_run) & set(controls) else reported,
+                asdict(estimate([found[name] for found in by_run.values()])),
+            )
+            for experiment, by_run in experiments.items()
+            for name, (title, reported) in REPORTED.items()
+        ]
+    )
+
+
+def _leads(runs: Mapping[str, Numbers], controls: Numbers, tests: Numbers) -> pd.DataFrame:
+    """A row per run, one for each kind of run with the sign test, and one for the controls with their false alarms."""
+    rows = [
+        {
+            "runs": run,
+            "onset": _step(found["onset"]),
+            f"accuracy {paper.LEAD_ACCURACY}": _step(found["accurate_step"]),
+            **_of_lead(found["lead"], _why(found, is_control=run in controls)),
+            "sign test": "–",
+        }
+        for run, found in runs.items()
+    ]
+    for kind, test in tests.items():
+        if kind == "controls":
+            alarms = f"{test['false_alarms']} of {test['n']}: false alarms"
+            rows.append({"runs": kind, "onset": alarms, "n": test["n"], "verdict": test.get("reason", "–")})
+            continue
+        lead = _of_lead(test["mean"], "no run has a lead")
+        p_value = f"{test['positive']} of {test['n']} positive, p = {number(test['p_value'])}" if test["n"] else "–"
+        rows.append({"runs": kind.replace("_", " "), **lead, "n": test["n"], "sign test": p_value})
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _why(found: Numbers, *, is_control: bool) -> str | None:
+    """Why a run has no lead."""
+    reason: str | None = found.get("reason")
+    is_false = is_control and found["onset"] is not None and found["accurate_step"] is None
+    return f"false alarm: {reason}" if is_false else reason
+
+
+def _of_lead(lead: float | int | None, reason: str | None) -> dict[str, Any]:
+    row = compared({}, paper.LEAD, lead)
+    return {"paper: lead": row["paper"], "ours: lead": row["ours"], "n": row["n"], "verdict": _or(row, lead, reason)}
+
+
+def _or(row: Mapping[str, Any], value: float | int | None, reason: str | None) -> Any:
+    return row["verdict"] if value is not None else reason
+
+
+def _growth(runs: Mapping[str, Numbers]) -> pd.DataFrame:
+    """Runs that reach the accuracy against those that do not."""
+    rows = []
+    for run, found in sorted(runs.items(), key=lambda item: item[1]["accurate_step"] is None):
+        groks = found["accurate_step"] is not None
+        reported = paper.DEFECT_GROWTH if groks else paper.DEFECT_GROWTH_WITHOUT_GROKKING
+        row = compared({"run": run, "groks": "yes" if groks else "no"}, reported, found["defect_growth"])
+        rows.append({name: value for name, value in row.items() if name != "independent"})
+    return pd.DataFrame(rows)
+
+
+def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
+    """A row per run with both onsets on one axis, and one for each kind of run."""
+    rows = [
+        {
+            "runs": run,
+            "defect onset": _step(found["onset"]),
+            "its lead": _step(found["lead"]),
+            "gap from": _step(found["gap_from"]),
+            "gap onset": _step(found["gap_onset"]),
+            "the gap's lead": _step(found["gap_lead"]),
+            "σ₂/σ₃ peak": _step(found["gap_peak"]),
+            "the peak's lead": _step(found["gap_peak_lead"]),
+            f"accuracy {paper.LEAD_ACCURACY}": _step(found["accurate_step"]),
+            "which first": found["first_onset"] or "neither",
+        }
+        for run, found in runs.items()
+    ]
+    for kind, test in tests.items():
+        if kind == "controls":
+            alarms = {"defect onset": test["false_alarms"], "gap onset": test["gap_false_alarms"]}
+            rows.append({"runs": kind, **{name: f"{count} of {test['n']}" for name, count in alarms.items()}})
+            continue
+        means = {"its lead": test["mean"], "the gap's lead": test["gap"]["mean"]}
+        firsts = ", ".join(f"{name} {test['gap'][key]}" for key, name in FIRST.items())
+        shown = {name: "–" if mean is None else f"mean {number(mean)}" for name, mean in means.items()}
+        rows.append({"runs": kind.replace("_", " "), **shown, "which first": firsts})
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _step(step: int | None) -> str:
+    return "–" if step is None else f"{step:,}"
