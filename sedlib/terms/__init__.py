@@ -1,0 +1,1 @@
+"""The words that files, tables and commands share: streams, conditions. No torch, no pandas."""
