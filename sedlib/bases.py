@@ -7,8 +7,6 @@ eigenproblem of that size. Source of the bases: arXiv 2604.25143, equations 2 an
 
 A band of reach R holds the products of each row with itself and the next R rows, ``band[i, j] = rows[i] · rows[i + j]``
 and zero past the last row: T (R + 1) numbers, at a cost that grows as T·R.
-
-The Gram matrix squares the condition number: singular values below about 1e-8 of the largest are noise.
 """
 
 from collections.abc import Iterator
@@ -20,7 +18,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-RELATIVE_PRECISION = 1e-7
+from sedlib.precision import determined, require_rank
+
 BLOCK_BYTES = 2**25
 
 
@@ -120,15 +119,8 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
     left = eigenvectors.flip(-1)[..., :rank].mT
     window_end = torch.arange(window - 1, n_rows)
 
-    kept, largest = singular_values[:, rank - 1], singular_values[:, 0]
-    undetermined = (kept <= RELATIVE_PRECISION * largest).nonzero().flatten()
-    if len(undetermined):
-        end = int(window_end[undetermined[0]])
-        raise ValueError(
-            f"rows {end - window + 1} to {end} span fewer than rank = {rank} dimensions "
-            f"(singular value {rank} is {float(kept[undetermined[0]]):.1e}, the first "
-            f"{float(largest[undetermined[0]]):.1e}); choose a smaller rank or look for repeated or zero rows"
-        )
+    for index in (~determined(singular_values)[:, rank - 1]).nonzero().flatten().tolist():
+        require_rank(singular_values[index], rank, f"rows {index} to {index + window - 1}")
     largest_entry = left.gather(-1, left.abs().argmax(-1, keepdim=True))
     coefficients = left * largest_entry.sign() / singular_values[:, :rank, None]
     return RollingBases(window_end, coefficients, singular_values)

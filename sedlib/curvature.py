@@ -23,10 +23,11 @@ from scipy.special import poch
 from torch import Tensor
 
 from sedlib.bases import Rows, directions, gram
-from sedlib.projection import orthonormal, random_basis
+from sedlib.projection import orthonormal
 from sedlib.trajectory import Displacements, principal_components
 
 ORTHONORMALITY = 1e-3
+"""What a product of two rows of an orthonormal basis may be off by: bases are float32, and this finds wrong ones."""
 LARGEST_ROUNDING = 0.1
 """Of a step's length: what θ's rounding may move it by. At 0.07 a defect is off by 2 %, above 1 it means nothing."""
 
@@ -156,20 +157,6 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     coordinates = vectors @ basis.T
     across = vectors - coordinates @ basis
     return Decomposition(coordinates.double().norm(dim=1) / norms, across.double().norm(dim=1) / norms)
-
-
-def random_shares(
-    vectors: Float[Tensor, "vectors params"], rank: int, count: int, generator: torch.Generator
-) -> Float64[Tensor, "count vectors"]:
-    """Shares of the vectors in ``count`` random subspaces of dimension ``rank``, one subspace in memory at a time.
-
-    Raises
-    ------
-    ValueError
-        A vector is zero, or rank exceeds the dimension.
-    """
-    bases = (random_basis(rank, vectors.shape[1], generator).to(vectors) for _ in range(count))
-    return torch.stack([decompose(vectors, basis).share for basis in bases])
 
 
 def expected_random_share(rank: int, size: int) -> float:

@@ -20,8 +20,9 @@ from jaxtyping import Float, Float64
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
-from sedlib.bases import RELATIVE_PRECISION, centred, gram
+from sedlib.bases import centred, gram
 from sedlib.gradients import LossAt, require_equal_lengths
+from sedlib.precision import require_rank
 
 
 def gradient_basis(
@@ -39,7 +40,7 @@ def gradient_basis(
     products = centred(gram(gradients.cpu().numpy(), gradients.device))
     eigenvalues, eigenvectors = torch.linalg.eigh(products.cpu())
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)[:rank]
-    _require_rank(singular_values, rank, len(gradients))
+    require_rank(singular_values, rank, f"{len(gradients)} centred gradients")
     coefficients = eigenvectors.flip(1)[:, :rank].T / singular_values[:, None]  # H u = u: no mean is left in them
     return coefficients.to(gradients) @ gradients, singular_values
 
@@ -97,11 +98,3 @@ def lanczos(
         ) from error
     order = np.argsort(eigenvalues)[::-1]
     return torch.from_numpy(eigenvectors.T[order].copy()).float(), torch.from_numpy(eigenvalues[order].copy())
-
-
-def _require_rank(singular_values: Float64[Tensor, " rank"], rank: int, count: int) -> None:
-    if len(singular_values) < rank or singular_values[-1] <= RELATIVE_PRECISION * singular_values[0]:
-        raise ValueError(
-            f"{count} centred gradients span fewer than rank = {rank} dimensions; "
-            "choose a smaller rank or more examples"
-        )

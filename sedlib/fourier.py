@@ -14,7 +14,9 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-RELATIVE_PRECISION = 1e-9
+INDEPENDENT_FUNCTION = 1e-9
+"""Least singular value of independent functions, relative to the largest. Values of cosines are exact to ε = 2e-16, so
+that dependent ones (the sine of the highest frequency, products on few points) leave about 1e-14."""
 
 
 def frequencies(n: int) -> range:
@@ -43,7 +45,7 @@ def part_in(
 ) -> Float64[Tensor, "points columns"]:
     """Least-squares part of the centred values in the span of the centred functions, dependent ones allowed."""
     left, sizes, _ = torch.linalg.svd(_centred(functions), full_matrices=False)
-    basis = left[:, sizes > RELATIVE_PRECISION * sizes.max().clamp(min=1)]
+    basis = left[:, sizes > INDEPENDENT_FUNCTION * sizes.max().clamp(min=1)]
     return basis @ (basis.T @ _centred(values))
 
 

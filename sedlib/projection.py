@@ -10,10 +10,14 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from sedlib.precision import determined, require_rank
+
 Projector = Callable[[Tensor], Tensor]
 """Maps a vector to its part in a subspace."""
 
-RELATIVE_PRECISION = 1e-6
+INDEPENDENT_ROW = 1e-6
+"""Least part of a row that is across the rows before it, relative to the norm of all rows: below, of float32 rows with
+ε = 1.2e-7, it is the rounding of the QR decomposition."""
 
 
 def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:
@@ -69,7 +73,7 @@ def orthonormal(rows: Float[Tensor, "rank params"]) -> Float[Tensor, "rank param
     """
     basis, triangle = torch.linalg.qr(rows.T)
     sizes = triangle.diagonal().abs()
-    if (sizes <= RELATIVE_PRECISION * rows.norm()).any():
+    if (sizes <= INDEPENDENT_ROW * rows.norm()).any():
         raise ValueError(f"{len(rows)} rows that are linearly dependent span no basis of that rank")
     return basis.T
 
@@ -98,20 +102,25 @@ class RollingHistory:
         self._gram[place], self._gram[:, place] = products, products
         self._count += 1
 
-    def basis(self, rank: int) -> Float[Tensor, "rank params"]:
-        """Top ``rank`` right singular vectors of the last W rows, orthonormal; fewer rows where they span less.
+    def basis(self, rank: int, *, allow_fewer: bool = False) -> Float[Tensor, "found params"]:
+        """Top ``rank`` right singular vectors of the last W rows, orthonormal.
+
+        With ``allow_fewer`` rows that span fewer dimensions give a basis of as many, of none if all are zero.
 
         Raises
         ------
         ValueError
-            The window is not whole yet, or rank exceeds it.
+            The window is not whole yet, rank exceeds it, or its rows span fewer than ``rank`` dimensions.
         """
         if not self.is_whole:
             raise ValueError(f"the history holds {self._count} rows of a window of {len(self._rows)}")
         if not 1 <= rank <= len(self._rows):
             raise ValueError(f"rank must be between 1 and window = {len(self._rows)}, got {rank}")
         eigenvalues, eigenvectors = torch.linalg.eigh(self._gram.cpu())
-        kept = eigenvalues.flip(0)[:rank] > RELATIVE_PRECISION * eigenvalues[-1]
+        singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)
+        if not allow_fewer:
+            require_rank(singular_values, rank, f"the last {len(self._rows)} rows", self._rows.dtype)
+        kept = determined(singular_values, self._rows.dtype)[:rank]
         left = eigenvectors.flip(1)[:, :rank][:, kept]
         coefficients = (left / eigenvalues.flip(0)[:rank][kept].sqrt()).T
         return orthonormal(coefficients.to(self._rows) @ self._rows)

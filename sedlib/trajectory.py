@@ -17,7 +17,8 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
-from sedlib.bases import RELATIVE_PRECISION, RollingBases, Rows, centred, diagonals, rolling_bases
+from sedlib.bases import RollingBases, Rows, centred, diagonals, rolling_bases
+from sedlib.precision import SMALLEST_RATIO
 
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 
@@ -82,7 +83,7 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")
     about_mean = centred(gram)
     total = float(about_mean.trace())
-    if not total > RELATIVE_PRECISION**2 * float(gram.diagonal().abs().max()):
+    if not total > SMALLEST_RATIO[torch.float64] ** 2 * float(gram.diagonal().abs().max()):  # both are squares
         raise ValueError(f"a block that does not move over {len(gram)} checkpoints has no principal component")
     return 100 * float(torch.linalg.eigvalsh(about_mean)[-1]) / total
 

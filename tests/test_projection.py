@@ -56,14 +56,25 @@ def test_a_rolling_history_is_the_svd_of_its_last_rows(data: st.DataObject) -> N
             np.testing.assert_allclose(np.abs((found * expected).sum(1)), 1, atol=1e-3)
 
 
-def test_rows_that_span_less_give_a_smaller_basis() -> None:
+def test_rows_that_span_less_are_refused_or_give_a_smaller_basis_where_that_is_allowed() -> None:
     history = RollingHistory(4, 30)
     plane = torch.stack([vector(30, 0), vector(30, 1)])
     for i in range(4):
         history.append((1 + i) * plane[0] + (i - 2) ** 2 * plane[1])
-    basis = history.basis(3)
+    with pytest.raises(ValueError, match="the last 4 rows span fewer than rank = 3 dimensions"):
+        history.basis(3)
+    basis = history.basis(3, allow_fewer=True)
     assert basis.shape == (2, 30)
     torch.testing.assert_close(onto_basis(basis)(plane[0]), plane[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_history_of_zeros_spans_nothing() -> None:
+    history = RollingHistory(2, 5)
+    for _ in range(2):
+        history.append(torch.zeros(5))
+    with pytest.raises(ValueError, match=r"span fewer than rank = 1 dimensions \(singular values 0.0e\+00\)"):
+        history.basis(1)
+    assert history.basis(1, allow_fewer=True).shape == (0, 5)
 
 
 def test_an_empty_or_short_history_has_no_basis() -> None:

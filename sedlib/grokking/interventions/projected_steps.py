@@ -143,7 +143,7 @@ class ProjectedSteps(Intervention):
         return random_basis(self._rank, self._target.size, self._generator).to(self._device)
 
     def _next_sed_basis(self) -> Tensor:
-        basis = self._history.basis(self._rank)
+        basis = self._history.basis(self._rank, allow_fewer=True)  # steps kept in few dimensions stay in these
         if self._basis is not None:
             self._overlaps.append(float(overlap(self._basis, basis)))
         self._basis = basis
