@@ -1,1 +1,141 @@
-"""Which directions in parameter space carry the features a network forms."""
+"""Which directions in parameter space carry the features a network forms.
+
+``import sedlib`` imports nothing else: a name of the listing below is imported when ``sedlib.NAME`` is first used. The
+modules are listed for names that say enough only behind theirs: ``sedlib.trajectory.principal_components``.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+# isort: off
+if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr__ reads it
+    # Parameters as vectors, and rows of gradients
+    from sedlib.vectors import ParamLayout as ParamLayout
+    from sedlib.gradients import (
+        per_example_gradients as per_example_gradients,
+        task_gradients as task_gradients,
+    )
+    from sedlib.positions import Positions as Positions
+    from sedlib.base.randomness import generator as generator
+
+    # Bases of the windows of a stream of rows
+    from sedlib.bases import (
+        RollingBases as RollingBases,
+        Rows as Rows,
+        SpectralGaps as SpectralGaps,
+        directions as directions,
+        gram as gram,
+        gram_band as gram_band,
+        rolling_bases as rolling_bases,
+        spectral_gaps as spectral_gaps,
+        successive_overlaps as successive_overlaps,
+    )
+
+    # Centroids, and how far a direction moves them
+    from sedlib.centroids import (
+        CentroidComparison as CentroidComparison,
+        CentroidReadouts as CentroidReadouts,
+        full_scores as full_scores,
+        logit_scores as logit_scores,
+    )
+    from sedlib.coupling import (
+        Baseline as Baseline,
+        central_difference as central_difference,
+        coupling_ratios as coupling_ratios,
+        jvp as jvp,
+        random_baseline as random_baseline,
+        random_directions as random_directions,
+    )
+
+    # Bases without a window: directions in which examples differ
+    from sedlib.fisher import (
+        empirical_fisher as empirical_fisher,
+        gradient_basis as gradient_basis,
+        lanczos as lanczos,
+    )
+
+    # Subspaces, and projections on them
+    from sedlib.projection import (
+        RollingHistory as RollingHistory,
+        onto_basis as onto_basis,
+        onto_coordinates as onto_coordinates,
+        orthonormal as orthonormal,
+        overlap as overlap,
+        principal_angles as principal_angles,
+        random_basis as random_basis,
+        random_coordinates as random_coordinates,
+        removing as removing,
+    )
+
+    # Trajectories, random walks beside them, and their curvature
+    from sedlib.trajectory import (
+        Displacements as Displacements,
+        expanding_pc1_percent as expanding_pc1_percent,
+        pc1_percent as pc1_percent,
+        random_walk as random_walk,
+        random_walk_null as random_walk_null,
+        step_norms as step_norms,
+        z_score as z_score,
+    )
+    from sedlib.curvature import (
+        Commutator as Commutator,
+        Decomposition as Decomposition,
+        LostInRoundingError as LostInRoundingError,
+        commutators as commutators,
+        decompose as decompose,
+        execution_basis as execution_basis,
+        expected_random_share as expected_random_share,
+        pooled_pairs as pooled_pairs,
+    )
+
+    # Whole modules
+    from sedlib import (
+        bases as bases,
+        centroids as centroids,
+        coupling as coupling,
+        curvature as curvature,
+        fisher as fisher,
+        fourier as fourier,
+        gradients as gradients,
+        leads as leads,
+        positions as positions,
+        projection as projection,
+        trajectory as trajectory,
+        vectors as vectors,
+    )
+# isort: on
+
+
+@cache
+def _listing() -> dict[str, str]:
+    """The module of every name above."""
+    import ast
+    from pathlib import Path
+
+    nodes = ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8")))
+    imports = [(node.module or "", node.names) for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {alias.name: module for module, names in imports if module.startswith(__name__) for alias in names}
+
+
+def __dir__() -> list[str]:
+    return sorted(_listing())
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name not in _listing():
+            raise AttributeError(_unknown(name))
+        module = _listing()[name]
+        found = import_module(f"{module}.{name}") if module == __name__ else getattr(import_module(module), name)
+        globals()[name] = found  # from now on it is found without this function
+        return found
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _listing())
+    return f"module {__name__!r} has no attribute {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")

@@ -15,8 +15,10 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 INDEPENDENT_FUNCTION = 1e-9
-"""Least singular value of independent functions, relative to the largest. Values of cosines are exact to ε = 2e-16, so
-that dependent ones (the sine of the highest frequency, products on few points) leave about 1e-14."""
+"""A singular value of the functions, relative to the largest: what is less is rounding, and so depends on the others.
+
+The sine of the highest frequency, and products on few points, leave about 1e-16 in float64.
+"""
 
 
 def frequencies(n: int) -> range:

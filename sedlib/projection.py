@@ -16,8 +16,10 @@ Projector = Callable[[Tensor], Tensor]
 """Maps a vector to its part in a subspace."""
 
 INDEPENDENT_ROW = 1e-6
-"""Least part of a row that is across the rows before it, relative to the norm of all rows: below, of float32 rows with
-ε = 1.2e-7, it is the rounding of the QR decomposition."""
+"""A row's part across the rows before it, relative to the norm of all rows: what is less may be rounding.
+
+The QR decomposition leaves 1e-7 of dependent float32 rows of 300 parameters, 5e-7 of 100,000, but 1e-6 of 300,000.
+"""
 
 
 def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ ALLOWED = {
     REPORT: {GENERIC, REPORT},
     CLUSTER: {GENERIC, CLUSTER},
 }
+LISTING = ROOT / "sedlib/__init__.py"
 HEAVY = {"torch", "dvc"}
 
 
@@ -45,8 +47,22 @@ def test_no_module_imports_itself_in_a_circle(file: Path) -> None:
 
 
 def test_package_files_import_nothing() -> None:
+    """But for the public listing, which imports the library for type checkers alone."""
     for file in (ROOT / "sedlib").rglob("__init__.py"):
-        assert not imported_modules(file), file
+        assert file == LISTING or not imported_modules(file), file
+    statements = [node for node in ast.parse(LISTING.read_text()).body if not for_type_checkers(node)]
+    imports = [node for node in ast.walk(ast.Module(statements, [])) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {ast.unparse(node).split()[1].partition(".")[0] for node in imports} <= sys.stdlib_module_names
+
+
+def for_type_checkers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize("file", [*library_files(), *SCRIPTS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_name_is_imported_from_its_module_and_not_from_the_listing(file: Path) -> None:
+    """Which would hide the module from the fingerprint of a stage."""
+    assert file == LISTING or "sedlib" not in imported_modules(file)
 
 
 def test_the_report_and_the_parameters_need_no_torch() -> None:
