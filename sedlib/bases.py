@@ -104,6 +104,12 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
     ValueError
         The stream is shorter than the window, the band does not reach over it, rank exceeds window, or the rows of a
         window span fewer than ``rank`` dimensions, so that the basis is not determined.
+
+    Examples
+    --------
+    >>> rows = np.diag([3.0, 2.0, 1.0])
+    >>> rolling_bases(gram_band(rows, reach=1), window=2, rank=1).singular_values.tolist()
+    [[3.0, 2.0], [2.0, 1.0]]
     """
     n_rows = band.shape[0]
     if not 1 <= rank <= window:
@@ -127,7 +133,12 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
 
 
 def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
-    r"""Unit directions of basis number ``index``: :math:`v_i = \sum_j C_{ij} a_j` over its window's rows."""
+    r"""Unit directions of basis number ``index``: :math:`v_i = \sum_j C_{ij} a_j` over its window's rows.
+
+    >>> rows = np.diag([3.0, 2.0, 1.0])
+    >>> directions(rows, rolling_bases(gram_band(rows, reach=1), window=2, rank=1), index=1)
+    tensor([[0., 1., 0.]])
+    """
     end = int(bases.window_end[index]) + 1
     window_rows = slice(end - bases.window, end)
     pieces = [
@@ -156,6 +167,12 @@ def spectral_gaps(singular_values: Float64[Tensor, "windows window"]) -> Spectra
     ------
     ValueError
         Fewer than three singular values.
+
+    Examples
+    --------
+    >>> gaps = spectral_gaps(torch.tensor([[8.0, 6.0, 2.0, 1.0]], dtype=torch.float64))
+    >>> gaps.k_star.item(), gaps.ratio23.item(), gaps.g23.item()
+    (2, 3.0, 32.0)
     """
     if singular_values.shape[-1] < 3:
         raise ValueError(f"gaps need a window of at least 3 rows, got {singular_values.shape[-1]}")

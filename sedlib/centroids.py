@@ -40,6 +40,12 @@ def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tens
     ------
     ValueError
         The scores are not of shape ``[tasks, probes]``.
+
+    Examples
+    --------
+    >>> weights = torch.tensor([[1.0, 2.0], [0.0, 3.0]])  # a linear network's centroids are its weights
+    >>> centroids(lambda inputs: weights @ inputs.T, torch.ones(1, 2)).tolist()
+    [[[1.0, 2.0]], [[0.0, 3.0]]]
     """
     found, pull_back, *_ = torch.func.vjp(scores, inputs)
     if found.ndim != 2 or found.shape[1] != len(inputs):

@@ -33,6 +33,12 @@ def central_difference(centroids_at: CentroidsAt, theta: Float[Tensor, " params"
     ------
     ValueError
         ε is not positive, or θ is zero, so that the step vanishes.
+
+    Examples
+    --------
+    >>> response = central_difference(lambda theta: theta.square()[None, None], torch.tensor([3.0, 4.0]), epsilon=0.1)
+    >>> response(torch.tensor([1.0, 0.0]))  # the square of 2 θ₁
+    tensor([36.])
     """
     step = epsilon * theta.norm()
     if not step > 0:
@@ -46,7 +52,11 @@ def central_difference(centroids_at: CentroidsAt, theta: Float[Tensor, " params"
 
 
 def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"]) -> Response:
-    """Exact response, ε → 0, by forward-over-reverse differentiation."""
+    """Exact response, ε → 0, by forward-over-reverse differentiation.
+
+    >>> jvp(lambda theta: theta.pow(3)[None, None], torch.tensor([2.0, 1.0]))(torch.tensor([1.0, 0.0]))  # (3 θ₁²)²
+    tensor([144.])
+    """
 
     def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
         _, change, *_ = torch.func.jvp(centroids_at, (theta,), (direction,))
@@ -79,6 +89,11 @@ def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
     ValueError
         The median is zero or not finite for some task: its centroids do not depend on the parameters, or the
         response is lost in rounding.
+
+    Examples
+    --------
+    >>> random_baseline(torch.tensor([[1.0], [2.0], [6.0]]))
+    Baseline(median=tensor([2.]), mean=tensor([3.]), count=3)
     """
     median = responses.quantile(0.5, dim=0)
     if not (torch.isfinite(median) & (median > 0)).all():
@@ -89,7 +104,13 @@ def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
 def coupling_ratios(
     responses: Float[Tensor, "rank tasks"], baseline: Baseline
 ) -> tuple[Float[Tensor, "rank tasks"], Float[Tensor, " tasks"]]:
-    r"""Ratios :math:`R_i = S(v_i) / \operatorname{median}_r S(r)` of a basis, and their mean :math:`\bar R`."""
+    r"""Ratios :math:`R_i = S(v_i) / \operatorname{median}_r S(r)` of a basis, and their mean :math:`\bar R`.
+
+    >>> baseline = random_baseline(torch.tensor([[1.0], [2.0], [6.0]]))
+    >>> ratios, mean = coupling_ratios(torch.tensor([[8.0], [4.0]]), baseline)
+    >>> ratios.tolist(), mean.tolist()
+    ([[4.0], [2.0]], [3.0])
+    """
     ratios = responses / baseline.median
     return ratios, ratios.mean(0)
 

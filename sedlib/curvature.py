@@ -98,6 +98,9 @@ def pooled_pairs(draws: int) -> list[tuple[int, int]]:
     """``draws`` pairs of the fewest batches that have as many: 9 pairs of 5 batches, in place of 18.
 
     Each pair is of two independent batches, as every pair of separate ones; two pairs may share one batch.
+
+    >>> pooled_pairs(3)
+    [(0, 1), (0, 2), (1, 2)]
     """
     n_batches = 2
     while n_batches * (n_batches - 1) // 2 < draws:
@@ -170,6 +173,11 @@ def expected_random_share(rank: int, size: int) -> float:
     ------
     ValueError
         Rank is not between 1 and the dimension.
+
+    Examples
+    --------
+    >>> round(expected_random_share(1, 2), 4)  # 2/π, the mean |cos| of an angle in the plane
+    0.6366
     """
     if not 1 <= rank <= size:
         raise ValueError(f"rank must be between 1 and the dimension {size:,}, got {rank}")

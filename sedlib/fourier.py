@@ -74,6 +74,11 @@ def discrete_logarithms(p: int) -> Int64[Tensor, " p"]:
     ------
     ValueError
         p is not prime, so that there is no such logarithm for all x.
+
+    Examples
+    --------
+    >>> discrete_logarithms(5).tolist()  # 1 = 2⁰, 2 = 2¹, 3 = 2³, 4 = 2² modulo 5
+    [-1, 0, 1, 3, 2]
     """
     for root in range(1, p):
         logarithms = torch.full((p,), -1)

@@ -25,6 +25,13 @@ def task_gradients(
     ------
     ValueError
         A loss is not a finite scalar, or depends on none of the layout's parameters.
+
+    Examples
+    --------
+    >>> module = nn.Linear(2, 1, bias=False)
+    >>> output = module(torch.tensor([3.0, 4.0])).sum()
+    >>> task_gradients({"once": output, "twice": 2 * output}, module, ParamLayout.select(module, "weight"))
+    {'once': tensor([3., 4.]), 'twice': tensor([6., 8.])}
     """
     parameters = layout.of(module)
     rows = {}
@@ -67,6 +74,12 @@ def per_example_gradients(
     ------
     ValueError
         The parts are of different lengths.
+
+    Examples
+    --------
+    >>> inputs = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> per_example_gradients(lambda theta, x: theta @ x, torch.zeros(2), [inputs]).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
     """
     require_equal_lengths(examples)
     gradient = torch.func.vmap(torch.func.grad(loss_at), in_dims=(None, *[0] * len(examples)))

@@ -108,6 +108,11 @@ def sign_test(leads: Real[np.ndarray, " runs"]) -> float:
     ------
     ValueError
         There is no lead, or one is not finite: leave out, and name, runs without onset or without grokking.
+
+    Examples
+    --------
+    >>> sign_test(np.array([100.0, 250.0, 40.0]))  # three of three: 1/8
+    0.125
     """
     if not len(leads) or not np.isfinite(leads).all():
         raise ValueError(f"a sign test needs finite leads, got {leads.tolist()}")

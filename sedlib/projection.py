@@ -23,7 +23,11 @@ The QR decomposition leaves 1e-7 of dependent float32 rows of 300 parameters, 5e
 
 
 def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:
-    r"""Projector on the span of orthonormal rows: :math:`P x = V^\top (V x)`."""
+    r"""Projector on the span of orthonormal rows: :math:`P x = V^\top (V x)`.
+
+    >>> onto_basis(torch.eye(3)[:2])(torch.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 2., 0.])
+    """
     return lambda vector: (basis @ vector) @ basis
 
 
@@ -139,6 +143,9 @@ def principal_angles(
     r"""Angles between the spans of two orthonormal bases in degrees, ascending; as many as the smaller has rows.
 
     :math:`\arccos \sigma_i(V_1 V_2^\top)`; angles below about 0.03° are lost in float32.
+
+    >>> principal_angles(torch.eye(3)[:2], torch.eye(3)[1:]).tolist()  # two planes that share an axis
+    [0.0, 90.0]
     """
     cosines = torch.linalg.svdvals((first.double() @ second.double().T).cpu())
     return cosines.clamp(max=1).arccos().rad2deg()

@@ -78,6 +78,12 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     ------
     ValueError
         There are fewer than three checkpoints, or the block does not move.
+
+    Examples
+    --------
+    >>> line = torch.arange(4.0, dtype=torch.float64)[:, None]
+    >>> round(pc1_percent(line @ line.T), 6)
+    100.0
     """
     if len(gram) < FEWEST_STEPS:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")

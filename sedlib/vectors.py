@@ -41,6 +41,12 @@ class ParamLayout:
         ------
         ValueError
             A pattern matches no parameter; the message lists the names there are.
+
+        Examples
+        --------
+        >>> layout = ParamLayout.select(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), "*.weight")
+        >>> layout.names, layout.size
+        (('0.weight', '1.weight'), 8)
         """
         parameters = dict(module.named_parameters())
         for pattern in patterns:
@@ -63,6 +69,11 @@ class ParamLayout:
         ------
         ValueError
             No attention module of a known structure; the message lists the names for ``select``.
+
+        Examples
+        --------
+        >>> ParamLayout.attention(nn.TransformerEncoderLayer(4, 2, 8)).names
+        ('self_attn.in_proj_weight', 'self_attn.out_proj.weight')
         """
         parameters = dict(module.named_parameters())
         owners = {name for name, _ in module.named_modules()}

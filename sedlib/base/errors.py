@@ -1,4 +1,4 @@
-"""Errors that a user can mend: scripts print them without a traceback."""
+"""Errors that a user can fix: scripts print them without a traceback."""
 
 
 class UserError(Exception):
