@@ -25,7 +25,7 @@ pull-gradients: $(READY)  ## what the analysis of every run starts from, without
 	$(BIN)/dvc pull dump
 	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
 
-report: $(READY)  ## reports/, and the numbers in README.md and docs/results.md, from whatever results there are
+report: $(READY)  ## reports/ from whatever results there are, then README.md and docs/results.md from docs/templates/
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib documents
 

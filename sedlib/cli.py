@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds.set_defaults(run=lambda _: print(all_seeds()))
 
     documents = commands.add_parser(
-        "documents", help="write claims and numbers of reports/metrics.json into README.md and docs/results.md"
+        "documents", help="render README.md and docs/results.md from docs/templates/ and reports/metrics.json"
     )
     documents.set_defaults(run=lambda _: update_documents())
 
@@ -224,22 +224,22 @@ def all_seeds() -> str:
     """
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.workspace import Workspace
-    from sedlib.report.numbers.seeds import as_text, over_seeds
+    from sedlib.report.numbers.experiments import as_text, seed_means
 
     runs = [Workspace(name) for name in Params.load().runs]
     summaries = {run.run: json.loads(run.summary.read_text()) for run in runs if run.summary.exists()}
     if not summaries:
         raise UserError("no run is finished; run `dvc repro figures`")
-    return as_text(over_seeds(summaries))
+    return as_text(seed_means(summaries))
 
 
 def update_documents() -> None:
-    """Write the report's claims and numbers into README.md and docs/results.md.
+    """Render README.md and docs/results.md from their templates and the report's numbers.
 
     Raises
     ------
     UserError
-        There is no report, or a document does not fit it.
+        There is no report, or a template does not fit it.
     """
     from sedlib.report.page.documents import update
 

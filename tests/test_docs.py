@@ -21,7 +21,9 @@ from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.rows.streams import GRADIENTS
 from sedlib.report.claims.listing import claims
 from sedlib.report.numbers.derived import derived
-from sedlib.report.page.documents import EMBEDDED, END, README, RESULTS, START, value_at, with_files, written
+from sedlib.report.numbers.digits import number
+from sedlib.report.page.documents import TEMPLATES, rendered
+from sedlib.report.page.vocabulary import value_at
 from tests.imports import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,11 +83,16 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
         assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
 
 
-@pytest.mark.parametrize("page", [README, RESULTS], ids=str)
-def test_claims_and_numbers_in_prose_are_those_of_the_report(page: Path) -> None:
+@pytest.mark.parametrize("page", TEMPLATES, ids=str)
+def test_the_pages_are_what_their_templates_give_with_the_reports_numbers(page: Path) -> None:
     numbers = json.loads((ROOT / "reports/metrics.json").read_text())
-    text = (ROOT / page).read_text()
-    assert with_files(written(text, page, numbers), ROOT) == text, "write it anew: make report"
+    assert rendered(ROOT, TEMPLATES[page], numbers) == (ROOT / page).read_text(), "render it anew: sedlib documents"
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=str)
+def test_a_source_of_typed_numbers_that_is_a_file_exists(template: Path) -> None:
+    for source in re.findall(r'typed\("(.*?)"\)', (ROOT / template).read_text()):
+        assert " " in source or (ROOT / source).exists(), f"{template} has numbers typed from {source}"
 
 
 def test_the_reports_claims_are_those_of_its_numbers() -> None:
@@ -96,21 +103,21 @@ def test_the_reports_claims_are_those_of_its_numbers() -> None:
 
 
 def test_every_number_in_prose_agrees_with_its_place_at_its_printed_precision() -> None:
-    """By another way than the one that writes them: rounding what metrics.json holds."""
+    """By another way than the one that prints them: rounding what metrics.json holds."""
     numbers = json.loads((ROOT / "reports/metrics.json").read_text())
-    found = re.findall(r"([-\d.,e]+)<!-- (\S+) -->", (ROOT / "docs/results.md").read_text())
-    assert len(found) > 50
-    for printed, place in found:
-        value = Decimal(str(value_at(numbers, place)))
-        exponent = Decimal(printed.replace(",", "")).as_tuple().exponent
-        half = Decimal(5).scaleb(int(exponent) - 1)
-        assert abs(value - Decimal(printed.replace(",", ""))) <= half, f"{printed} for {value} at {place}"
+    places = re.findall(r'{{ n\("(\S+)"\) }}', (ROOT / "docs/templates/results.md.j2").read_text())
+    assert len(places) > 50
+    for place in places:
+        printed = number(value_at(numbers, place)).replace(",", "")
+        half = Decimal(5).scaleb(int(Decimal(printed).as_tuple().exponent) - 1)
+        assert abs(Decimal(str(value_at(numbers, place))) - Decimal(printed)) <= half, f"{printed} at {place}"
 
 
-def test_no_line_of_prose_begins_with_a_comment_which_would_end_its_paragraph() -> None:
-    for page in (README, RESULTS):
-        begun = re.findall(r"^ *<!--.*", EMBEDDED.sub("", (ROOT / page).read_text()), re.MULTILINE)
-        assert begun == [START, END], page
+def test_a_page_holds_one_comment_which_names_its_template() -> None:
+    for page, template in TEMPLATES.items():
+        comments = re.findall(r"<!--.*", (ROOT / page).read_text())
+        assert len(comments) == 1, page
+        assert str(template) in comments[0]
 
 
 def test_the_citation_is_of_this_version_and_licence() -> None:

@@ -1,77 +1,183 @@
-"""Numbers and sentences of README and results against made-up metrics."""
+"""What the templates of README and results give, and what is refused, against made-up metrics."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
 from sedlib.report.claims.listing import HEADLINES, claims
-from sedlib.report.page.documents import END, README, RESULTS, START, update, value_at, with_files, written
+from sedlib.report.page.documents import HEADER, TEMPLATES, rendered, strict_environment, update
+from sedlib.report.page.vocabulary import Vocabulary, value_at
 
-MARKS = f"{START}\n{END}\n"
+PEAK = "single_task.add.gradient_peak.mean"
 NUMBERS: dict[str, Any] = {
     "single_task": {"add": {"gradient_peak": {"mean": 151.738, "low": None, "high": None, "n": 1, "42": 151.738}}},
     "ablation": {"epsilon": {"0.005": {"peak": 0.04321, "final": None}}},
     "weight_decay_0": {"control": {"grokked": 0, "grok_step": 12345, "reason": "late"}},
 }
+TEMPLATE = Path("page.md.j2")
 
 
-def prose(text: str, numbers: dict[str, Any] = NUMBERS) -> str:
-    return written(MARKS + text, RESULTS, numbers).partition(f"{END}\n")[2]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("repository")
+    (root / "sweeps").mkdir()
+    (root / "sweeps/one.md").write_text("| 17 |\n")
+    return root
 
 
-@pytest.mark.parametrize(
-    ("before", "place", "after"),
-    [
-        ("7", "single_task.add.gradient_peak.mean", "152"),
-        ("?", "single_task.add.gradient_peak.n", "1"),
-        ("1,234.5", "ablation.epsilon.0.005.peak", "0.0432"),
-        ("1e-05", "weight_decay_0.control.grok_step", "12,345"),
-        ("-3", "weight_decay_0.control.grokked", "0"),
-    ],
-)
-def test_a_number_is_written_anew_from_its_place(before: str, place: str, after: str) -> None:
-    assert prose(f"R̄ = {before}<!-- {place} -->, so.") == f"R̄ = {after}<!-- {place} -->, so."
+def page(root: Path, text: str) -> str:
+    (root / TEMPLATE).write_text(text)
+    return rendered(root, TEMPLATE, NUMBERS).removeprefix(HEADER.format(template=TEMPLATE))
 
 
 @pytest.mark.parametrize(
-    ("text", "match"),
+    ("template", "shown"),
     [
+        (f'R̄ = {{{{ n("{PEAK}") }}}}, so.\n', "R̄ = 152, so.\n"),
+        ('{{ n("single_task.add.gradient_peak.n") }}', "1"),
+        ('{{ n("ablation.epsilon.0.005.peak") }}', "0.0432"),
+        ('{{ n("weight_decay_0.control.grok_step") }}', "12,345"),
+        ('{{ n("weight_decay_0.control.grokked") }}', "0"),
+        ('The paper has {{ "30 to 100" | typed("the paper") }}.', "The paper has 30 to 100."),
         (
-            "\n5<!-- single_task.sub.gradient_peak.mean -->",
-            "line 4: there is no number at single_task.sub.gradient_pea",
+            '{% filter typed("the paper") %}\n30, of {{ n("single_task.add.gradient_peak.n") }}.\n{% endfilter %}\n',
+            "30, of 1.\n",
         ),
-        ("5<!-- single_task.add.gradient_peak -->", "there is no number at single_task.add.gradient_peak"),
-        ("5<!-- ablation.epsilon.0.005.final -->", "there is no number at"),
-        ("5<!-- weight_decay_0.control.reason -->", "there is no number at"),
-        ("five<!-- single_task.add.gradient_peak.mean -->", "no number before <!-- single_task.add.gradient_peak.mean"),
-        ("So. <!-- while nothing is inside -->", "while nothing is inside; now: no claim of that name"),
-        ("So. <!-- while gradient-peak is contradicted or outside -->", "now: inside"),
-        ("So. <!-- while single_task.add.gradient_peak.mean < 151.7 -->", "now: 151.738 and 151.7"),
-        ("So. <!-- while ablation.epsilon.0.005.final < 1 -->", "now: no number and 1"),
-        ("So. <!-- while 1 = 1 -->", "= is none of is, <, <=, >, >="),
+        ('{{ table("sweeps/one.md") }}\n', "| 17 |\n"),
+        ("a < b & `c > d`\n", "a < b & `c > d`\n"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_named(text: str, match: str) -> None:
-    with pytest.raises(UserError, match=match.replace(".", r"\.")) as caught:
-        prose(text)
-    assert str(caught.value).startswith("docs/results.md does not fit reports/metrics.json:\nline ")
+def test_a_tag_gives(folder: Path, template: str, shown: str) -> None:
+    assert page(folder, template) == shown
 
 
-def test_all_that_does_not_fit_is_named_at_once() -> None:
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'verdict("gradient-peak") == "inside"',
+        'verdict("gradient-peak") in ("same direction", "inside")',
+        f'n("ablation.epsilon.0.005.peak") < n("{PEAK}")',
+        f'n("{PEAK}") > 151 and not n("{PEAK}") > 152',
+    ],
+)
+def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(folder: Path, condition: str) -> None:
+    template = f"Before.\n{{% provided {condition} %}}\nSo it is.\n{{% endprovided %}}\nAfter.\n"
+    assert page(folder, template) == "Before.\nSo it is.\nAfter.\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "refusal"),
+    [
+        ('\n{{ n("single_task.sub.peak") }}', "line 2: there is no number at single_task.sub.peak"),
+        (
+            'a\nb\n{{ n("single_task.add.gradient_peak") }}',
+            "line 3: there is no number at single_task.add.gradient_peak",
+        ),
+        ('{{ n("ablation.epsilon.0.005.final") }}', "line 1: there is no number at ablation.epsilon.0.005.final"),
+        ('{{ n("weight_decay_0.control.reason") }}', "line 1: there is no number at weight_decay_0.control.reason"),
+        ('{{ table("sweeps/two.md") }}', "line 1: sweeps/two.md is missing; restore it with git checkout"),
+        (
+            'a\n{% provided verdict("gradient-peak") == "outside" %}\nb\n{% endprovided %}\n',
+            "line 2: the condition of this text does not hold; now: gradient-peak is inside",
+        ),
+        (
+            f'{{% provided n("{PEAK}") < 151.7 %}}b{{% endprovided %}}',
+            f"line 1: the condition of this text does not hold; now: {PEAK} is 151.738",
+        ),
+        ('{% provided verdict("no") != "inside" %}b{% endprovided %}', "line 1: there is no claim named no"),
+        ("a\nfive or 5\n", "line 2: 5 stands bare; write n(PLACE), or mark it as typed and say from where"),
+        ('{{ n("single_task.add.gradient_peak.n") }}\n<b>5.2</b>', "line 2: 5.2 stands bare; write n(PLACE), or mark"),
+        ("{# a\ncomment #}5", "line 2: 5 stands bare; write n(PLACE), or mark it as typed and say from where"),
+        (
+            "{% if true -%}\n\n5{% endif %}",
+            "line 3: 5 stands bare; write n(PLACE), or mark it as typed and say from where",
+        ),
+        ('{% filter typed("a") %}4{% endfilter %} 5', "line 1: 5 stands bare; write n(PLACE), or mark it as typed and"),
+        ("{{ 5 }}", "line 1: a tag prints what is neither a function's nor marked as typed"),
+        ("\n{{ '5' }}", "line 2: a tag prints what is neither a function's nor marked as typed"),
+        ("{{ '5'.strip() }}", "line 1: a tag prints what is neither a function's nor marked as typed"),
+        (f'{{{{ n("{PEAK}") * 2 }}}}', "line 1: a tag prints what is neither a function's nor marked as typed"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_line(folder: Path, template: str, refusal: str) -> None:
     with pytest.raises(UserError) as caught:
-        prose("5<!-- a.b --> and\n6<!-- c.d -->.\nSo. <!-- while 2 < 1 -->")
-    assert [line.partition(":")[0] for line in str(caught.value).splitlines()[1:]] == ["line 3", "line 4", "line 5"]
+        page(folder, template)
+    first, *problems = str(caught.value).splitlines()
+    assert first == "page.md.j2 does not fit reports/metrics.json:"
+    assert len(problems) == 1
+    assert problems[0].startswith(refusal)
 
 
-def test_a_sentence_stays_while_its_conditions_hold() -> None:
-    kept = (
-        "So. <!-- while gradient-peak is same direction or inside -->\n"
-        "So. <!-- while ablation.epsilon.0.005.peak < single_task.add.gradient_peak.mean -->\n"
-        "So. <!-- while 1 >= 1 --> <!-- while 1 <= 1 --> <!-- while 2 > 1 -->\n"
-    )
-    assert prose(kept) == kept
+@pytest.mark.parametrize(
+    ("template", "refusal"),
+    [
+        ("\n{{ peak }}", "page.md.j2, line 2: 'peak' is undefined"),
+        ("{% if peak %}a{% endif %}", "page.md.j2, line 1: 'peak' is undefined"),
+        ("\n\n{{ verdict('gradient-peak').mean }}", "page.md.j2, line 3: 'str object' has no attribute 'mean'"),
+        ("{{ range(3) }}", "page.md.j2, line 1: 'range' is undefined"),
+        ("\n{{ verdict('gradient-peak') | upper }}", "page.md.j2, line 2: No filter named 'upper'."),
+        ("\n{% provided %}{% endprovided %}", "page.md.j2, line 2: unexpected 'end of statement block'"),
+        ("\n{{ '5' | typed }}", "page.md.j2, line 2: "),
+        ("\n{{ n() }}", "page.md.j2, line 2: "),
+        ("\n{% while true %}", "page.md.j2, line 2: Encountered unknown tag 'while'."),
+    ],
+)
+def test_what_is_no_jinja_or_not_defined_is_refused_with_its_line(folder: Path, template: str, refusal: str) -> None:
+    with pytest.raises(UserError) as caught:
+        page(folder, template)
+    assert str(caught.value).startswith(refusal)
+
+
+def test_all_that_does_not_fit_is_named_at_once(folder: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        page(folder, '{{ n("a.b") }} and\n6.\n{% provided 2 < 1 %}\n{{ table("c.md") }}\n{% endprovided %}\n')
+    lines = [line.partition(":")[0] for line in str(caught.value).splitlines()[1:]]
+    assert lines == ["line 1", "line 2", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## 3 questions\n",
+        "`-S window=5`\n",
+        "```sh\nmake 5\n```\n",
+        "[figure](figures/figure2.svg)\n",
+        "arXiv 2604.25143, Python 3.11, Apache-2.0",
+        "W = 1 and W =\n20, rank 3, rank-3, weight decay 0",
+        "seed 42; Seeds 7, 11 and 13",
+        "its 95 % bootstrap interval",
+        "add-42, g23, R₁, multitask-2024",
+    ],
+)
+def test_names_and_settings_may_stand_as_they_are(folder: Path, text: str) -> None:
+    assert page(folder, text) == text
+
+
+@given(
+    before=st.sampled_from(["", "a ", "R̄ = ", "(", "≈", "W = 20 and ", "step ", "**", "| ", "−"]),
+    number=st.one_of(st.integers(0), st.floats(0, allow_nan=False, allow_infinity=False)),
+    after=st.sampled_from(["", " %", ".", ", so", "×", ")", " |", "\n"]),
+)
+def test_any_number_that_stands_bare_is_refused(folder: Path, before: str, number: float, after: str) -> None:
+    with pytest.raises(UserError, match=r"line 2: .* stands bare"):
+        page(folder, f"a\n{before}{number}{after}")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_a_text_stands_exactly_where_its_condition_holds(left: float, right: float) -> None:
+    vocabulary = Vocabulary(Path(), {"a": {"left": left, "right": right}})
+    template = '{% provided n("a.left") < n("a.right") %}so{% endprovided %}'
+    strict_environment(vocabulary).from_string(template).render()
+    assert bool(vocabulary.problems) == (left >= right)
+
+
+def test_a_number_that_is_not_there_compares_with_nothing(folder: Path) -> None:
+    assert math.isnan(Vocabulary(folder, {}).number("a.b"))
 
 
 def test_a_place_may_have_dots_within_its_keys() -> None:
@@ -79,13 +185,13 @@ def test_a_place_may_have_dots_within_its_keys() -> None:
     assert value_at({"a": 1}, "a.b") is None
 
 
-def test_the_readme_has_the_headlines_and_results_has_every_claim_with_its_files() -> None:
+def test_the_headlines_are_some_of_the_claims_and_all_claims_show_their_files(folder: Path) -> None:
     found = claims(NUMBERS)
     assert set(HEADLINES) <= set(found["name"])
     assert len(HEADLINES) <= 12
-    readme, results = (written(MARKS, page, NUMBERS).splitlines() for page in (README, RESULTS))
-    assert len([line for line in readme if line.startswith("| ")]) == 1 + len(HEADLINES)
-    rows = [line for line in results if line.startswith("| ")]
+    headlines, everything = (page(folder, f"{{{{ {name}() }}}}").splitlines() for name in ("headlines", "claims"))
+    assert len([line for line in headlines if line.startswith("| ")]) == 1 + len(HEADLINES)
+    rows = [line for line in everything if line.startswith("| ")]
     assert len(rows) == 1 + len(found)
     assert "[figure2-gradient-sed](../reports/figures/figure2-gradient-sed.svg)" in rows[1]
     assert "[table1-single-task](../reports/tables/table1-single-task.csv)" in rows[1]
@@ -93,31 +199,24 @@ def test_the_readme_has_the_headlines_and_results_has_every_claim_with_its_files
     assert "figures/pc1" not in "".join(rows)  # nothing was drawn
 
 
-@pytest.mark.parametrize("text", ["# sedlib", START, f"{END}{START}", MARKS + START])
-def test_a_page_without_its_marks_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r"README.md must hold .* around its claim table"):
-        written(text, README, {})
+def test_a_page_begins_with_a_comment_that_names_its_template(folder: Path) -> None:
+    (folder / TEMPLATE).write_text("# Title\n")
+    first, title = rendered(folder, TEMPLATE, NUMBERS).splitlines()
+    assert title == "# Title"
+    assert first.startswith("<!-- Rendered from page.md.j2 by `make report`")
 
 
 def test_neither_page_is_written_where_one_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / README).write_text(MARKS)
-    (tmp_path / RESULTS).write_text(MARKS + "5<!-- a.b -->")
+    (tmp_path / "docs/templates").mkdir(parents=True)
+    readme, results = TEMPLATES
+    with pytest.raises(UserError, match=r"README\.md\.j2 is missing; restore it with git checkout"):
+        update(tmp_path, NUMBERS)
+    (tmp_path / TEMPLATES[readme]).write_text("{{ headlines() }}\n")
+    (tmp_path / TEMPLATES[results]).write_text('{{ n("a.b") }}\n')
     with pytest.raises(UserError, match=r"no number at a\.b"):
         update(tmp_path, NUMBERS)
-    assert (tmp_path / README).read_text() == MARKS
-    (tmp_path / RESULTS).write_text(MARKS)
+    assert not (tmp_path / readme).exists()
+    (tmp_path / TEMPLATES[results]).write_text("{{ claims() }}\n")
     update(tmp_path, NUMBERS)
-    assert "152" in (tmp_path / README).read_text()
-    assert "152" in (tmp_path / RESULTS).read_text()
-
-
-def test_a_table_of_a_file_is_written_anew(tmp_path: Path) -> None:
-    (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps/one.md").write_text("| a |\n")
-    start, end = "<!-- table: sweeps/one.md -->", "<!-- end of table -->"
-    text = f"x {start}\nold\n{end} y {start}{end}"
-    block = f"{start}\n\n| a |\n\n{end}"
-    assert with_files(text, tmp_path) == f"x {block} y {block}"
-    with pytest.raises(UserError, match=r"sweeps/two\.md is missing"):
-        with_files(text.replace("one", "two"), tmp_path)
+    assert "152" in (tmp_path / readme).read_text()
+    assert "152" in (tmp_path / results).read_text()

@@ -1,0 +1,111 @@
+"""What the templates of README and results may say: numbers, verdicts, tables, and text under a condition."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from sedlib.report.claims.listing import claims, headlines
+from sedlib.report.numbers.digits import NOTHING, number
+
+Value = TypeVar("Value")
+HEADLINE_COLUMNS = ["claim", "paper", "ours", "verdict"]
+
+
+class Vocabulary:
+    """The functions of one page's template; ``problems`` are the lines that do not fit, each with its reason."""
+
+    def __init__(self, root: Path, numbers: Mapping[str, Any]) -> None:
+        self.root, self.numbers, self.found = root, numbers, claims(numbers)
+        self.verdicts = dict(zip(self.found["name"], self.found["verdict"], strict=True))
+        self.problems: list[tuple[int, str]] = []
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """By the names that templates call them."""
+        return {
+            "n": self.number,
+            "verdict": self.verdict,
+            "provided": self.provided,
+            "table": self.table,
+            "claims": self.claims,
+            "headlines": self.headlines,
+        }
+
+    def number(self, place: str) -> float | int:
+        """The number at a dotted place of metrics.json."""
+        value = value_at(self.numbers, place)
+        if isinstance(value, int | float):
+            return value
+        return self._refused(f"there is no number at {place}", math.nan)
+
+    def verdict(self, claim: str) -> str:
+        """What the report says of a claim, by the claim's name."""
+        return self.verdicts.get(claim) or self._refused(f"there is no claim named {claim}", "")
+
+    def provided(self, line: int, holds: bool, asked: Mapping[str, Any], caller: Callable[[], str]) -> str:
+        """The text inside the block; refused where its condition does not hold."""
+        if not holds:
+            now = " and ".join(f"{name} is {value}" for name, value in asked.items())
+            self.problems.append((line, f"the condition of this text does not hold; now: {now}"))
+        return caller()
+
+    def table(self, file: str) -> str:
+        """A Markdown table of the repository."""
+        path = self.root / file
+        if path.exists():
+            return path.read_text().strip()
+        return self._refused(f"{file} is missing; restore it with git checkout", "")
+
+    def claims(self) -> str:
+        """Every claim, with links from docs/ to its figure and its table, and its command as code."""
+        shown = self.found.drop(columns="name")
+        for column, folder in (("figure", "figures"), ("table", "tables")):
+            shown[column] = [_linked(file, f"../reports/{folder}") for file in shown[column]]
+        return _markdown(shown.assign(command=[f"`{command}`" for command in shown["command"]]))
+
+    def headlines(self) -> str:
+        """The claims that matter most, without their files."""
+        return _markdown(headlines(self.found)[HEADLINE_COLUMNS])
+
+    def _refused(self, reason: str, instead: Value) -> Value:
+        self.problems.append((_line_of_caller(), reason))
+        return instead
+
+
+def typed(text: str, source: str) -> str:
+    """``text``, whose numbers somebody typed by hand from ``source``: no place of metrics.json has them."""
+    return text
+
+
+def printed(value: object) -> str:
+    """What a tag prints: numbers as everywhere in the report, text as it is."""
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def value_at(numbers: Any, place: str) -> Any:
+    """The value at a dotted place, whose keys may hold dots themselves; None where there is none."""
+    if not isinstance(numbers, Mapping):
+        return None
+    if place in numbers:
+        return numbers[place]
+    deeper = (value_at(numbers[key], place.removeprefix(f"{key}.")) for key in numbers if place.startswith(f"{key}."))
+    return next((value for value in deeper if value is not None), None)
+
+
+def _line_of_caller() -> int:
+    """The line of the template that is being rendered, found as Jinja finds it for its tracebacks."""
+    frame = inspect.currentframe()
+    while frame and "__jinja_template__" not in frame.f_globals:
+        frame = frame.f_back
+    return frame.f_globals["__jinja_template__"].get_corresponding_lineno(frame.f_lineno) if frame else 0
+
+
+def _linked(file: str, folder: str) -> str:
+    return file if file == NOTHING else f"[{Path(file).stem}]({folder}/{file})"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return str(table.to_markdown(index=False))
