@@ -1,1 +1,1 @@
-"""Tables, figures and pages from the result tables of the pipeline; imports no torch."""
+"""Turns the pipeline's result tables into numbers, claims, figures, tables and pages, in that order; no torch."""

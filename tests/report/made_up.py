@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.pipeline.parameters.axes import AXES
+from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.pipeline.rows.streams import LADDER
 from sedlib.report.numbers.collection import Collection, Expected, collect
 from sedlib.report.numbers.results import RunResults
@@ -37,7 +37,7 @@ def write(folder: Path) -> None:
     for run, (ops, seed) in RUNS.items():
         for name, table in (run_tables(ops, seed) | geometry_tables(seed)).items():
             save(table, folder / run / f"{name}.csv")
-        summary = summarise(RunResults.load(folder / run), seed, None, 0.98)
+        summary = summarise(RunResults.load(folder / run), {"seed": seed, "weight_decay": None}, 0.98)
         (folder / run / "summary.json").write_text(json.dumps(summary))
     for run in ABLATED:
         for axis in AXES:
@@ -61,7 +61,7 @@ def write_controls(folder: Path, *, accurate: bool) -> None:
             tables["curvature"]["defect"] = 4.0
         for name, table in tables.items():
             save(table, folder / run / f"{name}.csv")
-        summary = summarise(RunResults.load(folder / run), 1, weight_decay, 0.98)
+        summary = summarise(RunResults.load(folder / run), {"seed": 1, "weight_decay": weight_decay}, 0.98)
         (folder / run / "summary.json").write_text(json.dumps(summary))
 
 

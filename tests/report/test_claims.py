@@ -7,7 +7,7 @@ import pytest
 
 from sedlib.report.claims.listing import claims
 from sedlib.report.numbers.derived import derived
-from sedlib.report.tabled.tables import OPS
+from sedlib.report.numbers.reading import OPS
 
 
 def said(name: str, numbers: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,8 @@ import pytest
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.numbers.metrics import metrics
-from sedlib.report.tabled.fresh_seeds import by_seeds, fresh_tables
+from sedlib.report.numbers.paper_seeds import first_and_fresh
+from sedlib.report.tabled.fresh_seeds import fresh_tables
 from tests.report import made_up
 from tests.report.made_up import EXPECTED
 
@@ -62,7 +63,7 @@ def test_a_control_of_a_papers_seed_does_not_make_the_other_runs_fresh(tmp_path:
     path = tmp_path / "quad-1" / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": 42}))
     found = collect(tmp_path, replace(EXPECTED, runs=[*EXPECTED.runs, "quad-1"]))
-    first, fresh = by_seeds(found)
+    first, fresh = first_and_fresh(found)
     assert set(first.runs) == {"add-1", "add-2", "add-3", "both-1", "quad-1"}
     assert not fresh.runs
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,34 +19,48 @@ CHARTS = {"coupling", "accuracy", "ladder", "interventions", "rank_curve", "rank
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A browser that shows the page of made-up results."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.support.ui import WebDriverWait
-
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of made-up results."""
     folder = tmp_path_factory.mktemp("report")
     write_report(collection(folder / "results"), folder / "reports")
+    return folder / "reports" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser without a network."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for argument in (
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
-        "--window-size=1200,1000",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         "--proxy-server=127.0.0.1:9",
-        f"--user-data-dir={folder / 'profile'}",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-    driver.get((folder / "reports" / "index.html").as_uri())
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(driver: Any, page: Path) -> Iterator[Any]:
+    """The page as it is when it was just opened; whatever a test does, the console shows no error."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver.set_window_size(1200, 1000)
+    driver.get(page.as_uri())
     WebDriverWait(driver, 60).until(
         lambda shown: len(shown.find_elements("css selector", ".chart[data-drawn] svg")) == len(CHARTS)
     )
     yield driver
-    driver.quit()
+    assert [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
 
 
 def script(browser: Any, body: str) -> Any:
@@ -152,8 +167,11 @@ def test_it_can_be_read_in_a_narrow_window(browser: Any) -> None:
     browser.set_window_size(420, 900)
     settle(browser)
     assert script(browser, "return document.documentElement.scrollWidth <= window.innerWidth")
-    browser.set_window_size(1200, 1000)
 
 
-def test_after_all_that_the_console_shows_no_error(browser: Any) -> None:
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+def test_the_rules_of_the_verdicts_can_be_unfolded(browser: Any) -> None:
+    rules = browser.find_element("css selector", "#rules")
+    assert not rules.find_element("css selector", "dl").is_displayed()
+    rules.find_element("css selector", "summary").click()
+    assert "contradicted" in rules.find_element("css selector", "dl").text
+    assert "directions" in rules.find_element("css selector", "#table-rules").text

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.seeds import Estimate, as_text, comparison, estimate, over_seeds
+from sedlib.report.numbers.experiments import as_text, seed_means
+from sedlib.report.numbers.seeds import Estimate, comparison, estimate
 
 
 def test_the_interval_of_three_seeds_is_that_of_all_resamples() -> None:
@@ -74,13 +75,13 @@ def summary(seed: int, gradient: float, grokked: int | None) -> dict[str, Any]:
 
 def test_runs_that_are_not_independent_are_refused() -> None:
     with pytest.raises(UserError, match="runs a and b learn the same operations from the same seed, 1"):
-        over_seeds({"a": summary(1, 60, 100), "b": summary(1, 70, 100)})
+        seed_means({"a": summary(1, 60, 100), "b": summary(1, 70, 100)})
 
 
 def test_a_weight_decay_of_its_own_makes_another_experiment() -> None:
     without = {"a": summary(1, 60, 100), "b": summary(2, 80, 100)}
     own = {"c": summary(1, 6, None) | {"weight_decay": 0.0}, "d": summary(1, 8, None) | {"weight_decay": 0.5}}
-    table = over_seeds(without | own)
+    table = seed_means(without | own)
     means = table[table["quantity"] == "gradient/add W=20 plateau"].set_index("experiment")["estimate"]
     assert {name: (found.mean, found.n) for name, found in means.items()} == {
         "add": (70, 2),
@@ -90,13 +91,13 @@ def test_a_weight_decay_of_its_own_makes_another_experiment() -> None:
     heads = [line for line in as_text(table).splitlines() if line.startswith("add")]
     assert heads == ["add", "add, weight decay 0", "add, weight decay 0.5"]
     both = {"seed": 1, "weight_decay": 0.0, "ops": dict.fromkeys(("add", "mul"), summary(1, 6, None)["ops"]["add"])}
-    assert "mul, learned with add+mul, weight decay 0" in as_text(over_seeds({"e": both}))
+    assert "mul, learned with add+mul, weight decay 0" in as_text(seed_means({"e": both}))
     with pytest.raises(UserError, match="runs c and e learn the same operations from the same seed, 1, with"):
-        over_seeds(own | {"e": own["c"]})
+        seed_means(own | {"e": own["c"]})
 
 
 def test_runs_of_the_same_operations_are_put_together() -> None:
-    table = over_seeds({"a": summary(1, 60, 100), "b": summary(2, 70, None), "c": summary(3, 80, 300)})
+    table = seed_means({"a": summary(1, 60, 100), "b": summary(2, 70, None), "c": summary(3, 80, 300)})
     by_quantity = table.set_index("quantity")
     assert by_quantity["estimate"]["gradient/add W=20 plateau"].mean == 70
     assert by_quantity["estimate"]["grok step"] == Estimate(200.0, None, None, 2)

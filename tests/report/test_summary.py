@@ -41,7 +41,7 @@ def test_mean_ratio_is_over_the_directions_of_a_basis() -> None:
 
 
 def test_plateau_peak_and_final_by_hand() -> None:
-    summary = summarise(results([0.0, 0.1, 0.5, 0.99, 1.0]), 42, None, 0.98)["ops"]["add"]
+    summary = summarise(results([0.0, 0.1, 0.5, 0.99, 1.0]), {"seed": 42, "weight_decay": None}, 0.98)["ops"]["add"]
     assert summary["grok_step"] == 30
     assert summary["grok_step_by_threshold"] == {"0.5": 20, "0.95": 30, "0.98": 30}
     assert summary["streams"] == {
@@ -53,7 +53,7 @@ def test_plateau_peak_and_final_by_hand() -> None:
 
 
 def test_a_run_that_never_groks_is_null_with_a_reason() -> None:
-    summary = summarise(results([0.0, 0.1, 0.2, 0.3, 0.4]), 42, None, 0.98)
+    summary = summarise(results([0.0, 0.1, 0.2, 0.3, 0.4]), {"seed": 42, "weight_decay": None}, 0.98)
     add = summary["ops"]["add"]
     assert add["grok_step"] is None
     assert add["streams"]["update W=2"] == {"plateau": None, "peak": 9.0, "final": 2.0, "reason": "never groks"}
@@ -62,14 +62,14 @@ def test_a_run_that_never_groks_is_null_with_a_reason() -> None:
 
 
 def test_a_plateau_before_any_whole_window_is_null_with_a_reason() -> None:
-    add = summarise(results([0.0, 0.99, 1.0, 1.0, 1.0]), 42, None, 0.98)["ops"]["add"]
+    add = summarise(results([0.0, 0.99, 1.0, 1.0, 1.0]), {"seed": 42, "weight_decay": None}, 0.98)["ops"]["add"]
     assert add["grok_step"] == 10
     update = add["streams"]["update W=2"]
     assert (update["plateau"], update["reason"]) == (None, "no whole window before the grok step")
 
 
 def test_text_lists_every_stream() -> None:
-    text = as_text("add-42", summarise(results([0.0, 0.1, 0.5, 0.99, 1.0]), 42, None, 0.98))
+    text = as_text("add-42", summarise(results([0.0, 0.1, 0.5, 0.99, 1.0]), {"seed": 42, "weight_decay": None}, 0.98))
     assert "add: groks at step 30, trained to step 40" in text
     (line,) = [line for line in text.splitlines() if "gradient/add W=2" in line]
     assert line.split()[-3:] == ["65", "150", "150"]

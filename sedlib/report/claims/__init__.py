@@ -1,1 +1,1 @@
-"""The papers' claims beside the numbers, with a verdict by rule."""
+"""Holds the papers' claims beside the numbers and decides each verdict by a rule."""

@@ -1,16 +1,18 @@
-"""One claim of a paper beside what was measured, and the rule of those that give a range."""
+"""One claim of a paper beside what was measured and the rule of its verdict; claims that give a range."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, OUTSIDE, SAME, verdict
+from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.reading import OPS, Numbers, estimated, nested, shown
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.report.tabled.tables import OPS, at, estimated, shown
 
-Numbers = Mapping[str, Any]
-NOTHING = "–"
+ORDER = (CONTRADICTED, OUTSIDE, SAME, INSIDE)
+"""From the least favourable verdict on."""
+WEAKEST = f"The weakest of several verdicts is the first of these: {', '.join(ORDER)}."
+EACH_OPERATION = "the weakest verdict on its operations"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Claim:
     paper: str
     ours: str
     verdict: str
+    rule: str
+    """How the verdict is decided, where anything was measured."""
     source: Source
 
     def row(self) -> dict[str, str]:
@@ -49,14 +53,14 @@ class Claim:
 def per_op(numbers: Numbers, *keys: str) -> dict[str, Estimate]:
     """By operation of the paper, the estimate under ``keys``, the last of which is the quantity."""
     *path, quantity = keys
-    found = {op: estimated(at(numbers, *path, op, quantity)) for op in OPS}
+    found = {op: estimated(nested(numbers, *path, op, quantity)) for op in OPS}
     return {op: estimate for op, estimate in found.items() if estimate}
 
 
 def of_range(name: str, claim: str, reported: Reported, found: Mapping[str, Estimate], source: Source) -> Claim:
     """Every operation's estimate against one range; the verdict is the weakest of them."""
     said = weakest(verdict(estimate, reported) for estimate in found.values())
-    return Claim(name, claim, str(reported), listed(found), said, source)
+    return Claim(name, claim, str(reported), listed(found), said, EACH_OPERATION, source)
 
 
 def listed(found: Mapping[str, Estimate]) -> str:
@@ -67,4 +71,4 @@ def listed(found: Mapping[str, Estimate]) -> str:
 def weakest(verdicts: Iterable[str]) -> str:
     """The least favourable of some verdicts."""
     found = set(verdicts)
-    return next((said for said in (CONTRADICTED, OUTSIDE, SAME, INSIDE) if said in found), NOT_RUN)
+    return next((said for said in ORDER if said in found), NOT_RUN)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from sedlib.report.claims.claim import NOTHING, Claim, Numbers, Source, of_range, weakest
+from sedlib.report.claims.claim import Claim, Source, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
 from sedlib.report.numbers import paper
-from sedlib.report.numbers.paper import number
+from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.reading import Numbers, nested, not_controls
 from sedlib.report.numbers.seeds import Estimate, estimate
-from sedlib.report.tabled.tables import at, not_controls
 
 COMMAND = "dvc repro trajectory curvature"
 PC1 = Source("pc1", "geometry", COMMAND)
@@ -54,7 +54,7 @@ def _over_seeds(numbers: Numbers, quantity: str) -> dict[str, Estimate]:
 
 
 def _of_one_operation(numbers: Numbers) -> list[Numbers]:
-    runs = not_controls(numbers, at(numbers, "geometry") or {}).values()
+    runs = not_controls(numbers, nested(numbers, "geometry") or {}).values()
     return [found for found in runs if "+" not in found["ops"]]
 
 
@@ -67,13 +67,14 @@ def _pc1(numbers: Numbers) -> Claim:
         str(paper.PC1_PERCENT),
         ", ".join(f"{op} {number(least[op].mean)}–{number(largest[op].mean)}" for op in least) or NOTHING,
         weakest(verdict(found, paper.PC1_PERCENT) for ends in (least, largest) for found in ends.values()),
+        "the weakest verdict on both ends in every operation, each a size",
         PC1,
     )
 
 
 def _lead(numbers: Numbers) -> Claim:
-    """Inside: every lead is positive and their mean in the paper's range; the same direction: the sign test says so."""
-    test = at(numbers, "leads", "single_task") or {}
+    """How many runs have a positive lead, and the sign test."""
+    test = nested(numbers, "leads", "single_task") or {}
     there = bool(test.get("n"))
     inside = there and test["positive"] == test["n"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high
     return Claim(
@@ -84,16 +85,15 @@ def _lead(numbers: Numbers) -> Claim:
         if there
         else NOTHING,
         NOT_RUN if not there else INSIDE if inside else SAME if test["p_value"] < LEVEL else CONTRADICTED,
+        f"{INSIDE} if every lead is positive and their mean in the paper's range; else {SAME} if the sign test over "
+        f"runs has p < {LEVEL}, else {CONTRADICTED}",
         LEADS,
     )
 
 
 def _growth(numbers: Numbers) -> Claim:
-    """Inside: both bounds of the paper hold; the same direction: the two kinds of runs separate.
-
-    The others are whatever runs did not become accurate, controls among them.
-    """
-    runs = at(numbers, "geometry") or {}
+    """Of the paper's runs that become accurate, and of all that do not, controls among them."""
+    runs = nested(numbers, "geometry") or {}
     grokking = [
         float(found["defect_growth"]) for found in _of_one_operation(numbers) if found["accurate_step"] is not None
     ]
@@ -114,5 +114,7 @@ def _growth(numbers: Numbers) -> Claim:
         f"at least {number(paper.DEFECT_GROWTH.low)}, at most {number(paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)}",
         ", ".join(cells) or NOTHING,
         NOT_RUN if not there else INSIDE if inside else SAME if min(grokking) > max(others) else CONTRADICTED,
+        f"{INSIDE} if both bounds of the paper hold; else {SAME} if the least growth of the paper's runs that grok "
+        f"exceeds the largest of any run that does not, else {CONTRADICTED}",
         GROWTH,
     )

@@ -1,21 +1,25 @@
-"""What a measurement says of the paper's number, by rule and not by judgement.
-
-- ``inside``: the interval over seeds (the mean, where there are fewer than three) meets the paper's range; that of a
-  single number, and of what the paper says to have no effect, is ± 10 %;
-- ``same direction``: an effect that is not inside, but lies on the same side of no effect, which is 1;
-- ``contradicted``: an effect on the other side, or one where the paper has none;
-- ``outside``: a size, such as a rank or a cosine, which has no side, beyond the paper's range;
-- ``not in the paper``: the paper has no such number;
-- ``not run``: nothing was measured.
-"""
+"""What a measurement says of the paper's number, by rule and not by judgement: the rule is ``MEANINGS``."""
 
 from sedlib.report.numbers.paper import Reported
-from sedlib.report.numbers.seeds import Estimate
+from sedlib.report.numbers.seeds import FEWEST_SEEDS, Estimate
 
 INSIDE, SAME, CONTRADICTED, OUTSIDE = "inside", "same direction", "contradicted", "outside"
 NEW, NOT_RUN = "not in the paper", "not run"
 TOLERANCE = 0.1
 NO_EFFECT = 1.0
+ABOUT = f"{100 * TOLERANCE:.0f} %"
+"""The tolerance in words."""
+MEANINGS = {
+    INSIDE: f"the interval over seeds (the mean, where there are fewer than {FEWEST_SEEDS}) meets the paper's range: "
+    "that over its seeds, or the one that its text gives; a single number, and no effect, which is "
+    f"{NO_EFFECT:g} for a coupling ratio or a speed-up, count as a range of ± {ABOUT}",
+    SAME: "an effect that is not inside, but lies on the same side of no effect",
+    CONTRADICTED: "an effect on the other side, or one where the paper has none",
+    OUTSIDE: "a size, such as a rank or a cosine, which has no side, beyond the paper's range",
+    NEW: "the paper has no such number",
+    NOT_RUN: "nothing was measured",
+}
+"""The rule for one number; the page and docs/report.md show it."""
 
 
 def verdict(ours: Estimate | None, paper: Reported | None) -> str:

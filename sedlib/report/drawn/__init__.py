@@ -1,1 +1,1 @@
-"""Figures and charts."""
+"""Draws the numbers as figures and as interactive charts."""

@@ -11,10 +11,10 @@ from sedlib.leads import BASELINE, GAP_CHANGE
 from sedlib.report.drawn.overview import band
 from sedlib.report.drawn.panels import BLUE, GREEN, GREY, ORANGE, SKY, STYLE, VERMILION, finish, panels_of
 from sedlib.report.numbers.collection import Collection
+from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.gap_onsets import gap_numbers, update_gaps
-from sedlib.report.numbers.seeds import experiment
+from sedlib.report.numbers.reading import OPS
 from sedlib.report.numbers.trajectories import geometry_numbers
-from sedlib.report.tabled.tables import OPS
 
 MATRICES = {"W_Q": BLUE, "W_K": SKY, "W_V": GREEN, "W_O": VERMILION}
 LAYER_LINES = ("-", "--", ":", "-.")
@@ -29,8 +29,8 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     with mpl.rc_context(STYLE):
         kinds = {
-            "": [run for run in found.of(several=False) if run not in found.controls],
-            "-multitask": [run for run in found.of(several=True) if run not in found.controls],
+            "": found.counted("single_task"),
+            "-multitask": found.counted("multitask"),
             "-controls": list(found.controls),
         }
         for suffix, of_kind in kinds.items():

@@ -10,32 +10,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, FIGURE_WIDTH, GREEN, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
-from sedlib.report.numbers.collection import Collection
+from sedlib.report.numbers.collection import KINDS, Collection
+from sedlib.report.numbers.reading import OPS, nested, not_controls
 from sedlib.report.numbers.results import mean_ratios
-from sedlib.report.numbers.rungs import RUNGS
-from sedlib.report.tabled.tables import OPS, at, not_controls
+from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, streams_on
+from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, gradient_of
 
+ALONE = "gradient alone"
+"""The last row of the operation's own gradient, a window of one."""
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""
 
 
 def overview(found: Collection, numbers: Mapping[str, Any]) -> dict[str, Figure]:
     """Every figure whose results exist, by name."""
-    single, several = ([run for run in found.of(several=flag) if run not in found.controls] for flag in (False, True))
+    single, several = (found.counted(kind) for kind in KINDS)
     with mpl.rc_context(STYLE):
         figures = {
-            "figure1-update-sed": _coupling(found, single, ["update"], "Figure 1: update SED, single task"),
+            "figure1-update-sed": _coupling(found, single, [UPDATE], "Figure 1: update SED, single task"),
             "figure2-gradient-sed": _coupling(
                 found,
                 single,
-                ["gradient alone", "gradient", "update"],
+                [ALONE, OWN_GRADIENT, UPDATE],
                 "Figure 2: gradient against update, single task",
             ),
-            "figure3-multitask-update": _coupling(found, several, ["update"], "Figure 3: update SED, multitask"),
+            "figure3-multitask-update": _coupling(found, several, [UPDATE], "Figure 3: update SED, multitask"),
             "figure4-multitask-per-op": _coupling(
                 found,
                 several,
-                ["gradient alone", "gradient", "gradient/total", "update"],
+                [ALONE, OWN_GRADIENT, TOTAL_GRADIENT, UPDATE],
                 "Figure 4: per-op gradients, multitask",
             ),
             "ladder": _ladder(found, numbers),
@@ -45,10 +48,10 @@ def overview(found: Collection, numbers: Mapping[str, Any]) -> dict[str, Figure]
 
 def _coupling(found: Collection, runs: list[str], streams: list[str], title: str) -> Figure | None:
     lines = {
-        "gradient alone": (SKY, "gradient alone, W = 1"),
-        "gradient": (BLUE, "gradient SED"),
-        "gradient/total": (GREEN, "aggregate gradient SED"),
-        "update": (VERMILION, "update SED"),
+        ALONE: (SKY, "gradient alone, W = 1"),
+        OWN_GRADIENT: (BLUE, "gradient SED"),
+        TOTAL_GRADIENT: (GREEN, "aggregate gradient SED"),
+        UPDATE: (VERMILION, "update SED"),
     }
     by_run = {run: mean_ratios(found.runs[run].coupling) for run in runs}
     ops = [op for op in OPS if any(op in found.summaries[run]["ops"] for run in runs)]
@@ -73,8 +76,8 @@ def _coupling(found: Collection, runs: list[str], streams: list[str], title: str
 
 
 def _curve(ratios: pd.DataFrame, stream: str, op: str) -> "pd.Series[float]":
-    name = f"gradient/{op}" if stream.startswith("gradient") and stream != "gradient/total" else stream
-    window = 1 if stream == "gradient alone" else ratios["window"].max()
+    name = gradient_of(op) if stream in (ALONE, OWN_GRADIENT) else stream
+    window = 1 if stream == ALONE else ratios["window"].max()
     own = ratios[(ratios["op"] == op) & (ratios["stream"] == name) & (ratios["window"] == window)]
     return own.set_index("step")["ratio"]
 
@@ -95,7 +98,7 @@ def band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-", *
 
 def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:
     """Mean before grokking on each rung, a line per run that is no control."""
-    runs = not_controls(numbers, at(numbers, "ladder") or {})
+    runs = not_controls(numbers, nested(numbers, "ladder") or {})
     if not runs:
         return None
     figure = Figure(figsize=(FIGURE_WIDTH, 4.2), layout="constrained")
@@ -106,8 +109,7 @@ def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:
         several = len(found.summaries[run]["ops"]) > 1
         heights = []
         for rung in rungs:
-            own = [name for name in streams if name.startswith("gradient/") and name != "gradient/total"]
-            values = [at(streams, name, "mean_before_grok") for name in (own if rung == "gradient" else [rung])]
+            values = [nested(streams, name, "mean_before_grok") for name in streams_on(rung, streams)]
             there = [value for value in values if value is not None]
             heights.append(float(np.mean(there)) if there else np.nan)
         colour, label = (GREEN, "multitask runs") if several else (BLUE, "single-task runs")

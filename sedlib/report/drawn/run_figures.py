@@ -24,21 +24,27 @@ from sedlib.report.drawn.panels import (
 )
 from sedlib.report.numbers.results import RunResults, grok_step, mean_ratios
 from sedlib.report.numbers.rungs import RUNGS, ladder
+from sedlib.terms.streams import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of
 
 
 def draw(results: RunResults, run: str, grok_threshold: float) -> dict[str, Figure]:
-    """The run's figures by name."""
+    """The run's figures by name: of what every study has, and of what else is there."""
     grokked = {op: grok_step(results.training, op, grok_threshold) for op in results.ops}
     with mpl.rc_context(STYLE):
-        return {
-            "accuracy": _accuracy(results.training, run, grokked),
+        figures = {
             "coupling": _coupling(results.coupling, run, grokked),
             "rank90": _rank90(results.centroids, run, grokked),
             "gaps": _gaps(results.spectra, run, grokked),
-            "ladder": _ladder(ladder(results, grok_threshold), run, results.ops),
-            "fourier": _fourier(results.fourier, run, grokked),
-            "restricted_loss": _restricted_loss(results.restricted_loss, run, grokked),
         }
+        if "test_accuracy" in results.training:
+            figures["accuracy"] = _accuracy(results.training, run, grokked)
+        if any(StreamName.of(name).kind == LADDER for name in results.coupling["stream"].unique()):
+            figures["ladder"] = _ladder(ladder(results, grok_threshold), run, results.ops)
+        if results.fourier is not None:
+            figures["fourier"] = _fourier(results.fourier, run, grokked)
+        if results.restricted_loss is not None:
+            figures["restricted_loss"] = _restricted_loss(results.restricted_loss, run, grokked)
+        return figures
 
 
 def _accuracy(training: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
@@ -57,12 +63,12 @@ def _coupling(coupling: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     per_op = "per-op " if len(grokked) > 1 else ""
     figure, panels = panels_of(list(grokked), f"{run}: centroid response along a basis, relative to a random direction")
     for op, axes in panels.items():
-        own = f"gradient/{op}"
+        own = gradient_of(op)
         curves = {
             (own, 1): (SKY, f"{per_op}gradient alone, W = 1"),
             (own, window): (BLUE, f"{per_op}gradient SED, W = {window}"),
-            ("gradient/total", window): (GREEN, f"aggregate gradient SED, W = {window}"),
-            ("update", window): (VERMILION, f"update SED, W = {window}"),
+            (TOTAL_GRADIENT, window): (GREEN, f"aggregate gradient SED, W = {window}"),
+            (UPDATE, window): (VERMILION, f"update SED, W = {window}"),
         }
         for (stream, size), (colour, label) in curves.items():
             curve = ratios[(ratios["op"] == op) & (ratios["stream"] == stream) & (ratios["window"] == size)]
@@ -88,7 +94,7 @@ def _gaps(spectra: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
     """Streams as curves, one panel per reading of the gap."""
     readings = {"k_star": "k* = argmax σⱼ/σⱼ₊₁", "ratio23": "σ₂ / σ₃", "g23": "g₂₃ = σ₂² − σ₃²"}
     figure, panels = panels_of(list(readings), f"{run}: singular-value gaps of the rolling windows", columns=1)
-    spectra = spectra[~spectra["stream"].str.startswith("ladder/")]
+    spectra = spectra[[StreamName.of(stream).kind != LADDER for stream in spectra["stream"]]]
     lines = _stream_lines(list(spectra["stream"].unique()))
     for reading, axes in panels.items():
         drawstyle = "steps-mid" if reading == "k_star" else "default"
@@ -170,7 +176,7 @@ def _restricted_loss(losses: pd.DataFrame, run: str, grokked: GrokSteps) -> Figu
 
 def _stream_lines(streams: list[str]) -> dict[str, dict[str, Any]]:
     """Colour and line of each stream; with more than four operations the colours come round, dashed."""
-    own = {"update": VERMILION, "gradient/total": GREEN}
+    own = {UPDATE: VERMILION, TOTAL_GRADIENT: GREEN}
     others = [stream for stream in streams if stream not in own]
     styles = itertools.product(("-", "--", ":"), (BLUE, SKY, PURPLE, ORANGE))
     return {stream: {"color": colour} for stream, colour in own.items()} | {

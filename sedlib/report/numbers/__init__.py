@@ -1,1 +1,1 @@
-"""What is read from the results' tables, and what is computed from it."""
+"""Reads the results' tables and computes every number of the report."""

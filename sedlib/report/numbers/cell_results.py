@@ -7,21 +7,18 @@ from typing import Any
 import pandas as pd
 
 from sedlib.base.errors import UserError
+from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.numbers.summary import GROK_THRESHOLDS
+from sedlib.terms.conditions import CONDITIONS, CONTROL, NEED_FINISHED_RUN, PROJECTIONS, Condition
 
-# In the order of the paper's tables, each beside its addition; a condition that is not listed here comes last.
-CONDITIONS = [
-    "control",
-    "remove-sed",
-    "remove-sed-raw",
-    "keep-sed",
-    "keep-sed-raw",
-    "remove-random",
-    "keep-random",
-    "freeze",
+TABLED = [
+    name
+    for name, condition in CONDITIONS.items()
+    if condition not in (*NEED_FINISHED_RUN, Condition("keep", "fixed-random"))
 ]
+"""Names of the conditions in the paper's tables and of our additions; the others are of sweeps alone."""
 LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
@@ -69,12 +66,12 @@ def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.Data
     ``speedup_high`` where there are three seeds, and ``n`` the number of seeds for which both grokked.
     """
     plain = cells[(cells["op"] == op) & cells["coordinates"].isna() & cells["weight_decay"].isna()]
-    control = plain[plain["condition"] == "control"].set_index("seed")["grok_step"]
+    control = plain[plain["condition"] == CONTROL.name].set_index("seed")["grok_step"]
     rows = []
-    others = sorted(set(plain["condition"]) - set(CONDITIONS))
-    for condition in [*CONDITIONS, *others]:
+    others = sorted(set(plain["condition"]) - set(TABLED))
+    for condition in [*TABLED, *others]:
         ours = plain[
-            (plain["condition"] == condition) & ((plain["projection"] == projection) | (condition == "control"))
+            (plain["condition"] == condition) & ((plain["projection"] == projection) | (condition == CONTROL.name))
         ].set_index("seed")
         if ours.empty:
             continue
@@ -98,7 +95,7 @@ def without_weight_decay(cells: pd.DataFrame) -> pd.DataFrame:
 
 def rank_curve(cells: pd.DataFrame) -> pd.DataFrame:
     """Outcome and speed-up over the control of the same run against the number of coordinates kept."""
-    control = cells[(cells["condition"] == "control") & cells["weight_decay"].isna()].set_index("run")["grok_step"]
+    control = cells[(cells["condition"] == CONTROL.name) & cells["weight_decay"].isna()].set_index("run")["grok_step"]
     found = cells[cells["coordinates"].notna()].sort_values(["run", "coordinates"])
     speedup = found["run"].map(control) / found["grok_step"]
     return found[["run", "coordinates", "outcome", "passed"]].assign(speedup=speedup).reset_index(drop=True)
@@ -109,11 +106,11 @@ def as_text(cells: pd.DataFrame) -> str:
     tables = {
         f"{op}, {projection} projection": intervention_table(cells, op, projection)
         for op in cells["op"].unique()
-        for projection in ("update", "gradient")
+        for projection in PROJECTIONS
     }
     tables |= {"weight decay 0": without_weight_decay(cells), "coordinates kept": rank_curve(cells)}
     return "\n\n".join(
-        f"{title}\n{table.to_string(index=False, na_rep='–', float_format='{:.4g}'.format)}"
+        f"{title}\n{table.to_string(index=False, na_rep=NOTHING, float_format=lambda value: number(value, digits=4))}"
         for title, table in tables.items()
         if not table.empty
     )

@@ -4,17 +4,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.ablated import ablation_table
 from sedlib.report.numbers.cell_results import grok_steps
+from sedlib.report.numbers.experiments import experiment
+from sedlib.report.numbers.reading import OPS
 from sedlib.report.numbers.results import RunResults, read_table
-from sedlib.report.numbers.seeds import experiment
 from sedlib.report.numbers.trajectories import Geometry
-from sedlib.report.tabled.tables import OPS
+
+Kind = Literal["single_task", "multitask"]
+KINDS: tuple[Kind, ...] = ("single_task", "multitask")
+"""Runs of one operation, and of several."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,17 @@ class Collection:
     missing: dict[str, str]
     """What is not there, and the command that computes it."""
 
-    def of(self, *, several: bool) -> dict[str, dict[str, Any]]:
-        """Summaries of the runs of one operation, or of several, that have no weight decay of their own."""
+    def summaries_of(self, kind: Kind) -> dict[str, dict[str, Any]]:
+        """Summaries of the runs of a kind that have no weight decay of their own."""
         return {
             name: summary
             for name, summary in self.summaries.items()
-            if (len(summary["ops"]) > 1) == several and summary.get("weight_decay") is None
+            if (len(summary["ops"]) > 1) == (kind == "multitask") and summary.get("weight_decay") is None
         }
+
+    def counted(self, kind: Kind) -> list[str]:
+        """The runs of a kind that the paper's claims are about: no controls."""
+        return [run for run in self.summaries_of(kind) if run not in self.controls]
 
     @property
     def controls(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sedlib.leads import BASELINE, GAP_CHANGE, departure, onset, peak_before
+from sedlib.terms.streams import UPDATE
 
 GAP, DEFECT, UNSETTLED = "gap", "defect", "not settled"
 FIRST = {"gap_first": GAP, "defect_first": DEFECT, "not_settled": UNSETTLED}
@@ -14,7 +15,7 @@ FIRST = {"gap_first": GAP, "defect_first": DEFECT, "not_settled": UNSETTLED}
 
 def update_gaps(spectra: pd.DataFrame) -> pd.DataFrame:
     """Gaps of the update's windows of at least three rows; shorter ones have none."""
-    return spectra[spectra["stream"] == "update"].dropna(subset=["g23", "ratio23"])
+    return spectra[spectra["stream"] == UPDATE].dropna(subset=["g23", "ratio23"])
 
 
 def gap_numbers(spectra: pd.DataFrame, curvature: pd.DataFrame, accurate: int | None) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sedlib.report.numbers.digits import number
+from sedlib.terms.conditions import CONTROL
+
 SEEDS = (42, 137, 2024)
 
 Kind = Literal["effect", "no effect", "size"]
@@ -30,11 +33,6 @@ class Reported:
         return low if low == high else f"{low}–{high}"
 
 
-def number(value: float | int) -> str:
-    """Three digits, or all of those before the point."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def exactly(value: float, source: str, kind: Kind = "effect") -> Reported:
     """One number."""
     return Reported(value, value, source, kind)
@@ -48,7 +46,6 @@ GRADIENT_PEAK = {
     "mul": (326.7, 101.0, 217.1),
     "sq": (114.5, 108.8, 138.8),
 }
-GRADIENT_PEAK_MEAN = {"add": 219.9, "sub": 191.1, "mul": 214.9, "sq": 120.7}
 """Table 1: update SED of seed 42, gradient SED of the three seeds."""
 UPDATE_SPREAD = exactly(2.58, "Table 1, spread of the update SED's peak over operations")
 GRADIENT_SPREAD = exactly(1.82, "Table 1, spread of the gradient SED's peak over operations")
@@ -126,7 +123,6 @@ PC1_Z = Reported(5.0, math.inf, "above random walks")
 SHARE_OVER_RANDOM = Reported(1.8, 2.9, "share in the execution basis over that in five random subspaces")
 RHO = Reported(0.9995, 1.0, "1.000", "size")
 LEAD = Reported(600.0, 1600.0, "positive in 12 of 12 grokking runs, mean 1,117")
-LEAD_ACCURACY = 0.9
 DEFECT_GROWTH = Reported(513.0, math.inf, "grokking runs, at least")
 DEFECT_GROWTH_WITHOUT_GROKKING = Reported(0.0, 47.0, "the others, at most", "size")
 
@@ -187,7 +183,7 @@ def speedup(projection: str, op: str, condition: str) -> Reported | None:
     found = GROK_STEPS.get((projection, op, condition))
     if found is None:
         return None
-    ratios = [control / step for control, step in zip(GROK_STEPS[projection, op, "control"], found, strict=True)]
+    ratios = [control / step for control, step in zip(GROK_STEPS[projection, op, CONTROL.name], found, strict=True)]
     kind: Kind = "no effect" if (projection, condition) in NO_EFFECT else "effect"
     return Reported(min(ratios), max(ratios), f"Table {4 if projection == 'update' else 5}", kind)
 

@@ -1,6 +1,7 @@
 """The tidy tables of one run, and the two quantities that all of the report is made of."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,10 @@ WRITERS = {
 """The stage that writes each table."""
 
 
+EVERY_STUDYS_TABLES = ("training", "spectra", "centroids", "coupling")
+GROKKING_TABLES = ("fourier", "restricted_loss")
+
+
 @dataclass(frozen=True)
 class RunResults:
     """Tables of one run as its stages wrote them."""
@@ -31,19 +36,20 @@ class RunResults:
     spectra: pd.DataFrame
     centroids: pd.DataFrame
     coupling: pd.DataFrame
-    fourier: pd.DataFrame
-    restricted_loss: pd.DataFrame
+    fourier: pd.DataFrame | None = None
+    restricted_loss: pd.DataFrame | None = None
+    """Tables of the grokking study alone."""
 
     @classmethod
-    def load(cls, folder: Path) -> "RunResults":
-        """Read the tables in ``folder``.
+    def load(cls, folder: Path, own: Sequence[str] = GROKKING_TABLES) -> "RunResults":
+        """Read the tables in ``folder``; ``own`` are those that the study alone has.
 
         Raises
         ------
         UserError
             One is missing or unreadable; the message names the file and the remedy.
         """
-        return cls(**{field.name: read_table(folder, field.name) for field in fields(cls)})
+        return cls(**{name: read_table(folder, name) for name in [*EVERY_STUDYS_TABLES, *own]})
 
     @property
     def ops(self) -> list[str]:
@@ -71,7 +77,9 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:
-    """First checkpoint at which the test accuracy of ``op`` reaches ``threshold``; None if none does."""
+    """First checkpoint at which the test accuracy of ``op`` reaches ``threshold``; None if none does, or has any."""
+    if "test_accuracy" not in training:
+        return None
     reached = training[(training["op"] == op) & (training["test_accuracy"] >= threshold)]
     return None if reached.empty else int(reached["step"].min())
 

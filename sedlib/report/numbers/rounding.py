@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.report.numbers.digits import rounded
 from sedlib.report.numbers.seeds import estimate
 
 DIGITS = 6
@@ -32,5 +33,5 @@ def cut(value: float | int | None) -> float | int | None:
     """Six digits, so that the file changes only where a number does."""
     if value is None or pd.isna(value):
         return None
-    short = float(f"{value:.{DIGITS}g}")
+    short = rounded(value, DIGITS)
     return int(short) if short.is_integer() else short

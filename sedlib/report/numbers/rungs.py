@@ -1,21 +1,37 @@
 """The estimator ladder: how much coupling is left on each rung between the gradient and the update."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from sedlib.report.numbers.results import RunResults, before_grokking, grok_step, mean_ratios
+from sedlib.terms.streams import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
 
+OWN_GRADIENT = "gradient"
+"""The rung of the gradient of the operation that is looked at."""
 RUNGS = {
-    "gradient": "gradient,\nfixed batch",
-    "gradient/total": "aggregate\ngradient",
-    "ladder/minibatch-gradient": "minibatch\ngradient",
-    "ladder/momentum": "momentum",
-    "ladder/adam-direction": "Adam\ndirection",
-    "ladder/step-without-decay": "step without\ndecay",
-    "ladder/step": "step",
-    "update": "update",
-    "ladder/update-without-decay": "update with-\nout decay",
+    OWN_GRADIENT: "gradient,\nfixed batch",
+    TOTAL_GRADIENT: "aggregate\ngradient",
+    ladder_stream("minibatch-gradient"): "minibatch\ngradient",
+    ladder_stream("momentum"): "momentum",
+    ladder_stream("adam-direction"): "Adam\ndirection",
+    ladder_stream("step-without-decay"): "step without\ndecay",
+    ladder_stream("step"): "step",
+    UPDATE: "update",
+    ladder_stream("update-without-decay"): "update with-\nout decay",
 }
-"""Streams from the gradient down, with their labels; `gradient` stands for the operation's own."""
+"""From the gradient down, with the labels of an axis: streams, but for ``OWN_GRADIENT``."""
+
+
+def rung_label(label: str) -> str:
+    """A rung's label on one line."""
+    return label.replace("-\n", "").replace("\n", " ")
+
+
+def streams_on(rung: str, streams: Iterable[str]) -> list[str]:
+    """Which of the ``streams`` stand on a rung: the gradients of all operations on that of the own one."""
+    own = rung == OWN_GRADIENT
+    return [stream for stream in streams if (StreamName.of(stream).task is not None if own else stream == rung)]
 
 
 def ladder(results: RunResults, grok_threshold: float) -> pd.DataFrame:
@@ -26,13 +42,14 @@ def ladder(results: RunResults, grok_threshold: float) -> pd.DataFrame:
     ``peak`` over all checkpoints.
     """
     ratios = mean_ratios(results.coupling)
-    rungs = [*RUNGS, *sorted({name for name in ratios["stream"] if name.startswith("ladder/")} - set(RUNGS))]
+    unknown = {name for name in ratios["stream"] if StreamName.of(name).kind == LADDER} - set(RUNGS)
+    rungs = [*RUNGS, *sorted(unknown)]
     rows = []
     for op in results.ops:
         grokked = grok_step(results.training, op, grok_threshold)
         for window in sorted(ratios["window"].unique(), reverse=True):
             for rung in rungs:
-                stream = f"gradient/{op}" if rung == "gradient" else rung
+                stream = gradient_of(op) if rung == OWN_GRADIENT else rung
                 curve = ratios[(ratios["op"] == op) & (ratios["stream"] == stream) & (ratios["window"] == window)]
                 if curve.empty:
                     continue

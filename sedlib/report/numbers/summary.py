@@ -1,9 +1,11 @@
 """One run in a few numbers: grok steps, and peak, final value and plateau of every stream's coupling ratio."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import RunResults, before_grokking, grok_step, mean_ratios
 from sedlib.report.numbers.rungs import RUNGS
 
@@ -12,9 +14,22 @@ GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 
 ORDER = list(RUNGS)
 
+Numbers = TypeVar("Numbers")
 
-def summarise(results: RunResults, seed: int, weight_decay: float | None, grok_threshold: float) -> dict[str, Any]:
-    """Summary of the run from ``seed``, by operation; ``weight_decay`` is the run's own, null where it has none.
+
+def stream_key(stream: str, window: int) -> str:
+    """A stream with the window of its basis, as summaries and their readers name it."""
+    return f"{stream} W={window}"
+
+
+def by_stream_and_window(streams: Mapping[str, Numbers]) -> dict[tuple[str, int], Numbers]:
+    """Of a summary's streams the keys as values; nothing else takes such a key apart."""
+    parts = {key: key.rpartition(" W=") for key in streams}
+    return {(stream, int(window)): streams[key] for key, (stream, _, window) in parts.items()}
+
+
+def summarise(results: RunResults, labels: Mapping[str, Any], grok_threshold: float) -> dict[str, Any]:
+    """Summary of the run by task, after the study's own ``labels`` of it, such as its seed.
 
     Of each stream's R̄ over the measured checkpoints at which its window is whole: peak, the largest; final, the
     last; plateau, the median up to the grok step at ``grok_threshold``. Where there is no grok step, or no whole
@@ -22,8 +37,7 @@ def summarise(results: RunResults, seed: int, weight_decay: float | None, grok_t
     """
     ratios = mean_ratios(results.coupling)
     return {
-        "seed": seed,
-        "weight_decay": weight_decay,
+        **labels,
         "last_step": int(results.training["step"].max()),
         "grok_threshold": grok_threshold,
         "ops": {op: _operation(results, ratios[ratios["op"] == op], op, grok_threshold) for op in results.ops},
@@ -33,15 +47,15 @@ def summarise(results: RunResults, seed: int, weight_decay: float | None, grok_t
 def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
     training = results.training
     grokked = grok_step(training, op, threshold)
+    groups: list[tuple[Any, pd.DataFrame]] = sorted(ratios.groupby(["stream", "window"]), key=_longest_window_first)
     summary: dict[str, Any] = {
         "grok_step": grokked,
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
-        "streams": {
-            f"{stream} W={window}": _curve(curve, grokked)
-            for (stream, window), curve in sorted(ratios.groupby(["stream", "window"]), key=_longest_window_first)
-        },
+        "streams": {stream_key(stream, window): _curve(curve, grokked) for (stream, window), curve in groups},
     }
-    if grokked is None:
+    if grokked is None and "test_accuracy" not in training:
+        summary["reason"] = "the study measures no test accuracy"
+    elif grokked is None:
         best = training.loc[training["op"] == op, "test_accuracy"].max()
         summary["reason"] = f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
     return summary
@@ -74,13 +88,13 @@ def as_text(run: str, summary: dict[str, Any]) -> str:
         grokked = values["grok_step"]
         lines.append(
             f"{op}: "
-            + (f"groks at step {grokked:,}" if grokked is not None else f"never groks ({values['reason']})")
-            + f", trained to step {summary['last_step']:,}"
+            + (f"groks at step {number(grokked)}" if grokked is not None else f"never groks ({values['reason']})")
+            + f", trained to step {number(summary['last_step'])}"
         )
         lines.append(f"  {'stream':<36}{'before grokking':>16}{'peak':>10}{'final':>10}")
         for stream, numbers in values["streams"].items():
             cells = (numbers["plateau"], numbers["peak"], numbers["final"])
-            text = ["–" if cell is None else f"{cell:.3g}" for cell in cells]
+            text = [NOTHING if cell is None else number(cell) for cell in cells]
             lines.append(f"  {stream:<36}{text[0]:>16}{text[1]:>10}{text[2]:>10}")
         lines.append("")
     return "\n".join(lines)

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sedlib.report.numbers.collection import Collection
+from sedlib.report.numbers.digits import rounded
 from sedlib.report.numbers.results import mean_ratios
-from sedlib.report.numbers.rungs import RUNGS, ladder
-from sedlib.report.tabled.tables import rung_label
+from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, ladder, rung_label
+from sedlib.terms.conditions import CONTROL
+from sedlib.terms.streams import LADDER, TOTAL_GRADIENT, StreamName
 
 DIGITS = 4
 
@@ -19,7 +21,13 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
         "accuracy": _of_runs({run: _accuracy(results.training) for run, results in found.runs.items()}),
         "ladder": _of_runs({run: _ladder(found, run) for run in found.runs}),
         "rank90": _of_runs({run: _rank90(results.centroids) for run, results in found.runs.items()}),
-        "restricted_loss": _of_runs({run: _losses(results.restricted_loss) for run, results in found.runs.items()}),
+        "restricted_loss": _of_runs(
+            {
+                run: _losses(results.restricted_loss)
+                for run, results in found.runs.items()
+                if results.restricted_loss is not None
+            }
+        ),
         "defect": _defects(found),
         "ablation": _of_runs(found.ablations),
         "interventions": _trajectories(found.trajectories),
@@ -39,10 +47,18 @@ def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _coupling(coupling: pd.DataFrame) -> pd.DataFrame:
     ratios = mean_ratios(coupling).sort_values("window", ascending=False, kind="stable")
-    own = ratios["stream"] == "gradient/" + ratios["op"]
-    stream = ratios["stream"].mask(own, "gradient").replace("gradient/total", "aggregate gradient")
     window = "W = " + ratios["window"].astype(str)
-    return ratios.assign(stream=stream.str.removeprefix("ladder/"), window=window)
+    return ratios.assign(stream=ratios["stream"].map(_series), window=window)
+
+
+def _series(stream: str) -> str:
+    """What a chart calls a stream, whose operation it names elsewhere."""
+    name = StreamName.of(stream)
+    if name.task is not None:
+        return OWN_GRADIENT
+    if stream == TOTAL_GRADIENT:
+        return "aggregate gradient"
+    return name.part if name.kind == LADDER and name.part else stream
 
 
 def _accuracy(training: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +101,7 @@ def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame()
     plain = trajectories[trajectories["coordinates"].isna() & trajectories["weight_decay"].isna()]
     projections = sorted(plain["projection"].dropna().unique(), reverse=True)
-    shared = plain["condition"] == "control"  # stands beside either projection
+    shared = plain["condition"] == CONTROL.name  # stands beside either projection
     both = [plain[shared].assign(projection=projection) for projection in projections]
     columns = ["step", "op", "seed", "condition", "projection", "test_accuracy"]
     return pd.concat([*both, plain[~shared]])[columns]
@@ -100,4 +116,4 @@ def _rank_curve(cells: pd.DataFrame | None) -> pd.DataFrame:
 
 def _cut(table: pd.DataFrame) -> pd.DataFrame:
     floats = table.select_dtypes("float").columns
-    return table.assign(**{name: table[name].map(lambda value: float(f"{value:.{DIGITS}g}")) for name in floats})
+    return table.assign(**{name: table[name].map(lambda value: rounded(value, DIGITS)) for name in floats})

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sedlib.leads import ACCURACY, ONSET_DEFECT, ONSET_GROWTH, accurate_step, growth, onset, sign_test
+from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import read_table
 
 TABLES = ("trajectory", "trajectory_windows", "curvature")
@@ -116,13 +117,13 @@ def as_text(runs: Mapping[str, Mapping[str, Any]]) -> str:
     leads = lead_numbers({run: found["lead"] for run, found in runs.items()})
     if leads["n"]:
         lines.append(
-            f"leads: {leads['positive']} of {leads['n']} positive, mean {leads['mean']:,.0f} steps, "
-            f"sign test p = {leads['p_value']:.2g}"
+            f"leads: {leads['positive']} of {leads['n']} positive, mean {number(leads['mean'])} steps, "
+            f"sign test p = {number(leads['p_value'])}"
         )
     return "\n".join(lines)
 
 
 def _short(value: float | int | None) -> str:
     if value is None or pd.isna(value):
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+        return NOTHING
+    return number(value, digits=4)

@@ -1,1 +1,1 @@
-"""What a reader opens: the page, the files of the report, the numbers in README and docs."""
+"""Writes the report's files, its page, and the documents with its numbers."""

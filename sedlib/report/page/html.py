@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import vl_convert
 
+from sedlib.report.claims.claim import WEAKEST
+from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.charts import Chart
 
 HERE = Path(__file__).parent
@@ -18,6 +20,7 @@ CHARTS_GLOBAL = "window.vegaEmbed = vegaEmbed;"
 
 def page(
     claims: pd.DataFrame,
+    rules: pd.DataFrame,
     tables: Mapping[str, pd.DataFrame],
     charts: Sequence[tuple[Chart, dict[str, Any]]],
     data: Mapping[str, str],
@@ -35,13 +38,12 @@ def page(
             f"<style>{(HERE / 'page.css').read_text()}</style></head><body>",
             "<h1>Which directions carry the features a network forms?</h1>",
             "<p>The claims of <cite>Gradient-Direction Sensitivity Reveals Linear-Centroid Coupling</cite> (arXiv "
-            "2604.25143) beside what this pipeline measured. A verdict follows a rule: <em>inside</em>, the interval "
-            "over seeds meets the paper's range; <em>same direction</em>, it does not, but lies on the same side of no "
-            "effect; <em>contradicted</em>, neither. Intervals are 95 % bootstrap intervals where there are three "
-            "seeds.</p>",
+            '2604.25143) beside what this pipeline measured. A verdict follows a <a href="#rules">rule</a>. Intervals '
+            "are 95 % bootstrap intervals where there are three seeds.</p>",
             _navigation(charts, tables),
             '<main><section id="claims"><h2>Claim by claim</h2>',
             _table("claims", claims),
+            _rules(rules),
             _missing(missing),
             "</section>",
             *(_chart(chart, specification, data[chart.name]) for chart, specification in charts),
@@ -83,6 +85,15 @@ def _cell(column: str, value: Any) -> str:
     if column == "verdict":
         return f'<td class="verdict" data-verdict="{text}">{text}</td>'
     return f"<td><code>{text}</code></td>" if column == "command" else f"<td>{text}</td>"
+
+
+def _rules(rules: pd.DataFrame) -> str:
+    """What each verdict means, and how it is decided claim by claim."""
+    meanings = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in MEANINGS.items())
+    return (
+        f'<details id="rules"><summary>How verdicts are decided</summary><dl>{meanings}</dl>'
+        f"<p>{html.escape(WEAKEST)}</p>{_table('rules', rules)}</details>"
+    )
 
 
 def _missing(missing: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from sedlib.base.atomic import replacing
-from sedlib.report.claims.listing import claims
+from sedlib.report.claims.listing import claims, rules
 from sedlib.report.drawn.charts import charts_of
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.intervention_figures import intervention_figures
@@ -18,9 +18,10 @@ from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.metrics import metrics
+from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.tidy import tidy
 from sedlib.report.page.html import page
-from sedlib.report.tabled.fresh_seeds import by_seeds, fresh_tables
+from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.report.tabled.tables import tables
 
@@ -44,12 +45,12 @@ def write_report(found: Collection, folder: Path) -> None:
         **{Path(f"tables/{name}.md"): table.to_markdown(index=False) + "\n" for name, table in built.items()},
         **{Path(f"data/{name}.csv"): text for name, text in as_csv.items()},
         **{Path(f"charts/{chart.name}.json"): json.dumps(spec, indent=1) + "\n" for chart, spec in charts},
-        Path("index.html"): page(summary, built, charts, as_csv, found.missing, _computed_with()),
+        Path("index.html"): page(summary, rules(), built, charts, as_csv, found.missing, _computed_with()),
     }
     for name, text in files.items():
         with replacing(folder / name) as path:
             path.write_text(text)
-    first, _ = by_seeds(found)  # whose numbers the claims are
+    first, _ = first_and_fresh(found)  # whose numbers the claims are
     figures = _save(overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first), folder)
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):

@@ -1,1 +1,1 @@
-"""Results of the pipelines in sweeps/."""
+"""Computes, tables and draws what the pipelines in sweeps/ found."""

@@ -11,14 +11,20 @@ from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.numbers.cell_results import LABELS, grok_steps, spread
-from sedlib.report.numbers.paper import number
+from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.reading import shown
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.report.tabled.tables import shown
+from sedlib.terms.conditions import CONDITIONS, CONTROL, KEEP_EXECUTION, Condition
 
 OPTIONS = ["target", "rank", "start", "strength", "size"]
 KIND = ["op", "projection", "condition", *OPTIONS]
 SPREAD = ["speedup", "speedup_low", "speedup_high", "n"]
-BASES = {"keep-execution": ("execution basis", BLUE, "o"), "keep-fixed-random": ("random subspace", GREY, "s")}
+BASES = {
+    KEEP_EXECUTION.name: ("execution basis", BLUE, "o"),
+    Condition("keep", "fixed-random").name: ("random subspace", GREY, "s"),
+}
+OF_SOME_RANK = ("sed", "random", "fixed-random")
+"""Bases of which a cell chooses the rank."""
 
 
 def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
@@ -37,7 +43,7 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
         There is no table.
     """
     cells = _completed(grok_steps(files, threshold, [*LABELS, *OPTIONS]), usual)
-    control = cells[cells["condition"] == "control"].set_index(["op", "seed"])["grok_step"]
+    control = cells[cells["condition"] == CONTROL.name].set_index(["op", "seed"])["grok_step"]
     seeds = sorted(cells["seed"].unique())
     rows = []
     for kind, group in cells.groupby(KIND, dropna=False):
@@ -53,7 +59,7 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
             }
         )
     table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
-    order = (table["condition"] != "control").astype(int) + (table["target"] == "all")
+    order = (table["condition"] != CONTROL.name).astype(int) + (table["target"] == "all")
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
@@ -66,7 +72,7 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     text = text.assign(**{name: text[name].map("{:g}".format, na_action="ignore") for name in options})
     text = text.assign(train_accuracy=[number(accuracy) for accuracy in table["train_accuracy"]])
     text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
-    text = text.astype(object).where(text.notna(), "–")
+    text = text.astype(object).where(text.notna(), NOTHING)
     seeds = {name: f"seed {name}" for name in text if str(name).isdecimal()}
     return text.rename(columns={**seeds, "train_accuracy": "last train accuracy"})
 
@@ -74,7 +80,8 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
 def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
     """The cells with rank, target and start as they were, where they have any."""
     projected = cells["projection"].notna()
-    has = {"target": projected, "start": projected, "rank": cells["condition"].str.contains("sed|random")}
+    ranked = cells["condition"].map(lambda name: CONDITIONS[name].basis in OF_SOME_RANK)
+    has = {"target": projected, "start": projected, "rank": ranked}
     return cells.assign(
         **{
             name: cells[name].astype(object).mask(cells[name].isna() & where, usual[name])
@@ -95,7 +102,7 @@ def dose_response(files: Sequence[Path], threshold: float) -> Figure:
         figure, panels = panels_of(list(cells["op"].unique()), title, xlabel="suppressed share outside the basis")
         for op, axes in panels.items():
             of_op = cells[cells["op"] == op]
-            control = of_op[of_op["condition"] == "control"].assign(strength=0.0)
+            control = of_op[of_op["condition"] == CONTROL.name].assign(strength=0.0)
             for shift, (condition, (label, colour, marker)) in zip((-0.02, 0.02), BASES.items(), strict=True):
                 found = of_op[of_op["condition"] == condition]
                 for _, curve in pd.concat([control, found]).groupby("seed"):

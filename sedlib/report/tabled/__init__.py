@@ -1,1 +1,1 @@
-"""The paper's tables, and the new ones."""
+"""Puts the numbers and their verdicts into tables."""

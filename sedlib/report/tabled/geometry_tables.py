@@ -6,11 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.leads import ACCURACY
 from sedlib.report.numbers import paper
+from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.gap_onsets import FIRST
-from sedlib.report.numbers.paper import Reported, number
+from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.reading import Numbers, nested
 from sedlib.report.numbers.seeds import estimate
-from sedlib.report.tabled.tables import Numbers, at, compared, not_run
+from sedlib.report.tabled.compared import compared, not_run
 
 COMMAND = "dvc repro trajectory curvature"
 REPORTED: dict[str, tuple[str, Reported | None]] = {
@@ -29,10 +32,10 @@ REPORTED: dict[str, tuple[str, Reported | None]] = {
 
 def geometry_tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
     """Every table by its file name."""
-    runs = at(numbers, "geometry")
+    runs = nested(numbers, "geometry")
     if not runs:
         return {name: not_run(COMMAND) for name in ("geometry", "leads", "defect-growth", "gap-against-defect")}
-    controls = at(numbers, "controls") or {}
+    controls = nested(numbers, "controls") or {}
     return {
         "geometry": _geometry(runs, controls),
         "leads": _leads(runs, controls, numbers["leads"]),
@@ -65,21 +68,21 @@ def _leads(runs: Mapping[str, Numbers], controls: Numbers, tests: Numbers) -> pd
         {
             "runs": run,
             "onset": _step(found["onset"]),
-            f"accuracy {paper.LEAD_ACCURACY}": _step(found["accurate_step"]),
+            f"accuracy {ACCURACY}": _step(found["accurate_step"]),
             **_of_lead(found["lead"], _why(found, is_control=run in controls)),
-            "sign test": "–",
+            "sign test": NOTHING,
         }
         for run, found in runs.items()
     ]
     for kind, test in tests.items():
         if kind == "controls":
             alarms = f"{test['false_alarms']} of {test['n']}: false alarms"
-            rows.append({"runs": kind, "onset": alarms, "n": test["n"], "verdict": test.get("reason", "–")})
+            rows.append({"runs": kind, "onset": alarms, "n": test["n"], "verdict": test.get("reason", NOTHING)})
             continue
         lead = _of_lead(test["mean"], "no run has a lead")
-        p_value = f"{test['positive']} of {test['n']} positive, p = {number(test['p_value'])}" if test["n"] else "–"
+        p_value = f"{test['positive']} of {test['n']} positive, p = {number(test['p_value'])}" if test["n"] else NOTHING
         rows.append({"runs": kind.replace("_", " "), **lead, "n": test["n"], "sign test": p_value})
-    return pd.DataFrame(rows).fillna("–")
+    return pd.DataFrame(rows).fillna(NOTHING)
 
 
 def _why(found: Numbers, *, is_control: bool) -> str | None:
@@ -121,7 +124,7 @@ def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
             "the gap's lead": _step(found["gap_lead"]),
             "σ₂/σ₃ peak": _step(found["gap_peak"]),
             "the peak's lead": _step(found["gap_peak_lead"]),
-            f"accuracy {paper.LEAD_ACCURACY}": _step(found["accurate_step"]),
+            f"accuracy {ACCURACY}": _step(found["accurate_step"]),
             "which first": found["first_onset"] or "neither",
         }
         for run, found in runs.items()
@@ -133,10 +136,10 @@ def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
             continue
         means = {"its lead": test["mean"], "the gap's lead": test["gap"]["mean"]}
         firsts = ", ".join(f"{name} {test['gap'][key]}" for key, name in FIRST.items())
-        shown = {name: "–" if mean is None else f"mean {number(mean)}" for name, mean in means.items()}
+        shown = {name: NOTHING if mean is None else f"mean {number(mean)}" for name, mean in means.items()}
         rows.append({"runs": kind.replace("_", " "), **shown, "which first": firsts})
-    return pd.DataFrame(rows).fillna("–")
+    return pd.DataFrame(rows).fillna(NOTHING)
 
 
 def _step(step: int | None) -> str:
-    return "–" if step is None else f"{step:,}"
+    return NOTHING if step is None else number(step)

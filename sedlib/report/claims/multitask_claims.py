@@ -1,0 +1,61 @@
+"""Claims about networks that learn several operations (arXiv 2604.25143, section 4)."""
+
+from collections.abc import Iterator
+
+from sedlib.report.claims.claim import Claim, Source, listed, of_range, per_op, weakest
+from sedlib.report.claims.verdicts import CONTRADICTED, SAME
+from sedlib.report.numbers import paper
+from sedlib.report.numbers.reading import Numbers
+
+UPDATE = Source("figure3-multitask-update", "multitask", "dvc repro figures")
+MULTITASK = Source("figure4-multitask-per-op", "multitask", "dvc repro figures")
+
+
+def multitask_claims(numbers: Numbers) -> Iterator[Claim]:
+    """The update, each operation's gradient, their aggregate, single rows."""
+    yield of_range(
+        "multitask-update",
+        "In a multitask network the update's basis is worse than a random direction (final R̄)",
+        paper.MULTITASK_UPDATE,
+        per_op(numbers, "multitask", "update_final"),
+        UPDATE,
+    )
+    yield of_range(
+        "multitask-per-op",
+        "There each operation's own gradient recovers the coupling, by the end of training (final R̄)",
+        paper.MULTITASK_PER_OP,
+        per_op(numbers, "multitask", "per_op_final"),
+        MULTITASK,
+    )
+    yield _aggregation(numbers)
+    yield _single_rows(numbers)
+
+
+def _aggregation(numbers: Numbers) -> Claim:
+    return _ratio_below(
+        numbers,
+        "aggregation",
+        "aggregate_over_per_op",
+        0.5,
+        "Aggregating the operations' gradients hides the coupling (aggregate over per-op final R̄)",
+        "a general obstruction",
+    )
+
+
+def _single_rows(numbers: Numbers) -> Claim:
+    return _ratio_below(
+        numbers,
+        "multitask-window",
+        "w1_over_per_op",
+        1,
+        "In a multitask network the window is needed to recover a direction (final R̄, W = 1 over the window's)",
+        "mechanically necessary",
+    )
+
+
+def _ratio_below(numbers: Numbers, name: str, key: str, bound: float | int, claim: str, reported: str) -> Claim:
+    """A claim that holds if every operation's ratio lies below ``bound``."""
+    ratios = per_op(numbers, "derived", "multitask", key)
+    said = weakest(SAME if ratio.mean < bound else CONTRADICTED for ratio in ratios.values())
+    rule = f"{SAME} if every operation's ratio is below {bound:g}, else {CONTRADICTED}"
+    return Claim(name, claim, reported, listed(ratios), said, rule, MULTITASK)

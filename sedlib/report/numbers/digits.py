@@ -1,0 +1,18 @@
+"""Numbers to some digits: as text for people, and rounded for files."""
+
+NOTHING = "–"
+"""Stands for a number that does not exist."""
+
+
+def number(value: float | int, digits: int = 3) -> str:
+    """``digits`` digits, or all of those before the point.
+
+    >>> number(0.72345), number(1234.6), number(1234.6, digits=4)
+    ('0.723', '1,235', '1,235')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def rounded(value: float | int, digits: int) -> float:
+    """The nearest number of so many digits."""
+    return float(f"{value:.{digits}g}")

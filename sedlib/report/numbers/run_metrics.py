@@ -1,0 +1,133 @@
+"""Numbers of the runs, as metrics.json has them: coupling over seeds, ladders, geometry."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sedlib.report.numbers.collection import KINDS, Collection, Kind
+from sedlib.report.numbers.experiments import experiment, require_different_seeds
+from sedlib.report.numbers.gap_onsets import gap_numbers, how_often_first
+from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
+from sedlib.report.numbers.rungs import ladder
+from sedlib.report.numbers.summary import by_stream_and_window, stream_key
+from sedlib.report.numbers.trajectories import false_alarms, geometry_numbers, lead_numbers
+from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, gradient_of
+
+StreamOf = Callable[[str], str]
+"""The stream of an operation."""
+QUANTITIES = ("peak", "final", "plateau")
+NO_WINDOW = "no whole window before a grok step"
+
+
+def update_of(_: str) -> str:
+    """All operations have one update."""
+    return UPDATE
+
+
+STREAMS: dict[Kind, dict[str, StreamOf]] = {
+    "single_task": {"gradient": gradient_of, "update": update_of},
+    "multitask": {"per_op": gradient_of, "aggregate": lambda _: TOTAL_GRADIENT, "update": update_of},
+}
+"""By the name that their quantities begin with."""
+
+
+def of_runs(found: Collection) -> Metrics:
+    """Numbers over seeds by kind of run and operation, the ladders, the geometry and what its leads say."""
+    return {
+        **{kind: _by_operation(found.summaries_of(kind), STREAMS[kind]) for kind in KINDS},
+        "ladder": {run: _ladder(found, run) for run in found.runs},
+        "geometry": {run: _geometry(found, run) for run in found.geometry},
+        "leads": _leads(found),
+    }
+
+
+def _by_operation(summaries: Mapping[str, Mapping[str, Any]], streams: Mapping[str, StreamOf]) -> Metrics:
+    require_different_seeds(summaries)
+    by_op: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for summary in summaries.values():
+        for op, numbers in summary["ops"].items():
+            by_op.setdefault(op, {})[summary["seed"]] = numbers
+    return {op: _over_seeds(by_seed, op, streams) for op, by_seed in sorted(by_op.items())}
+
+
+def _over_seeds(by_seed: Mapping[int, Mapping[str, Any]], op: str, streams: Mapping[str, StreamOf]) -> Metrics:
+    """Grok step, and peak, final value and plateau of every stream's longest window and of the gradient alone."""
+    curves = {
+        name: {seed: longest_window(numbers, of_op(op)) for seed, numbers in by_seed.items()}
+        for name, of_op in streams.items()
+    }
+    alone = {seed: gradient_alone(numbers, op) for seed, numbers in by_seed.items()}
+    return {
+        "grok_step": over_seeds({seed: numbers["grok_step"] for seed, numbers in by_seed.items()}),
+        **{
+            f"{name}_{quantity}": over_seeds({seed: curve[quantity] for seed, curve in of_stream.items()}, NO_WINDOW)
+            for name, of_stream in curves.items()
+            for quantity in QUANTITIES
+        },
+        **{
+            f"w1_{quantity}": over_seeds({seed: curve[quantity] for seed, curve in alone.items()})
+            for quantity in QUANTITIES
+        },
+    }
+
+
+def longest_window(numbers: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
+    """Of a run's operation the stream's numbers for its longest window."""
+    by_window = {
+        window: found for (name, window), found in by_stream_and_window(numbers["streams"]).items() if name == stream
+    }
+    found: Mapping[str, Any] = by_window[max(by_window)]
+    return found
+
+
+def gradient_alone(numbers: Mapping[str, Any], op: str) -> Mapping[str, Any]:
+    """Of a run's operation the numbers of its gradient's last row alone, a window of one."""
+    found: Mapping[str, Any] = numbers["streams"][stream_key(gradient_of(op), 1)]
+    return found
+
+
+def _ladder(found: Collection, run: str) -> Metrics:
+    """Means over the operations on which a stream is measured; the longest window."""
+    table = ladder(found.runs[run], found.expected.grok_threshold)
+    table = table[table["window"] == table["window"].max()]
+    return {
+        str(stream): {
+            "mean_before_grok": cut(rows["mean"].mean()),
+            "peak": cut(rows["peak"].mean()),
+            **({"reason": "never grokked"} if rows["mean"].isna().all() else {}),
+        }
+        for stream, rows in table.groupby("stream", sort=False)
+    }
+
+
+def _geometry(found: Collection, run: str) -> Metrics:
+    summary = found.summaries[run]
+    named = {"experiment": experiment(summary), "ops": "+".join(summary["ops"]), "seed": summary["seed"]}
+    return named | _cut_all(_of_trajectory(found, run))
+
+
+def _of_trajectory(found: Collection, run: str) -> Metrics:
+    """Both alarms of a run, and the rest of its geometry."""
+    geometry, results = found.geometry[run], found.runs[run]
+    numbers = geometry_numbers(geometry, results.training)
+    return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
+
+
+def _leads(found: Collection) -> Metrics:
+    """Sign tests, of the runs of one operation and of those of several apart: their leads are not of one kind.
+
+    The controls have false alarms in their place.
+    """
+    result: dict[str, Metrics] = {}
+    by_run = {run: _of_trajectory(found, run) for run in found.geometry}
+    for kind in KINDS:
+        runs = [run for run in found.counted(kind) if run in by_run]
+        if runs:
+            gap = lead_numbers({run: by_run[run]["gap_lead"] for run in runs})
+            gap |= how_often_first(by_run[run]["first_onset"] for run in runs)
+            result[kind] = _cut_all(lead_numbers({run: by_run[run]["lead"] for run in runs})) | {"gap": _cut_all(gap)}
+    controls = {run: by_run[run] for run in found.controls if run in by_run}
+    return result | ({"controls": false_alarms(controls)} if controls else {})
+
+
+def _cut_all(numbers: Mapping[str, Any]) -> Metrics:
+    return {key: value if isinstance(value, str) else cut(value) for key, value in numbers.items()}
