@@ -22,13 +22,13 @@ from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
 from sedlib.grokking.interventions.cells import Cell
-from sedlib.grokking.interventions.projected_steps import ProjectedSteps
+from sedlib.grokking.interventions.projected_steps import projecting
 from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.pairs import all_pairs, answers, draw
+from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.pipeline.centroids.probing import Probes, centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
@@ -124,10 +124,9 @@ def intervened_step(intervention: str) -> Case:
     experiment = Experiment.load("add-42")
     data = Data.of(experiment, CPU)
     cell = Cell.of("add-42", intervention)
-    steps = _steps(
-        experiment, data, lambda model: ProjectedSteps(cell, InterventionParams(), model, generator(0, "benchmark"))
-    )
-    for _ in range(InterventionParams().window + 1):
+    intervene = projecting(cell, ProjectionParams(), seed=0)
+    steps = _steps(experiment, data, lambda model: intervene(model, data))
+    for _ in range(ProjectionParams().window + 1):
         steps()
     return Case(_steps(experiment, data, lambda model: Intervention()), steps, 20)
 

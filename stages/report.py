@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sedlib.grokking.interventions.cell_stages import cell_stages
 from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.workspace import ARTIFACTS, clear_errors
+from sedlib.pipeline.stage import clear_errors
+from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.collection import Expected, collect
 from sedlib.report.page.writing import write_report
 
@@ -16,7 +17,7 @@ def main() -> None:
         list(params.runs),
         params.ablation.runs,
         params.single_step.runs,
-        cell_stages(params.interventions.runs, params.interventions.varied_runs, params.interventions.coordinates),
+        cell_stages(params.interventions),
         params.grok_threshold,
     )
     write_report(collect(ARTIFACTS / "results", expected), Path("reports"))

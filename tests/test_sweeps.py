@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.cells import Cell, script_of
 from sedlib.grokking.setup.params import Params
 from tests.imports import ROOT, import_closure
 
@@ -19,7 +19,11 @@ FOUND = {
     for name, stage in YAML(typ="safe").load(file.read_text())["stages"].items()
 }
 STAGES = [pytest.param(*found, id=name) for name, found in FOUND.items()]
-CELLS = [pytest.param(*found, id=name) for name, found in FOUND.items() if "intervene.py" in str(found[1]["cmd"])]
+CELLS = [
+    pytest.param(*found, id=name)
+    for name, found in FOUND.items()
+    if any(script in str(found[1]["cmd"]) for script in ("intervene.py", "constrain.py"))
+]
 
 
 def command(stage: dict[str, Any]) -> list[str]:
@@ -46,7 +50,7 @@ def test_a_cell_is_written_where_the_stage_says(file: Path, stage: dict[str, Any
         def filled(text: str, chosen: dict[str, Any] = chosen) -> str:
             return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(chosen[found[1]]), text)
 
-        _, _, run, intervention, *rest = [filled(word) for word in command(stage)]
+        _, script, run, intervention, *rest = [filled(word) for word in command(stage)]
         options = dict(zip(rest[::2], rest[1::2], strict=True))
         folder = options.pop("--folder")
         number = {"--rank": int, "--start": int, "--strength": float, "--size": float}
@@ -54,7 +58,8 @@ def test_a_cell_is_written_where_the_stage_says(file: Path, stage: dict[str, Any
         cell = Cell.of(run, intervention, **given)
         assert [filled(out) for out in stage["outs"]] == [f"{folder}/{cell.name}.csv"]
         assert folder == f"sweeps/{file.parent.name}/results"
-        assert ("artifacts/checkpoints/${item.run}.h5" in stage["deps"]) == cell.needs_execution_basis
+        assert ("artifacts/checkpoints/${item.run}.h5" in stage["deps"]) == (script == "stages/constrain.py")
+        assert script == script_of(cell.condition)
         assert run in params.runs
 
 

@@ -10,23 +10,32 @@ import pytest
 import torch
 
 from sedlib.base.randomness import generator
-from sedlib.grokking.interventions.cells import INTERVENTIONS, Cell
+from sedlib.grokking.interventions.cell_command import OPTIONS, parse_cell
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.execution import constraining
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.kicks import Kicks
-from sedlib.grokking.interventions.projected_steps import ProjectedSteps
+from sedlib.grokking.interventions.projected_steps import ProjectedSteps, projecting
+from sedlib.grokking.interventions.subspaces import SedSubspace
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
-from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.projection import RollingHistory
+from sedlib.terms.conditions import INTERVENTIONS, KICK
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
+from tests.imports import ROOT, import_closure
 from tests.reference import dense_svd_basis
 from tests.tiny import TINY as TINY_PARAMS
 
-SETTINGS = InterventionParams(window=4, rank=2)
+SETTINGS = ProjectionParams(window=4, rank=2)
 TINY = experiment(run={"checkpoint_every": 1, "max_steps": 12})
 
 
@@ -39,15 +48,26 @@ def states(
 ) -> list[dict[str, torch.Tensor]]:
     """State dicts at every step; None for a training without any intervention."""
 
+    data = Data.of(TINY, CPU)
+
     def intervene(model: GrokkingTransformer) -> Intervention:
         if intervention is None:
             return Intervention()
-        return ProjectedSteps(
-            cell(intervention, **options), SETTINGS, model, generator(1, "random projectors"), execution
-        )
+        asked = cell(intervention, **options)
+        if execution is None:
+            return projecting(asked, SETTINGS, TINY.run.seed)(model, data)
+        return constraining(asked, TINY, SETTINGS, CurvatureParams(), execution)(model, data)
 
-    found = train(TINY, Data.of(TINY, CPU), CPU, intervene)
+    found = train(TINY, data, CPU, intervene)
     return [copy.deepcopy(checkpoint.model.state_dict()) for checkpoint in found]
+
+
+def rows_of(
+    intervention: str, tiny: Experiment = TINY, settings: ProjectionParams = SETTINGS, **options: object
+) -> list[dict[str, Any]]:
+    """The table of a cell that needs no finished run."""
+    asked = cell(intervention, **options)
+    return trajectory(asked, tiny, CPU, projecting(asked, settings, tiny.run.seed))
 
 
 def slots(state: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -60,7 +80,7 @@ def assert_equal(first: list[dict[str, torch.Tensor]], second: list[dict[str, to
 
 
 def test_control_is_the_training_of_the_train_stage_bit_for_bit() -> None:
-    rows = trajectory(cell("control"), TINY, SETTINGS, CPU)
+    rows = rows_of("control")
     plain = [readout for checkpoint in train(TINY, Data.of(TINY, CPU), CPU) for readout in checkpoint.readouts]
     assert [(row["op"], row["test_loss"], row["weight_norm"]) for row in rows] == [
         (readout.op, readout.test_loss, readout.weight_norm) for readout in plain
@@ -99,8 +119,10 @@ def test_sed_conditions_equal_a_slow_restatement(projection: str, condition: str
     layout = ParamLayout.attention(model)
     parameters = layout.of(model)
     optimizer = torch.optim.SGD(parameters.values(), lr=0.5)
-    steps = ProjectedSteps(cell(f"{projection}-{condition}{history}"), SETTINGS, model, generator(0, "unused"))
-    steps._history._rows = steps._history._rows.double()  # the oracle is in float64
+    last_steps = RollingHistory(SETTINGS.window, layout.size)
+    last_steps._rows = last_steps._rows.double()  # the oracle is in float64
+    subspace = SedSubspace(last_steps, SETTINGS.rank, is_raw=bool(history))
+    steps = ProjectedSteps(cell(f"{projection}-{condition}{history}"), SETTINGS, model, layout, subspace)
     rng = np.random.default_rng(0)
     gradients = rng.standard_normal((15, layout.size)) + 3 * rng.standard_normal(layout.size)
 
@@ -127,7 +149,7 @@ def test_sed_conditions_equal_a_slow_restatement(projection: str, condition: str
 def test_keep_sed_on_applied_rows_locks_its_basis_and_on_raw_rows_does_not() -> None:
     overlaps = {}
     for name in ("update-keep-sed", "update-keep-sed-raw"):
-        rows = trajectory(cell(name), experiment(run={"checkpoint_every": 2, "max_steps": 40}), SETTINGS, CPU)
+        rows = rows_of(name, experiment(run={"checkpoint_every": 2, "max_steps": 40}))
         overlaps[name] = [row["overlap"] for row in rows if row["overlap"] is not None][-1]
     assert overlaps["update-keep-sed"] > 0.999
     assert overlaps["update-keep-sed-raw"] < 0.999
@@ -136,17 +158,17 @@ def test_keep_sed_on_applied_rows_locks_its_basis_and_on_raw_rows_does_not() -> 
 def test_the_share_of_random_projections_is_the_root_of_the_rank() -> None:
     tiny = experiment(run={"max_steps": 200, "checkpoint_every": 100})
     size = ParamLayout.attention(build_model(tiny)).size
-    passed = trajectory(cell("update-keep-random"), tiny, SETTINGS, CPU)[-1]["passed"]
+    passed = rows_of("update-keep-random", tiny)[-1]["passed"]
     assert passed == pytest.approx(math.sqrt(2 / size), rel=0.15)
-    removed = trajectory(cell("update-remove-random"), tiny, SETTINGS, CPU)[-1]["passed"]
+    removed = rows_of("update-remove-random", tiny)[-1]["passed"]
     assert removed == pytest.approx(math.sqrt(1 - 2 / size), rel=0.01)
 
 
 def test_any_parameters_can_be_the_target() -> None:
-    settings = InterventionParams(window=4, rank=2, target=["token", "encoder.layers.0.*"])
+    settings = ProjectionParams(window=4, rank=2, target=["token", "encoder.layers.0.*"])
     model = build_model(TINY)
     before = copy.deepcopy(model.state_dict())
-    steps = ProjectedSteps(cell("update-freeze"), settings, model, generator(0, "unused"))
+    steps = projecting(cell("update-freeze"), settings, seed=0)(model, Data.of(TINY, CPU))
     for _ in range(6):
         steps.before_optimizer()
         with torch.no_grad():
@@ -176,13 +198,13 @@ def test_what_cannot_be_is_refused_before_training(
     intervention: str, coordinates: int | None, settings: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ParamsError, match=message):
-        trajectory(cell(intervention, coordinates=coordinates), TINY, InterventionParams.model_validate(settings), CPU)
+        rows_of(intervention, settings=ProjectionParams.model_validate(settings), coordinates=coordinates)
 
 
 def test_every_intervention_has_a_name_of_its_own() -> None:
     names = [
-        Cell.of("add-42", intervention, size=50.0 if intervention == "kick" else None).name
-        for intervention in INTERVENTIONS
+        Cell.of("add-42", intervention, size=50.0 if found.condition == KICK else None).name
+        for intervention, found in INTERVENTIONS.items()
     ]
     assert len(set(names)) == len(names) == 2 + 2 * 9
     assert names[0] == "add-42-control"
@@ -264,7 +286,7 @@ def test_a_kick_is_the_commutator_across_the_basis_in_gradient_steps() -> None:
     basis, data, model = some_basis(), Data.of(TINY, CPU), build_model(TINY)
     layout = ParamLayout.select(model, "*")
     kick = Cell.of("both-1", "kick", size=100.0, start=50)
-    kicks = Kicks(kick, TINY.optimizer, data, model, generator(1, "kick batches"), basis)
+    kicks = Kicks(kick, Grokking(TINY), 1e-3, data, model, generator(1, "kick batches"), basis)
     before = whole(model.state_dict())
     for _ in range(49):
         kicks.after_optimizer()
@@ -315,3 +337,41 @@ def test_options_that_do_not_fit_are_refused(intervention: str, options: dict[st
 def test_what_leaves_the_sed_no_window_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError, match=message):
         states("update-keep-sed", **options)
+
+
+def test_an_unknown_intervention_is_refused() -> None:
+    with pytest.raises(ParamsError, match="unknown intervention 'update-keep-all'; choose from control, kick, "):
+        cell("update-keep-all")
+
+
+@pytest.mark.parametrize(
+    ("script", "intervention", "other"), [("intervene", "kick", "constrain"), ("constrain", "control", "intervene")]
+)
+def test_a_script_names_the_one_that_trains_what_it_does_not(
+    script: str, intervention: str, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [script, "add-42", intervention])
+    with pytest.raises(SystemExit):
+        parse_cell(f"stages/{script}.py", None)
+    assert f"{intervention} is trained by stages/{other}.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", ["intervene", "constrain"])
+def test_a_script_offers_the_options_of_its_conditions(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [script, "--help"])
+    with pytest.raises(SystemExit):
+        parse_cell(f"stages/{script}.py", None)
+    page = capsys.readouterr().out
+    own = {"intervene": {"coordinates", "rank"}, "constrain": {"size"}}
+    assert {option for option in OPTIONS if f"--{option} " in page} == {"target", "start", "strength"} | own[script]
+
+
+def test_cells_depend_on_nothing_that_only_a_finished_run_needs() -> None:
+    """So that an edit of curvature trains none of them again; nor does an edit of the list of cells."""
+    files = {str(path.relative_to(ROOT / "sedlib")) for path in import_closure(ROOT / "stages/intervene.py")}
+    assert not {"curvature.py", "trajectory.py", "positions.py"} & files
+    assert not [path for path in files if path.startswith(("pipeline/geometry/", "pipeline/rows/"))]
+    assert not {f"grokking/interventions/{name}.py" for name in ("kicks", "execution", "cell_stages")} & files
+    assert not {f"grokking/setup/{name}.py" for name in ("params", "intervention_params")} & files

@@ -9,6 +9,7 @@ import pytest
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.params import Params
+from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from tests.imports import ROOT
 from tests.tiny import TINY
@@ -48,7 +49,7 @@ def test_the_committed_parameters_are_the_papers() -> None:
 
 def test_defaults_are_the_committed_parameters() -> None:
     committed = Params.load(ROOT / "params.yaml")
-    lists = {name: getattr(committed.interventions, name) for name in ("runs", "varied_runs", "coordinates")}
+    lists = committed.interventions.model_dump(exclude=set(ProjectionParams.model_fields))
     defaults = Params(
         runs=committed.runs,
         ablation=committed.ablation,

@@ -1,30 +1,30 @@
 """Which intervention cells params.yaml asks for, and the DVC stage of each: the matrices of dvc.yaml in Python."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 
 from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.terms.conditions import CONDITIONS, CONTROL, Condition, Intervention
 
-PROJECTIONS = ("update", "gradient")
-CONDITIONS = ("remove-sed", "remove-sed-raw", "keep-sed", "keep-sed-raw", "remove-random", "keep-random", "freeze")
-WITHOUT_WEIGHT_DECAY = ("control", "update-keep-sed", "update-keep-random", "update-freeze")
-
-
-def cell_stages(runs: Sequence[str], varied_runs: Sequence[str], coordinates: Sequence[int]) -> dict[str, str]:
-    """By the cell's name, the stage that runs it."""
-    return dict(_cells(runs, varied_runs, coordinates))
+STAGES = "interventions/dvc.yaml"
+KEEP_RANDOM = Intervention(Condition("keep", "random"), "update").name
+"""Of which the number of coordinates is varied."""
 
 
-def _cells(runs: Sequence[str], varied_runs: Sequence[str], coordinates: Sequence[int]) -> Iterator[tuple[str, str]]:
-    for run in runs:
-        yield Cell.of(run, "control").name, f"intervene_control@{run}"
-        for projection, condition in product(PROJECTIONS, CONDITIONS):
-            intervention = f"{projection}-{condition}"
-            yield Cell.of(run, intervention).name, f"intervene@{run}-{intervention}"
-    for run in varied_runs:
-        for intervention in WITHOUT_WEIGHT_DECAY:
-            cell = Cell.of(run, intervention, weight_decay=0.0)
-            yield cell.name, f"intervene_without_weight_decay@{run}-{intervention}"
-        for count in coordinates:
-            cell = Cell.of(run, "update-keep-random", coordinates=count)
-            yield cell.name, f"intervene_rank@{run}-{count}"
+def cell_stages(params: InterventionParams) -> dict[str, str]:
+    """By the cell's name, the address of the stage that runs it."""
+    return {cell.name: f"{STAGES}:{stage}" for cell, stage in _cells(params)}
+
+
+def _cells(params: InterventionParams) -> Iterator[tuple[Cell, str]]:
+    for run in params.runs:
+        yield Cell.of(run, CONTROL.name), f"control@{run}"
+        for projection, condition in product(params.projections, params.conditions):
+            intervention = Intervention(CONDITIONS[condition], projection).name
+            yield Cell.of(run, intervention), f"intervene@{run}-{projection}-{condition}"
+    for run in params.varied_runs:
+        for intervention in params.without_weight_decay:
+            yield Cell.of(run, intervention, weight_decay=0.0), f"without_weight_decay@{run}-{intervention}"
+        for count in params.coordinates:
+            yield Cell.of(run, KEEP_RANDOM, coordinates=count), f"coordinates@{run}-{count}"

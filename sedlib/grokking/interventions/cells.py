@@ -1,49 +1,36 @@
 """A cell of the intervention tables: which run, what is done to its steps, under which variation."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, validated
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, validated
+from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS, KICK, NEED_FINISHED_RUN, Condition, Projection
 
-Condition = Literal[
-    "control",
-    "kick",
-    "remove-sed",
-    "remove-sed-raw",
-    "keep-sed",
-    "keep-sed-raw",
-    "remove-random",
-    "keep-random",
-    "keep-fixed-random",
-    "keep-execution",
-    "freeze",
-]
-Projection = Literal["update", "gradient"]
-UNPROJECTED: tuple[Condition, ...] = ("control", "kick")
-INTERVENTIONS = [
-    *UNPROJECTED,
-    *(f"{how}-{what}" for how in get_args(Projection) for what in get_args(Condition) if what not in UNPROJECTED),
-]
-KEEPING = tuple(condition for condition in get_args(Condition) if condition.startswith("keep-"))
-OPTION_BELONGS_TO: dict[str, tuple[Condition, ...]] = {
-    "coordinates": ("keep-random",),
-    "rank": tuple(condition for condition in get_args(Condition) if "-sed" in condition or "random" in condition),
-    "strength": KEEPING,
-    "size": ("kick",),
-    "target": tuple(condition for condition in get_args(Condition) if condition not in UNPROJECTED),
-    "start": tuple(condition for condition in get_args(Condition) if condition != "control"),
+TAKES: dict[str, Callable[[Condition], bool]] = {
+    "coordinates": lambda condition: (condition.verb, condition.basis) == ("keep", "random"),
+    "rank": lambda condition: condition.basis in ("sed", "random", "fixed-random"),
+    "strength": lambda condition: condition.verb == "keep",
+    "size": lambda condition: condition.verb == "kick",
+    "target": lambda condition: condition.is_projected,
+    "start": lambda condition: condition.verb != "control",
 }
-"""The conditions under which a variation means something; weight decay varies under every one."""
+"""Under which conditions a variation means something; weight decay varies under every one."""
+
+
+def script_of(condition: Condition) -> str:
+    """The script that trains under a condition: those of the sweeps have their own, on which no other cell depends."""
+    return "stages/constrain.py" if condition in NEED_FINISHED_RUN else "stages/intervene.py"
 
 
 class Cell(Section):
     """One training run under one intervention."""
 
     run: str
-    condition: Condition
+    condition: Annotated[Condition, PlainSerializer(lambda condition: condition.name)]
     projection: Projection | None
     """What is projected: AdamW's update, or the clipped gradient before it. None where nothing is."""
     coordinates: int | None = Field(None, ge=0, description="a fresh random subset of them in place of a subspace")
@@ -58,12 +45,11 @@ class Cell(Section):
 
     @model_validator(mode="after")
     def _options_where_they_belong(self) -> "Cell":
-        for option, conditions in OPTION_BELONGS_TO.items():
-            if getattr(self, option) is not None and self.condition not in conditions:
-                raise ValueError(
-                    f"--{option} belongs to {', '.join(conditions)}, not to {self.condition}; leave it out"
-                )
-        if self.condition == "kick" and self.size is None:
+        for option, takes in TAKES.items():
+            if getattr(self, option) is not None and not takes(self.condition):
+                taking = ", ".join(name for name, condition in CONDITIONS.items() if takes(condition))
+                raise ValueError(f"--{option} belongs to {taking}, not to {self.condition.name}; leave it out")
+        if self.condition == KICK and self.size is None:
             raise ValueError("a kick needs its --size, in gradient steps")
         if self.coordinates is not None and self.rank is not None:
             raise ValueError("--coordinates takes the place of a subspace, which --rank is of; leave one out")
@@ -71,24 +57,18 @@ class Cell(Section):
 
     @classmethod
     def of(cls, run: str, intervention: str, **options: Any) -> "Cell":
-        """The cell of the values on a command line; ``intervention`` is one of ``INTERVENTIONS``.
+        """The cell of the values on a command line; ``intervention`` is the name of one of ``INTERVENTIONS``.
 
         Raises
         ------
         ParamsError
-            They do not fit one another.
+            There is no such intervention, or the options do not fit it or one another.
         """
-        projection: str | None
-        projection, _, condition = intervention.partition("-")
-        if intervention in UNPROJECTED:
-            projection, condition = None, intervention
-        values = {"run": run, "condition": condition, "projection": projection, **options}
-        return validated(cls, values, Path("stages/intervene.py"))
-
-    @property
-    def needs_execution_basis(self) -> bool:
-        """Whether it needs the finished run's checkpoints."""
-        return self.condition in ("keep-execution", "kick")
+        if intervention not in INTERVENTIONS:
+            raise ParamsError(f"unknown intervention {intervention!r}; choose from {', '.join(INTERVENTIONS)}")
+        found = INTERVENTIONS[intervention]
+        values = {"run": run, "condition": found.condition, "projection": found.projection, **options}
+        return validated(cls, values, Path(script_of(found.condition)))
 
     @property
     def name(self) -> str:
@@ -101,7 +81,7 @@ class Cell(Section):
             "size": self.size,
             "wd": self.weight_decay,
         }
-        what = self.condition if self.coordinates is None else f"coordinates-{self.coordinates}"
+        what = self.condition.name if self.coordinates is None else f"coordinates-{self.coordinates}"
         given = {key: value for key, value in options.items() if value is not None}
         varied = [key + (value if isinstance(value, str) else f"{value:g}") for key, value in given.items()]
         return "-".join(part for part in (self.run, self.projection, what, *varied) if part)

@@ -6,7 +6,8 @@ Every 50 steps from step ``start`` on, all parameters are moved by
     \alpha \, \eta \lVert g \rVert \, \delta_\perp / \lVert \delta_\perp \rVert,
 
 :math:`\delta_\perp` the part across the execution basis of the commutator of two fresh training batches, α the size in
-gradient steps and :math:`\lVert g \rVert` the mean gradient norm of the two batches. Source: arXiv 2602.16746.
+gradient steps of length η = ``geometry.curvature.eta`` and :math:`\lVert g \rVert` the mean gradient norm of the two
+batches. Source: arXiv 2602.16746.
 """
 
 import torch
@@ -16,14 +17,13 @@ from torch import Tensor
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import GrokkingTransformer
-from sedlib.grokking.setup.experiment import OptimizerParams
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.geometry.defects import batch_gradient, commutators_at
 from sedlib.vectors import ParamLayout
 
 EVERY = 50
-STEP_SIZE = 1e-3
-"""η of the commutator and of a gradient step."""
+"""Steps between kicks. No parameter: the sweep varies their size alone."""
 
 
 class Kicks(Intervention):
@@ -32,18 +32,19 @@ class Kicks(Intervention):
     def __init__(
         self,
         cell: Cell,
-        settings: OptimizerParams,
+        study: Grokking,
+        eta: float,
         data: Data,
         model: GrokkingTransformer,
         generator: torch.Generator,
         execution: Float[Tensor, "directions params"],
     ) -> None:
         self._size, self._start = cell.size or 0.0, cell.start or 0
-        self._batch_size, self._data, self._generator = settings.batch_size, data, generator
-        self._execution = execution
+        self._batch_size, self._eta = study.experiment.optimizer.batch_size, eta
+        self._data, self._generator, self._execution = data, generator, execution
         self._layout = ParamLayout.select(model, "*")
         self._parameters = self._layout.of(model)
-        self._gradient_at = batch_gradient(model, self._layout)
+        self._gradient_at = batch_gradient(study.losses, model, self._layout)
         self._steps = 0
 
     def after_optimizer(self) -> None:
@@ -58,10 +59,10 @@ class Kicks(Intervention):
 
     def _kick(self, theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
         batches = [self._batch() for _ in range(2)]
-        (found,) = commutators_at(self._gradient_at, theta, batches, [(0, 1)], STEP_SIZE)
+        (found,) = commutators_at(self._gradient_at, theta, batches, [(0, 1)], self._eta)
         across = found.delta - (self._execution @ found.delta) @ self._execution
         norms = [self._gradient_at(theta, *batch).norm() for batch in batches]
-        return self._size * STEP_SIZE * torch.stack(norms).mean() * across / across.norm()
+        return self._size * self._eta * torch.stack(norms).mean() * across / across.norm()
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         drawn = torch.randint(len(self._data.train_pairs), (self._batch_size,), generator=self._generator)

@@ -1,51 +1,64 @@
-"""The section ``interventions`` of params.yaml; apart from the cells, so that a new cell leaves analysis valid."""
+"""The section ``interventions`` of params.yaml: what all cells share, and which cells there are."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Callable, Collection
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
-from sedlib.grokking.setup.experiment import Positive
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS, NEED_FINISHED_RUN, Condition, Projection
+
+NEEDS_FINISHED_RUN = "needs the checkpoints of the finished run, so that only sweeps ask for it (stages/constrain.py)"
 
 
-class InterventionParams(Section):
+def _refusal(condition: Condition) -> str | None:
+    """Why a condition cannot be crossed with the projections; None where it can."""
+    if condition in NEED_FINISHED_RUN:
+        return NEEDS_FINISHED_RUN
+    return None if condition.is_projected else "projects nothing; every run has it once, unasked"
+
+
+def _cell_refusal(intervention: str) -> str | None:
+    return NEEDS_FINISHED_RUN if INTERVENTIONS[intervention].condition in NEED_FINISHED_RUN else None
+
+
+def _listed(
+    kind: str, known: Collection[str], refusal: Callable[[str], str | None]
+) -> Callable[[list[str]], list[str]]:
+    """Checks that each name is known, not refused, and given once."""
+
+    def check(names: list[str]) -> list[str]:
+        allowed = ", ".join(name for name in known if refusal(name) is None)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown {kind} {name!r}; choose from {allowed}")
+            if reason := refusal(name):
+                raise ValueError(f"{name} {reason}; choose from {allowed}")
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is repeated; name each {kind} once")
+        return names
+
+    return check
+
+
+class InterventionParams(ProjectionParams):
     """Interventions on training."""
 
-    window: Positive = Field(20, description="W: steps in the history of the SED basis, and natural steps at first.")
-    rank: Positive = Field(3, description="Dimension of the subspace kept or removed; at most window.")
-    target: Annotated[list[str], Field(min_length=1)] | Literal["attention"] = Field(
-        "attention", description="Parameters whose steps are projected: attention, or a list of globs over names."
+    runs: list[str] = Field(
+        [], description="Runs that are trained as the control, and under every condition with every projection."
     )
-    runs: list[str] = Field([], description="Runs that are trained under every condition and both projections.")
+    conditions: Annotated[
+        list[str], AfterValidator(_listed("condition", CONDITIONS, lambda name: _refusal(CONDITIONS[name])))
+    ] = Field([], description="What is done to each step of these runs; the names: docs/method.md.")
+    projections: list[Projection] = Field([], description="What of a step is projected.")
     varied_runs: list[str] = Field(
         [], description="Runs that are trained without weight decay, and with ever more coordinates kept."
+    )
+    without_weight_decay: Annotated[
+        list[str], AfterValidator(_listed("intervention", INTERVENTIONS, _cell_refusal))
+    ] = Field(
+        [], description="Interventions on the varied runs without weight decay: control, or PROJECTION-CONDITION."
     )
     coordinates: list[Annotated[int, Field(ge=0)]] = Field(
         [], description="Numbers of coordinates that keep-random keeps, for the varied runs."
     )
-
-    @model_validator(mode="after")
-    def _rank_within_window(self) -> "InterventionParams":
-        if self.rank > self.window:
-            raise ValueError(
-                f"rank = {self.rank} exceeds window = {self.window}; "
-                f"choose rank ≤ {self.window} or window ≥ {self.rank}"
-            )
-        return self
-
-    @classmethod
-    def load(cls, path: Path = PARAMS_FILE) -> "InterventionParams":
-        """The section of ``path``.
-
-        Raises
-        ------
-        ParamsError
-            A value is refused.
-        """
-        section = {"interventions": read_yaml(path).get("interventions", {})}
-        return validated(_File, section, path).interventions
-
-
-class _File(Section):
-    interventions: InterventionParams

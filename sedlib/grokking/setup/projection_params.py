@@ -1,0 +1,49 @@
+"""What the projected steps of all intervention cells share: the part of ``interventions`` that their numbers depend on.
+
+Apart from the lists of cells (intervention_params.py), so that a new cell or condition leaves the trained cells valid.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
+from sedlib.pipeline.parameters.value_types import Positive
+
+
+class ProjectionParams(Section):
+    """The subspaces of interventions, and the parameters whose steps are projected on them."""
+
+    window: Positive = Field(20, description="W: steps in the history of the SED basis, and natural steps at first.")
+    rank: Positive = Field(3, description="Dimension of the subspace kept or removed; at most window.")
+    target: Annotated[list[str], Field(min_length=1)] | Literal["attention"] = Field(
+        "attention", description="Parameters whose steps are projected: attention, or a list of globs over names."
+    )
+
+    @model_validator(mode="after")
+    def _rank_within_window(self) -> "ProjectionParams":
+        if self.rank > self.window:
+            raise ValueError(
+                f"rank = {self.rank} exceeds window = {self.window}; "
+                f"choose rank ≤ {self.window} or window ≥ {self.rank}"
+            )
+        return self
+
+    @classmethod
+    def load(cls, path: Path = PARAMS_FILE) -> "ProjectionParams":
+        """These keys of the section ``interventions`` of ``path``; its lists of cells are not looked at.
+
+        Raises
+        ------
+        ParamsError
+            A value is refused.
+        """
+        section = read_yaml(path).get("interventions", {})
+        if isinstance(section, dict):
+            section = {key: value for key, value in section.items() if key in cls.model_fields}
+        return validated(_File, {"interventions": section}, path).interventions
+
+
+class _File(Section):
+    interventions: ProjectionParams

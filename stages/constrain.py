@@ -1,0 +1,26 @@
+"""Train one run again, under an intervention that needs the finished run's checkpoints, and write its trajectory."""
+
+from pathlib import Path
+
+from sedlib.base.hardware import configure
+from sedlib.grokking.interventions.cell_command import parse_cell
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.execution import constraining, execution_basis_of
+from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
+from sedlib.pipeline.stage import clear_errors
+from sedlib.pipeline.workspace import Workspace, write_table
+
+
+def main(cell: Cell, folder: Path) -> None:
+    device, experiment = configure(), cell.experiment()
+    curvature = TrajectoryParams.load().geometry.curvature
+    execution = execution_basis_of(Workspace(cell.run).checkpoints, curvature.components, device)
+    intervene = constraining(cell, experiment, ProjectionParams.load(), curvature, execution)
+    write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene))
+
+
+if __name__ == "__main__":
+    with clear_errors():
+        main(*parse_cell("stages/constrain.py", __doc__))
