@@ -4,29 +4,31 @@ import argparse
 from contextlib import ExitStack
 
 from sedlib.base.hardware import configure
-from sedlib.base.store import require_same_run
-from sedlib.grokking.setup.params import Params
+from sedlib.base.script import clear_errors
+from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.coupling.ablation import Ablation
-from sedlib.pipeline.parameters.axes import AXES
+from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import BASES
-from sedlib.pipeline.workspace import Workspace, clear_errors
+from sedlib.pipeline.study import Study, load_study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 from sedlib.report.numbers.results import read_table
 
 
-def main(run: Workspace, axis: str) -> None:
-    params, device = Params.of_run(run.run), configure()
+def main(study: type[Study], run: Workspace, axis: str) -> None:
+    params, device = AnalysisParams.load(), configure()
     coupling = read_table(run.results, "coupling")
     with ExitStack() as files:
-        networks = files.enter_context(MeasuredNetworks.open(run.gradients, device))
+        networks = files.enter_context(MeasuredNetworks.open(run.gradients, study, device))
         bases = files.enter_context(BASES.open(run.bases))
         checkpoints = None
-        if axis.startswith("batch_"):
-            checkpoints = files.enter_context(RunCheckpoints.open(run.checkpoints, device))
+        if AXES[axis].needs_checkpoints:
+            checkpoints = files.enter_context(RunCheckpoints.open(run.checkpoints, study, device))
         require_same_run(networks.file, bases, *([checkpoints.file] if checkpoints else []))
         ablation = Ablation(params, networks, bases, coupling, checkpoints)
-        run.write_table(f"ablation/{axis}", ablation.along(axis))
+        write_table(run.table(f"ablation/{axis}"), ablation.along(axis))
 
 
 if __name__ == "__main__":
@@ -35,4 +37,4 @@ if __name__ == "__main__":
     parser.add_argument("axis", choices=AXES, metavar="AXIS", help=", ".join(AXES))
     given = parser.parse_args()
     with clear_errors():
-        main(Workspace(given.run), given.axis)
+        main(load_study(), Workspace(given.run), given.axis)

@@ -1,17 +1,20 @@
 """Compute the rolling SVD bases of one run's streams."""
 
 from sedlib.base.hardware import configure
-from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import open_gradients
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    with open_gradients(run.gradients) as gradients:
-        spectra = write_bases(run.bases, gradients, params.window, params.rank, params.alignment, configure())
-    run.write_table("spectra", spectra)
+def main(study: type[Study], run: Workspace) -> None:
+    params = BasisParams.load()
+    with open_gradients(run.gradients, study) as gradients:
+        spectra = write_bases(run.bases, gradients, study, params, configure())
+    write_table(run.table("spectra"), spectra)
 
 
 if __name__ == "__main__":

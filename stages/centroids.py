@@ -1,17 +1,20 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
 from sedlib.base.hardware import configure
-from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.centroids.centroid_file import write_centroids
+from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    with MeasuredNetworks.open(run.gradients, configure()) as networks:
-        readouts = write_centroids(run.centroids, networks, params.probes, params.centroid)
-    run.write_table("centroids", readouts)
+def main(study: type[Study], run: Workspace) -> None:
+    params = CentroidParams.load()
+    with MeasuredNetworks.open(run.gradients, study, configure()) as networks:
+        readouts = write_centroids(run.centroids, networks, params)
+    write_table(run.table("centroids"), readouts)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from sedlib.base.hardware import configure
+from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import constraining, execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
-from sedlib.pipeline.stage import clear_errors
-from sedlib.pipeline.workspace import Workspace, write_table
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
 def main(cell: Cell, folder: Path) -> None:

@@ -1,16 +1,19 @@
 """Measure how far gradient steps are from commuting along one run, and in which directions."""
 
 from sedlib.base.hardware import configure
-from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.geometry.defects import measure_curvature
+from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
-        run.write_table("curvature", measure_curvature(checkpoints, params.geometry.curvature))
+def main(study: type[Study], run: Workspace) -> None:
+    params = TrajectoryParams.load()
+    with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
+        write_table(run.table("curvature"), measure_curvature(checkpoints, params.geometry.curvature))
 
 
 if __name__ == "__main__":

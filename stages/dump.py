@@ -1,17 +1,18 @@
 """Dump one run's gradient and update rows from its checkpoints."""
 
 from sedlib.base.hardware import configure
-from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
-        count, dtype = params.measured_checkpoints, params.dump.dtype
-        write_streams(run.gradients, checkpoints, params.gradient_batch, count, dtype)
+def main(study: type[Study], run: Workspace) -> None:
+    params = RowParams.load()
+    with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
+        write_streams(run.gradients, checkpoints, params)
 
 
 if __name__ == "__main__":

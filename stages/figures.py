@@ -3,22 +3,22 @@
 import json
 
 from sedlib.base.atomic import replacing
-from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.workspace import Workspace
 from sedlib.report.drawn.panels import save
 from sedlib.report.drawn.run_figures import draw
 from sedlib.report.numbers.results import RunResults
 from sedlib.report.numbers.summary import summarise
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    results = RunResults.load(run.results)
-    save(draw(results, run.run, params.grok_threshold), run.results)
-    described = params.runs[run.run]
-    summary = summarise(results, described.seed, described.weight_decay, params.grok_threshold)
+def main(study: type[Study], run: Workspace) -> None:
+    threshold = GrokParams.load().grok_threshold
+    results = RunResults.load(run.results, study.tables)
+    save(draw(results, run.run, threshold), run.figures)
     with replacing(run.summary) as path:
-        path.write_text(json.dumps(summary, indent=2) + "\n")
+        path.write_text(json.dumps(summarise(results, study.of_run(run.run).labels, threshold), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,26 @@
-"""Read the frequencies off one run's centroids and logits."""
+"""Read the frequencies off one grokking run's centroids and logits."""
 
 from sedlib.base.hardware import configure
-from sedlib.base.store import require_same_run
 from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
-from sedlib.pipeline.centroids.centroid_file import CENTROIDS
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.artifacts import require_same_run
+from sedlib.pipeline.centroids.centroid_file import centroids_schema
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    with MeasuredNetworks.open(run.gradients, configure()) as networks, CENTROIDS.open(run.centroids) as centroids:
+def main(study: type[Study], run: Workspace) -> None:
+    data = Grokking.of_run(run.run).experiment.data
+    with (
+        MeasuredNetworks.open(run.gradients, study, configure()) as networks,
+        centroids_schema(study).open(run.centroids) as centroids,
+    ):
         require_same_run(networks.file, centroids)
-        run.write_table("fourier", centroid_frequencies(centroids, networks.experiment.data.p))
-        run.write_table("restricted_loss", restricted_losses(networks))
+        write_table(run.table("fourier"), centroid_frequencies(centroids, data.p))
+        write_table(run.table("restricted_loss"), restricted_losses(networks, data))
 
 
 if __name__ == "__main__":

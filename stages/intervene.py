@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from sedlib.base.hardware import configure
+from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.projected_steps import projecting
 from sedlib.grokking.setup.projection_params import ProjectionParams
-from sedlib.pipeline.stage import clear_errors
-from sedlib.pipeline.workspace import write_table
+from sedlib.pipeline.tables import write_table
 
 
 def main(cell: Cell, folder: Path) -> None:

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
+from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.workspace import ARTIFACTS, clear_errors
+from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 

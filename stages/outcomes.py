@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
+from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.workspace import INTERVENTION_TABLES, clear_errors
+from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_stages import cell_stages
 from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.stage import clear_errors
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.collection import Expected, collect
 from sedlib.report.page.writing import write_report

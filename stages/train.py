@@ -1,21 +1,25 @@
-"""Train one run and write its checkpoints and readouts."""
+"""Train one grokking run and write its checkpoints and readouts."""
 
 from sedlib.base.hardware import configure
 from sedlib.base.progress import track
 from sedlib.grokking.network.evaluation import Data
-from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.study import Grokking
+from sedlib.grokking.training.checkpoint import Checkpoint
 from sedlib.grokking.training.loop import train
-from sedlib.pipeline.rows.checkpoints import Checkpoint, write_checkpoints
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.grokking.training.recording import record
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    experiment = Experiment.load(run.run)
-    device = configure()
+def main(_: type[Study], run: Workspace) -> None:
+    study = Grokking.of_run(run.run)
+    experiment, device = study.experiment, configure()
     data = Data.of(experiment, device)
     total = experiment.run.max_steps // experiment.run.checkpoint_every + 1
     checkpoints = track(train(experiment, data, device), total, f"train {run.run}", describe)
-    run.write_table("training", write_checkpoints(run.checkpoints, experiment, data, checkpoints))
+    write_table(run.table("training"), record(run.checkpoints, study, data, checkpoints))
 
 
 def describe(checkpoint: Checkpoint) -> str:

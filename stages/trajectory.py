@@ -1,18 +1,21 @@
-"""Measure how much of one run's motion lies along a single direction, for each attention matrix."""
+"""Measure how much of one run's motion lies along a single direction, for each matrix of the slots."""
 
 from sedlib.base.hardware import configure
-from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.geometry.components import measure_trajectory
+from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
-from sedlib.pipeline.workspace import Workspace, stage
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
 
 
-def main(run: Workspace) -> None:
-    params = Params.of_run(run.run)
-    with RunCheckpoints.open(run.checkpoints, configure()) as checkpoints:
+def main(study: type[Study], run: Workspace) -> None:
+    params = TrajectoryParams.load()
+    with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
         whole, windows = measure_trajectory(checkpoints, params.geometry.walks)
-    run.write_table("trajectory", whole)
-    run.write_table("trajectory_windows", windows)
+    write_table(run.table("trajectory"), whole)
+    write_table(run.table("trajectory_windows"), windows)
 
 
 if __name__ == "__main__":

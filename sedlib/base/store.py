@@ -17,14 +17,10 @@ import numpy as np
 
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
-from sedlib.vectors import ParamLayout
 
 CHUNK_ELEMENTS = 2**14
 SCAN_ELEMENTS = 2**23
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises on broken files
-REMEDY = (
-    "Restore it with `dvc checkout --force {path}`, or write it anew with `dvc repro --force --single-item {stage}`."
-)
 
 
 class ArtifactError(UserError):
@@ -38,20 +34,28 @@ class Dataset:
     axes: tuple[str, ...]
     dtype: str
     description: str
+    optional: bool = False
+    """Whether a file may do without."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The contract of one kind of artifact."""
+    """The contract of one kind of file."""
 
     name: str
     version: int
-    stage: str
-    """The DVC stage that writes it."""
     datasets: Mapping[str, Dataset]
-    attributes: tuple[str, ...] = ("run", "layout", "settings")
-    """JSON texts: parameters of the run, the ParamLayout, parameters of the stage."""
-    shared_axes: frozenset[str] = field(default=frozenset({"steps", "params"}))
+    attributes: tuple[str, ...] = ()
+    """Texts that the file carries."""
+    shared_axes: frozenset[str] = field(default=frozenset())
+
+    def remedy(self, path: Path) -> str:
+        """What brings back the file at ``path``."""
+        return f"Write {path} anew."
+
+    def known_lengths(self, file: h5py.File) -> dict[str, tuple[int, str]]:
+        """Lengths of shared axes that an attribute of the file says, each with the place where it is said."""
+        return {}
 
     @property
     def tag(self) -> str:
@@ -100,15 +104,14 @@ class Schema:
 
     def error(self, path: Path | str, problem: str) -> ArtifactError:
         """What was expected of the file at ``path``, what was found, and how to mend it."""
-        remedy = REMEDY.format(path=path, stage=f"{self.stage}@{Path(path).stem}")
-        return ArtifactError(f"{path}: expected a {self.tag} artifact, found {problem}. {remedy}")
+        return ArtifactError(f"{path}: expected a {self.tag} artifact, found {problem}. {self.remedy(Path(path))}")
 
     def _matches(self, file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset, Dataset]]:
         names: list[str] = []
         file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
         for pattern, expected in self.datasets.items():
             matching = [name for name in names if fnmatchcase(name, pattern)]
-            if not matching:
+            if not matching and not expected.optional:
                 raise self.error(path, f"no dataset {pattern!r} (there are: {', '.join(names) or 'none'})")
             for name in matching:
                 yield name, file[name], expected
@@ -119,9 +122,7 @@ class Schema:
         for name in self.attributes:
             if not isinstance(file.attrs.get(name), str):
                 raise self.error(path, f"no attribute {name!r} (there are: {', '.join(file.attrs)})")
-        lengths: dict[tuple[str, str], tuple[int, str]] = {}
-        if "params" in self.shared_axes and "layout" in self.attributes:
-            lengths["", "params"] = ParamLayout.from_json(file.attrs["layout"]).size, "the attribute layout"
+        lengths = {("", axis): known for axis, known in self.known_lengths(file).items()}
         for name, dataset, expected in self._matches(file, path):
             self._check_axes(name, dataset, expected, lengths, path)
             if dataset.dtype.kind == "f":
@@ -168,26 +169,3 @@ def append(dataset: h5py.Dataset, row: np.ndarray | int) -> None:
     """Add one row at the end of a growing dataset."""
     dataset.resize(len(dataset) + 1, axis=0)
     dataset[-1] = row
-
-
-def provenance(source: h5py.File, settings: str) -> dict[str, str]:
-    """Attributes of an artifact computed from ``source``: its run and layout, and the stage's own settings."""
-    return {"run": source.attrs["run"], "layout": source.attrs["layout"], "settings": settings}
-
-
-def require_same_run(*files: h5py.File) -> None:
-    """Refuse artifacts that were computed from different runs.
-
-    Raises
-    ------
-    ArtifactError
-        Two files carry different run parameters.
-    """
-    first, *others = files
-    for other in others:
-        if other.attrs["run"] != first.attrs["run"]:
-            raise ArtifactError(
-                f"{first.filename} and {other.filename} come from different runs: "
-                f"{first.attrs['run']} and {other.attrs['run']}. Restore both with `dvc checkout --force`, "
-                "or write the second anew with `dvc repro`."
-            )

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from sedlib.base.randomness import generator
-from sedlib.grokking.setup.operations import OPERATIONS, operands
+from sedlib.grokking.setup.domain import operands
+from sedlib.grokking.setup.operations import OPERATIONS
 from sedlib.grokking.setup.pairs import all_pairs, answers, draw, split
 
 

@@ -134,7 +134,7 @@ def test_the_paper_is_internally_consistent() -> None:
 
 
 def test_every_condition_that_the_paper_speaks_of_exists() -> None:
-    named = {condition for _, _, condition in paper.GROK_STEPS} | {condition for _, condition in paper.NO_EFFECT}
+    named = {condition for _, _, condition in paper.GROK_STEPS} | {condition for _, condition in paper.CHANGES_NOTHING}
     named |= {condition for _, condition in paper.INDEPENDENT_GROK_STEPS} | set(paper.NEVER_GROK_WITHOUT_DECAY)
     named |= {condition for means in paper.GROK_STEP_MEANS.values() for condition in means}
     named |= {condition for _, condition, _ in SPEEDUPS}

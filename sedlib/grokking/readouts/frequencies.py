@@ -4,18 +4,19 @@ Shapes: pairs are ``[pairs, 2]``, logits of one operation ``[pairs, p]``.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedlib.base.progress import track
 from sedlib.centroids import principal_components
 from sedlib.fourier import characters, discrete_logarithms, explained, frequencies, pair_functions, part_in
 from sedlib.grokking.network.model import GrokkingTransformer
+from sedlib.grokking.setup.experiment import DataParams
 from sedlib.grokking.setup.operations import OPERATIONS
 from sedlib.grokking.setup.pairs import all_pairs, answers
 from sedlib.pipeline.rows.networks import MeasuredNetworks
@@ -61,17 +62,17 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
                     }
 
 
-def restricted_losses(networks: MeasuredNetworks) -> Iterator[dict[str, Any]]:
+def restricted_losses(networks: MeasuredNetworks, data: DataParams) -> Iterator[dict[str, Any]]:
     """Rows of a tidy table: losses with nothing but the key frequencies, and with everything but them.
 
     Logits over all pairs are split in the functions of the *answer* at the key frequencies (for mul, of its discrete
     logarithm), and the rest. ``restricted_loss`` is the cross-entropy over all pairs of their mean and the first part;
     ``excluded_loss`` that over the training pairs of their mean and the rest.
     """
-    ops, p = networks.experiment.run.ops, networks.experiment.data.p
+    ops, p = list(networks.study.tasks), data.p
     pairs = all_pairs(ops, p)
     targets = answers(ops, pairs, p)
-    training = torch.isin(_index(pairs, p), _index(networks.pairs("train"), p))
+    training = torch.isin(_index(pairs, p), _index(networks.study.examples("train").inputs, p))
     functions = {op: _answer_functions(op, targets[task], p) for task, op in enumerate(ops)}
     last = _logits(networks.load(networks.measured[-1]), pairs)
     keys = {op: _key_frequencies(last[task], functions[op]) for task, op in enumerate(ops)}
@@ -109,7 +110,8 @@ def _key_frequencies(logits: Float[Tensor, "pairs p"], functions: list[Float64[T
 
 
 @torch.no_grad()
-def _logits(model: GrokkingTransformer, pairs: Int64[Tensor, "pairs 2"]) -> Float[Tensor, "tasks pairs p"]:
+def _logits(network: nn.Module, pairs: Int64[Tensor, "pairs 2"]) -> Float[Tensor, "tasks pairs p"]:
+    model = cast("GrokkingTransformer", network)
     device = model.token.device
     return torch.cat([model.logits(some.to(device)).cpu() for some in pairs.split(LOGITS_BATCH)], dim=1)
 

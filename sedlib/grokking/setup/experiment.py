@@ -10,12 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sedlib.grokking.setup.operations import OPERATIONS
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_yaml, validated
-
-MAX_SEED = 2**32 - 1
-
-Positive = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+from sedlib.pipeline.parameters.value_types import Fraction, Positive, Seed
 
 
 def _known_operations(ops: list[str]) -> list[str]:

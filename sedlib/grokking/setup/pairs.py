@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from sedlib.grokking.setup.operations import OPERATIONS, operands, train_size
+from sedlib.grokking.setup.domain import operands, train_size
+from sedlib.grokking.setup.operations import OPERATIONS
 
 
 def all_pairs(ops: Sequence[str], p: int) -> Int64[Tensor, "pairs 2"]:
@@ -31,16 +32,3 @@ def split(
     shuffled = pairs[torch.randperm(len(pairs), generator=generator)]
     n_train = train_size(len(pairs), train_fraction)
     return shuffled[:n_train], shuffled[n_train:]
-
-
-def draw(pairs: Int64[Tensor, "pairs 2"], count: int, generator: torch.Generator) -> Int64[Tensor, "drawn 2"]:
-    """``count`` different pairs.
-
-    Raises
-    ------
-    ValueError
-        There are fewer pairs than that.
-    """
-    if count > len(pairs):
-        raise ValueError(f"cannot draw {count} different pairs from {len(pairs)}; choose a smaller count")
-    return pairs[torch.randperm(len(pairs), generator=generator)[:count]]

@@ -3,72 +3,27 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sedlib.grokking.setup.domain import operands, train_size
 from sedlib.grokking.setup.experiment import (
     DataParams,
-    Fraction,
     ModelParams,
     OptimizerParams,
-    Positive,
     RunParams,
-    Seed,
     StoppingParams,
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
-from sedlib.grokking.setup.operations import OPERATIONS, operands, train_size
-from sedlib.pipeline.parameters.axes import AXES, AblationParams, varied
-from sedlib.pipeline.parameters.geometry_params import GeometryParams
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_yaml, validated
+from sedlib.grokking.setup.operations import OPERATIONS
+from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
+from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams, measured
+from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.parameters.row_params import RowParams
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-
-
-class GradientBatchParams(Section):
-    """The fixed batch on which gradient rows are taken."""
-
-    size: Positive = Field(512, description="Number of different pairs.")
-    seed: Seed = Field(0, description="Seed of the draw.")
-    pairs: Literal["all", "train", "test"] = Field("all", description="Pairs drawn from: all, train or test.")
-
-
-class DumpParams(Section):
-    """How the gradients file is written."""
-
-    dtype: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="In which rows are stored; they are computed in float32 and read as such."
-    )
-
-
-class ProbeParams(Section):
-    """The fixed pairs whose centroids are measured."""
-
-    count: int = Field(1024, ge=3, description="Number of different pairs, drawn from all.")
-    seed: Seed = Field(0, description="Seed of the draw.")
-
-
-class ResponseParams(Section):
-    """How the response of centroids to a direction is measured."""
-
-    kind: Literal["difference", "jvp"] = Field(
-        "difference", description="Central difference with a finite step, or jvp, its exact limit."
-    )
-    epsilon: float = Field(
-        0.005,
-        ge=1e-5,
-        lt=1,
-        description="Step of the difference, relative to the norm of the attention slots; "
-        "smaller ones are lost in float32, where kind: jvp is exact.",
-    )
-
-
-class RandomDirectionParams(Section):
-    """The Gaussian unit directions of the baseline."""
-
-    count: Positive = Field(20, description="Number of directions.")
-    seed: Seed = Field(0, description="Seed of the draw.")
 
 
 class SingleStepParams(Section):
@@ -77,32 +32,13 @@ class SingleStepParams(Section):
     runs: list[str] = Field([], description="Runs whose per-example gradients are decomposed.")
 
 
-class Params(Section):
+class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
     """All of params.yaml."""
 
-    window: Positive = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
-    rank: Positive = Field(
-        3, description="k: right singular vectors in a basis; a window of fewer rows has one for each."
-    )
-    alignment: Literal["trailing", "forward"] = Field(
-        "trailing",
-        description="Whether the window of a checkpoint ends there (trailing) or starts there (forward).",
-    )
     centroid: Literal["logit", "full"] = Field(
         "logit",
         description="Centroid: gradient of the correct answer's logit, or of the sum of all logits (full).",
     )
-    measured_checkpoints: Annotated[int, Field(ge=2)] | Literal["all"] = Field(
-        40, description="Evenly spaced checkpoints at which centroids and coupling are measured, or all."
-    )
-    grok_threshold: Fraction = Field(0.98, description="Test accuracy whose first checkpoint is the grok step.")
-    gradient_batch: GradientBatchParams = GradientBatchParams()
-    dump: DumpParams = DumpParams()
-    probes: ProbeParams = ProbeParams()
-    response: ResponseParams = ResponseParams()
-    random_directions: RandomDirectionParams = RandomDirectionParams()
-    geometry: GeometryParams = GeometryParams()
-    ablation: AblationParams = AblationParams()
     single_step: SingleStepParams = SingleStepParams()
     interventions: InterventionParams = InterventionParams()
     model: ModelParams = ModelParams()
@@ -130,20 +66,6 @@ class Params(Section):
                 raise ValueError(f"run name {name!r} cannot be a file name; use letters, digits, - and _")
         return runs
 
-    @classmethod
-    def of_run(cls, run: str, path: Path = PARAMS_FILE) -> "Params":
-        """Read and check ``path``, for a stage of ``run``.
-
-        Raises
-        ------
-        ParamsError
-            A value is refused, or there is no such run.
-        """
-        params = cls.load(path)
-        if run not in params.runs:
-            raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {', '.join(params.runs)}")
-        return params
-
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":
         problems = [
@@ -170,7 +92,7 @@ class Params(Section):
             )
 
     def _geometry(self) -> Iterator[str]:
-        found = (self.geometry.problem(name, run) for name, run in self.runs.items())
+        found = (geometry_problem(self.geometry, name, run) for name, run in self.runs.items())
         yield from [problem for problem in found if problem][:1]
 
     def _pairs(self) -> Iterator[str]:
@@ -236,6 +158,25 @@ class Params(Section):
                 except ValidationError as error:
                     yield f"ablation.{axis} has {value!r}, but {error.errors()[0]['msg'].removeprefix('Value error, ')}"
 
-    def varied(self, axis: str, value: Any) -> "Params":
-        """These parameters with one axis of the ablation changed, and nothing ablated further."""
-        return type(self).model_validate(varied(self.model_dump(), axis, value))
+
+def geometry_problem(geometry: GeometryParams, name: str, run: RunParams) -> str | None:
+    """Why they do not fit the run ``name`` even if it trains to its last step; None where they do."""
+    intervals = run.max_steps // run.checkpoint_every
+    every, components = geometry.curvature.every, geometry.curvature.components
+    steps = [run.checkpoint_every * index for index in range(intervals + 1)]
+    if len(steps) < FEWEST:
+        return (
+            f"run {name} has at most {len(steps)} checkpoints (max_steps {run.max_steps} / checkpoint_every "
+            f"{run.checkpoint_every}), and a trajectory needs {FEWEST}; choose a smaller checkpoint_every"
+        )
+    if (count := len(measured(steps, every))) < FEWEST:
+        return (
+            f"geometry.curvature.every = {every} leaves run {name} at most {count} measurements, and an onset "
+            f"needs {FEWEST}; choose every ≤ {intervals // (FEWEST - 1) * run.checkpoint_every}"
+        )
+    if components > intervals:
+        return (
+            f"geometry.curvature.components = {components} exceeds the {intervals} that the {len(steps)} "
+            f"checkpoints of run {name} can have; choose ≤ {intervals}"
+        )
+    return None

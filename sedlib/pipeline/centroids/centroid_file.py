@@ -1,73 +1,78 @@
-"""Centroids of a run at the measured checkpoints, and the readouts of both definitions of the centroid."""
+"""Centroids of a run at the measured checkpoints, and the readouts of every definition of the centroid."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sedlib.base.progress import track
-from sedlib.base.store import Dataset, Schema, append, growing, provenance
-from sedlib.centroids import CentroidComparison, CentroidReadouts, compare, read_out
-from sedlib.grokking.setup.params import ProbeParams
-from sedlib.pipeline.centroids.probing import CentroidKind, Probes, centroid_function
+from sedlib.base.store import Dataset, append, growing
+from sedlib.centroids import compare, read_out
+from sedlib.pipeline.artifacts import ArtifactSchema, provenance
+from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
+from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-
-CENTROIDS = Schema(
-    "centroids",
-    1,
-    "centroids",
-    {
-        "steps": Dataset(("steps",), "int64", "step of each measured checkpoint"),
-        "probes": Dataset(("probes", "operands"), "int64", "the fixed pairs (a, b)"),
-        "centroids/*": Dataset(("steps", "probes", "inputs"), "float32", "centroid of every probe, by operation"),
-    },
-    shared_axes=frozenset({"steps", "probes", "inputs"}),
-)
+from sedlib.pipeline.study import Study
 
 
-def write_centroids(
-    path: Path,
-    networks: MeasuredNetworks,
-    settings: ProbeParams,
-    kind: CentroidKind,
-) -> list[dict[str, Any]]:
-    """Write the ``kind`` centroids of every probe at the measured checkpoints.
+def centroids_schema(study: type[Study]) -> ArtifactSchema:
+    """The file's contract, with what an input is in ``study``."""
+    inputs = study.inputs
+    return ArtifactSchema(
+        "centroids",
+        1,
+        {
+            "steps": Dataset(("steps",), "int64", "step of each measured checkpoint"),
+            "probes": Dataset(("probes", *inputs.axes), inputs.dtype, f"the fixed {inputs.description}"),
+            "centroids/*": Dataset(("steps", "probes", "inputs"), "float32", "centroid of every probe, by task"),
+        },
+        shared_axes=frozenset({"steps", "probes", "inputs"}),
+        stage="centroids",
+    )
 
-    Returns rows of a tidy table: per step, operation and definition rank-90, PC-1 share and alignment, and how
-    far the two definitions agree.
+
+def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidParams) -> list[dict[str, Any]]:
+    """Write the centroids of every probe at the measured checkpoints, by the definition that ``params`` choose.
+
+    Returns rows of a tidy table: per step, task and definition rank-90, PC-1 share and alignment, and how far a
+    definition and the next agree, where a study has several.
+
+    Raises
+    ------
+    ParamsError
+        The study has no such definition, or fewer examples than probes are asked for.
     """
-    ops, layout = networks.experiment.run.ops, networks.layout
-    probes = Probes.of(networks, settings)
-    measured = networks.measured
+    study, layout, measured = networks.study, networks.layout, networks.measured
+    require_known(type(study), params)
+    probes = probes_of(study, params.probes, networks.device)
     table = []
-    attributes = provenance(networks.file, json.dumps({**settings.model_dump(), "centroid": kind}))
-    with CENTROIDS.create(path, attributes) as file:
-        file["probes"] = probes.pairs.cpu().numpy()
+    settings = json.dumps({**params.probes.model_dump(), "centroid": params.centroid})
+    with centroids_schema(type(study)).create(path, provenance(networks.file, settings)) as file:
+        file["probes"] = probes.inputs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
-        inputs_size = networks.model.position.numel()
-        series = {op: growing(file, f"centroids/{op}", (len(probes.pairs), inputs_size)) for op in ops}
+        size = study.embedded(networks.network, probes.inputs)[0].numel()
+        series = [growing(file, f"centroids/{task}", (len(probes), size)) for task in study.tasks]
         for index in track(measured, len(measured), "centroids", lambda index: f"step {networks.steps[index]:,}"):
-            model, step = networks.load(index), networks.steps[index]
-            theta = layout.flatten(model.state_dict())
-            inputs = model.embed(probes.pairs).flatten(1)
-            logit = centroid_function(model, layout, probes, "logit")(theta)
-            full = centroid_function(model, layout, probes, "full")(theta)
+            network, step = networks.load(index), networks.steps[index]
+            theta = layout.flatten(network.state_dict())
+            inputs = study.embedded(network, probes.inputs).flatten(1)
+            found = {kind: centroid_function(study, network, layout, probes, kind)(theta) for kind in study.centroids}
             append(steps, step)
-            for task, op in enumerate(ops):
-                append(series[op], (full if kind == "full" else logit)[task].cpu().numpy())
-                table += _rows(step, op, logit[task], full[task], inputs)
+            for number, task in enumerate(study.tasks):
+                append(series[number], found[params.centroid][number].cpu().numpy())
+                table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
     return table
 
 
-def _rows(step: int, op: str, logit: torch.Tensor, full: torch.Tensor, inputs: torch.Tensor) -> list[dict[str, Any]]:
-    comparison: CentroidComparison = compare(logit, full)
-    readouts: dict[str, CentroidReadouts] = {
-        "logit": read_out(logit, inputs),
-        "full": read_out(full, inputs),
-    }
+def _rows(step: int, task: str, found: Mapping[str, torch.Tensor], inputs: torch.Tensor) -> list[dict[str, Any]]:
+    comparison: dict[str, float] = {}
+    for first, second in pairwise(found.values()):
+        comparison |= asdict(compare(first, second))
     return [
-        {"step": step, "op": op, "centroid": kind, **asdict(readout), **asdict(comparison)}
-        for kind, readout in readouts.items()
+        {"step": step, "op": task, "centroid": kind, **asdict(read_out(centroids, inputs)), **comparison}
+        for kind, centroids in found.items()
     ]

@@ -1,61 +1,53 @@
-"""The probes of a run, and their centroids.
+"""The probes of a run, and their centroids as a function of the slots.
 
-Shapes: probes are ``[probes, 2]``, embedded inputs ``[probes, tokens, d]``, centroids ``[tasks, probes, inputs]``
-with inputs = tokens · d.
+Shapes: centroids are ``[tasks, probes, inputs]``, inputs being the size of one embedded input.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from sedlib.base.randomness import generator
-from sedlib.centroids import centroids, full_scores, logit_scores
+from sedlib.centroids import centroids
 from sedlib.coupling import CentroidsAt
-from sedlib.grokking.network.model import GrokkingTransformer
-from sedlib.grokking.setup.pairs import all_pairs, answers, draw
-from sedlib.grokking.setup.params import ProbeParams
-from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
+from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.study import Examples, Study, with_slots
 from sedlib.vectors import ParamLayout
 
-CentroidKind = Literal["logit", "full"]
+
+def probes_of(study: Study, settings: ProbeParams, device: torch.device) -> Examples:
+    """The fixed examples whose centroids are measured, drawn from all."""
+    return study.examples("all").drawn(settings.count, generator(settings.seed, "probes")).to(device)
 
 
-@dataclass(frozen=True)
-class Probes:
-    """Fixed pairs with their answers, on the device."""
+def require_known(study: type[Study], params: CentroidParams) -> None:
+    """Refuse a definition of the centroid that the study does not have.
 
-    pairs: Int64[Tensor, "probes 2"]
-    answers: Int64[Tensor, "tasks probes"]
-
-    @classmethod
-    def of(cls, networks: MeasuredNetworks, settings: ProbeParams) -> "Probes":
-        """Drawn from all pairs of the run."""
-        ops, p = networks.experiment.run.ops, networks.experiment.data.p
-        pairs = draw(all_pairs(ops, p), settings.count, generator(settings.seed, "probes"))
-        device = networks.model.token.device
-        return cls(pairs.to(device), answers(ops, pairs, p).to(device))
+    Raises
+    ------
+    ParamsError
+        It has none of that name.
+    """
+    if params.centroid not in study.centroids:
+        raise ParamsError(f"centroid = {params.centroid!r} is none of this study's: {', '.join(study.centroids)}")
 
 
 def centroid_function(
-    model: GrokkingTransformer,
+    study: Study,
+    network: nn.Module,
     layout: ParamLayout,
-    probes: Probes,
-    kind: CentroidKind,
+    probes: Examples,
+    kind: str,
     tasks: slice = slice(None),
 ) -> CentroidsAt:
-    """Centroids of ``tasks`` as a function of the layout's parameters, the others as they are in ``model``."""
-    inputs = model.embed(probes.pairs)
+    """Centroids of ``tasks`` as a function of the layout's parameters, the others as they are in ``network``."""
+    inputs = study.embedded(network, probes.inputs)
 
     def at(theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
-        selected = layout.unflatten(theta)
+        def scored(network: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes"]:
+            return study.scores(network, h, probes.targets, kind)[tasks]
 
-        def scores(h: Float[Tensor, "probes tokens d"]) -> Float[Tensor, "tasks probes"]:
-            logits = torch.func.functional_call(model, selected, (h,))[tasks]
-            return full_scores(logits) if kind == "full" else logit_scores(logits, probes.answers[tasks])
-
-        return centroids(scores, inputs)
+        return centroids(with_slots(scored, network, layout.unflatten(theta)), inputs)
 
     return at

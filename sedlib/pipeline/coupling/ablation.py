@@ -2,7 +2,7 @@
 
 Whatever the coupling stage measured already is taken from its table: the value that params.yaml has, W = 1, and the
 random baseline wherever only the basis changes. Rows on another batch are computed in memory, one value at a time:
-4 N bytes per checkpoint and operation.
+4 N bytes per checkpoint and task.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,14 +16,15 @@ import torch
 
 from sedlib.base.progress import track
 from sedlib.bases import gram_band
-from sedlib.grokking.setup.params import GradientBatchParams, Params
-from sedlib.pipeline.coupling.measurement import Measurement, StreamBases, measure_coupling, measured_baselines
-from sedlib.pipeline.parameters.axes import AXES, AblationParams
+from sedlib.pipeline.coupling.measurement import StreamBases, measure_coupling, measured_baselines
+from sedlib.pipeline.parameters.ablation_params import AXES, AblationParams, AnalysisParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import fixed_batch, gradients_on
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import stream_bases, used_at
 from sedlib.pipeline.rows.streams import Stream, read_streams
+from sedlib.terms.streams import gradient_of
 
 Row = dict[str, Any]
 
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 class Ablation:
     """What all values of all axes share: a run's artifacts, and the parameters that are changed one at a time."""
 
-    params: Params
+    params: AnalysisParams
     networks: MeasuredNetworks
     bases: h5py.File
     coupling: pd.DataFrame
@@ -41,7 +42,7 @@ class Ablation:
     """Needed by the axes of the gradient batch alone."""
 
     def along(self, axis: str) -> Iterator[Row]:
-        """Rows of a tidy table: the coupling stage's for each operation's gradient, with ``axis`` and ``value``."""
+        """Rows of a tidy table: the coupling stage's for each task's gradient, with ``axis`` and ``value``."""
         values = getattr(self.params.ablation, axis)
         nested = [value for value in values if axis == "rank" and value <= self.params.window]
         if nested:  # the first k directions of the largest basis are the basis of rank k
@@ -55,7 +56,7 @@ class Ablation:
     def _at(self, axis: str, value: Any) -> Iterator[Row]:
         changed = self.params.varied(axis, value)
         if changed == self.params.model_copy(update={"ablation": AblationParams()}) or (axis, value) == ("window", 1):
-            own = self.coupling["stream"] == "gradient/" + self.coupling["op"]
+            own = self.coupling["stream"] == self.coupling["op"].map(gradient_of)
             rows = self.coupling[own & (self.coupling["window"] == changed.window)]
             yield from cast("list[Row]", rows.to_dict("records"))
             return
@@ -64,26 +65,26 @@ class Ablation:
         yield from measure_coupling(
             self.networks,
             [_with_bases(stream, band, changed) for stream, band in streams],
-            Measurement.of(changed),
+            changed,
             self._baselines() if AXES[axis].only_the_basis else None,
             label=f"{axis} {value}",
         )
 
     def _baselines(self) -> dict[int, Any]:
-        return measured_baselines(self.coupling, self.networks.experiment.run.ops)
+        return measured_baselines(self.coupling, self.networks.study.tasks)
 
     def _dumped(self, window: int) -> Iterator[tuple[Stream, torch.Tensor]]:
-        """Each operation's gradients with their band: the bases stage's, where it reaches."""
-        for stream in read_streams(self.networks.file):
-            if stream.op is not None:
+        """Each task's gradients with their band: the bases stage's, where it reaches."""
+        for stream in read_streams(self.networks.file, self.networks.study):
+            if stream.task is not None:
                 band = torch.from_numpy(self.bases[f"streams/{stream.name}/band"][:])
                 yield stream, band if band.shape[1] >= window else gram_band(stream.rows, window, self._device).cpu()
 
     def _on_batch(self, settings: GradientBatchParams) -> Iterator[tuple[Stream, torch.Tensor]]:
-        """Each operation's gradients on another batch, with their band."""
+        """Each task's gradients on another batch, with their band."""
         checkpoints = cast("RunCheckpoints", self.checkpoints)
-        batch, steps = fixed_batch(checkpoints, settings), checkpoints.steps
-        names = [f"gradient/{op}" for op in checkpoints.experiment.run.ops]
+        batch, steps = fixed_batch(checkpoints.study, settings), checkpoints.steps
+        names = [gradient_of(task) for task in checkpoints.study.tasks]
         rows = {name: np.empty((len(steps), checkpoints.layout.size), np.float32) for name in names}
         for index, found in enumerate(track(gradients_on(checkpoints, batch), len(steps), "gradients")):
             for name in names:
@@ -94,9 +95,9 @@ class Ablation:
 
     @property
     def _device(self) -> torch.device:
-        return self.networks.model.token.device
+        return self.networks.device
 
 
-def _with_bases(stream: Stream, band: torch.Tensor, params: Params) -> StreamBases:
+def _with_bases(stream: Stream, band: torch.Tensor, params: AnalysisParams) -> StreamBases:
     bases = stream_bases(stream, band, params.window, params.rank)
     return stream, [(bases, used_at(stream, bases, params.alignment))]

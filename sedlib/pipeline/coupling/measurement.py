@@ -3,8 +3,7 @@
 Shapes: directions are ``[directions, params]``, responses ``[directions, tasks]``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,45 +24,34 @@ from sedlib.coupling import (
     random_baseline,
     random_directions,
 )
-from sedlib.grokking.setup.params import Params, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.pipeline.centroids.probing import CentroidKind, Probes, centroid_function
+from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
+from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams, ResponseParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import Stream
+from sedlib.pipeline.study import Examples
 
 StreamBases = tuple[Stream, list[tuple[RollingBases, list[int]]]]
 """A stream with its bases for every window size, and the checkpoint at which each basis is used."""
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """How a coupling ratio is measured."""
-
-    probes: ProbeParams
-    centroid: CentroidKind
-    response: ResponseParams
-    random_directions: RandomDirectionParams
-
-    @classmethod
-    def of(cls, params: Params) -> "Measurement":
-        """As params.yaml describes it."""
-        return cls(params.probes, params.centroid, params.response, params.random_directions)
-
-
 class CheckpointResponses:
     """Responses at one checkpoint, along any direction; shares probes and random directions with the others."""
 
-    def __init__(self, networks: MeasuredNetworks, index: int, probes: Probes, measurement: Measurement) -> None:
-        self.ops, self.layout = networks.experiment.run.ops, networks.layout
+    def __init__(self, networks: MeasuredNetworks, index: int, probes: Examples, params: CouplingParams) -> None:
+        self.study, self.layout = networks.study, networks.layout
         self.step = networks.steps[index]
-        self.model, self.probes, self.measurement = networks.load(index), probes, measurement
-        self.theta = self.layout.flatten(self.model.state_dict())
+        self.network, self.probes, self.params = networks.load(index), probes, params
+        self.theta = self.layout.flatten(self.network.state_dict())
 
-    def along(self, vectors: Float[Tensor, "directions params"], op: str | None) -> Float[Tensor, "directions tasks"]:
-        """Responses of the centroids of ``op`` alone, or of all operations, to each direction."""
-        tasks = slice(None) if op is None else slice(self.ops.index(op), self.ops.index(op) + 1)
-        at = centroid_function(self.model, self.layout, self.probes, self.measurement.centroid, tasks)
-        respond = _response(at, self.theta, self.measurement.response)
+    def along(self, vectors: Float[Tensor, "directions params"], task: str | None) -> Float[Tensor, "directions tasks"]:
+        """Responses of the centroids of ``task`` alone, or of all tasks, to each direction."""
+        chosen = slice(None)
+        if task is not None:
+            number = list(self.study.tasks).index(task)
+            chosen = slice(number, number + 1)
+        at = centroid_function(self.study, self.network, self.layout, self.probes, self.params.centroid, chosen)
+        respond = _response(at, self.theta, self.params.response)
         return torch.stack([respond(vector) for vector in vectors.to(self.theta.device)])
 
     def baseline(self, random: Float[Tensor, "random params"]) -> Baseline:
@@ -82,68 +70,70 @@ class CheckpointResponses:
             ) from error
 
     def ratios(
-        self, vectors: Float[Tensor, "directions params"], op: str | None, baseline: Baseline
+        self, vectors: Float[Tensor, "directions params"], task: str | None, baseline: Baseline
     ) -> Iterator[dict[str, Any]]:
-        """Rows of a tidy table: one per operation and direction."""
-        measured = self.ops if op is None else [op]
-        chosen = [self.ops.index(name) for name in measured]
-        responses = self.along(vectors, op)
+        """Rows of a tidy table: one per task and direction."""
+        tasks = list(self.study.tasks)
+        measured = tasks if task is None else [task]
+        chosen = [tasks.index(name) for name in measured]
+        responses = self.along(vectors, task)
         own = Baseline(baseline.median.to(responses)[chosen], baseline.mean.to(responses)[chosen], baseline.count)
         ratios, _ = coupling_ratios(responses, own)
-        for task, name in enumerate(measured):
+        for number, name in enumerate(measured):
             for direction in range(len(vectors)):
                 yield {
                     "op": name,
                     "direction": direction + 1,
-                    "response": float(responses[direction, task]),
-                    "baseline_median": float(own.median[task]),
-                    "baseline_mean": float(own.mean[task]),
+                    "response": float(responses[direction, number]),
+                    "baseline_median": float(own.median[number]),
+                    "baseline_mean": float(own.mean[number]),
                     "n_random": own.count,
-                    "ratio": float(ratios[direction, task]),
+                    "ratio": float(ratios[direction, number]),
                 }
 
 
 def measure_coupling(
     networks: MeasuredNetworks,
     streams: Iterable[StreamBases],
-    measurement: Measurement,
+    params: CouplingParams,
     baselines: Mapping[int, Baseline] | None = None,
     label: str = "coupling",
 ) -> Iterator[dict[str, Any]]:
-    """Rows of a tidy table: one per step, operation, stream, window and direction of the basis.
+    """Rows of a tidy table: one per step, task, stream, window and direction of the basis.
 
-    A stream of one operation's gradients is measured on that operation's centroids, a shared stream on every
-    operation's. A window that is not whole at a checkpoint has no basis there and no row. ``baselines`` by step
-    are measured unless they are given.
+    A stream of one task's gradients is measured on that task's centroids, a shared stream on every task's. A window
+    that is not whole at a checkpoint has no basis there and no row. ``baselines`` by step are measured unless they are
+    given.
     """
     streams = list(streams)
-    probes = Probes.of(networks, measurement.probes)
-    random = drawn_directions(networks, measurement.random_directions)
+    require_known(type(networks.study), params)
+    probes = probes_of(networks.study, params.probes, networks.device)
+    random = drawn_directions(networks, params.random_directions)
     for index in track(
         networks.measured, len(networks.measured), label, lambda index: f"step {networks.steps[index]:,}"
     ):
-        responses = CheckpointResponses(networks, index, probes, measurement)
+        responses = CheckpointResponses(networks, index, probes, params)
         baseline = responses.baseline(random) if baselines is None else baselines[responses.step]
         for stream, windows in streams:
             for basis, used_at in windows:
                 if index in used_at:
                     vectors = directions(stream.rows, basis, used_at.index(index))
                     labels = {"step": responses.step, "stream": stream.name, "window": basis.window}
-                    yield from ({**labels, **row} for row in responses.ratios(vectors, stream.op, baseline))
+                    yield from ({**labels, **row} for row in responses.ratios(vectors, stream.task, baseline))
 
 
 def drawn_directions(networks: MeasuredNetworks, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:
     """The random directions of the baseline, on the device."""
     drawn = random_directions(settings.count, networks.layout.size, generator(settings.seed, "random directions"))
-    return drawn.to(networks.model.token.device)
+    return drawn.to(networks.device)
 
 
-def measured_baselines(coupling: pd.DataFrame, ops: list[str]) -> dict[int, Baseline]:
+def measured_baselines(coupling: pd.DataFrame, tasks: Sequence[str]) -> dict[int, Baseline]:
     """Baselines by step, as a table of coupling ratios holds them."""
     columns = ["baseline_median", "baseline_mean", "n_random"]
     found = {}
     for step, rows in coupling.groupby("step"):
-        median, mean, count = rows.groupby("op")[columns].first().loc[ops].to_numpy().T
+        median, mean, count = rows.groupby("op")[columns].first().loc[list(tasks)].to_numpy().T
         found[int(str(step))] = Baseline(torch.tensor(median).float(), torch.tensor(mean).float(), int(count[0]))
     return found
 

@@ -3,28 +3,30 @@
 Shapes: bases are ``[rank, params]``.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import h5py
-import torch
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.bases import directions
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import LossAt, per_example_gradients
-from sedlib.grokking.setup.pairs import answers
-from sedlib.pipeline.centroids.probing import CentroidKind, Probes
-from sedlib.pipeline.coupling.measurement import CheckpointResponses, Measurement, drawn_directions
+from sedlib.pipeline.centroids.probing import probes_of
+from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
+from sedlib.pipeline.parameters.phase_params import PhaseParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.dumping import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import read_bases
-from sedlib.pipeline.rows.streams import read_streams
+from sedlib.pipeline.rows.streams import gradients_schema, read_streams
+from sedlib.pipeline.study import Examples, with_slots
 from sedlib.projection import principal_angles
 
 Basis = Float[Tensor, "rank params"]
@@ -41,13 +43,12 @@ def measure_single_steps(
     networks: MeasuredNetworks,
     bases: h5py.File,
     phases: Mapping[str, int],
-    rank: int,
-    measurement: Measurement,
+    params: PhaseParams,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of two tidy tables, for each operation at the step of each phase.
+    """Rows of two tidy tables, for each task at the step of each phase.
 
-    The first has the coupling ratios of each estimator's directions, for both definitions of the centroid. Estimators:
-    ``per-example``, the top ``rank`` right singular vectors of the fixed batch's centred per-example gradients;
+    The first has the coupling ratios of each estimator's directions, for every definition of the centroid. Estimators:
+    ``per-example``, the top ``params.rank`` right singular vectors of the fixed batch's centred per-example gradients;
     ``lanczos``, the same from products with the empirical Fisher matrix; ``mean-gradient``, which is W = 1;
     ``window``, the basis of the longest window in ``bases``, at checkpoints where it is whole. The second has the
     principal angles between ``PAIRS`` of them.
@@ -58,24 +59,25 @@ def measure_single_steps(
         The batch has too few examples for the rank, or Lanczos iteration does not converge.
     """
     ratios, angles = [], []
-    ops = networks.experiment.run.ops
-    probes = Probes.of(networks, measurement.probes)
-    random = drawn_directions(networks, measurement.random_directions)
+    study = networks.study
+    probes = probes_of(study, params.probes, networks.device)
+    random = drawn_directions(networks, params.random_directions)
+    batch = _dumped_batch(networks)
     for phase, step in track(phases.items(), len(phases), "single step", lambda item: f"{item[0]}, step {item[1]:,}"):
         index = networks.steps.index(step)
-        kinds = [replace(measurement, centroid=kind) for kind in get_args(CentroidKind)]
+        kinds = [params.model_copy(update={"centroid": kind}) for kind in study.centroids]
         responses = [CheckpointResponses(networks, index, probes, kind) for kind in kinds]
         baselines = [along.baseline(random) for along in responses]
-        for op in ops:
-            labels = {"phase": phase, "step": step, "op": op}
+        for task in study.tasks:
+            labels = {"phase": phase, "step": step, "op": task}
             try:
-                found = _estimates(responses[0], networks.file, bases, index, op, rank)
+                found = _estimates(responses[0], batch, networks, bases, index, task, params.rank)
             except ValueError as error:
-                raise ParamsError(f"step {step}, {op}: {error}") from error
+                raise ParamsError(f"step {step}, {task}: {error}") from error
             for estimator, basis in found.items():
                 for along, baseline in zip(responses, baselines, strict=True):
-                    definition = {"estimator": estimator, "centroid": along.measurement.centroid}
-                    ratios += [{**labels, **definition, **row} for row in along.ratios(basis, op, baseline)]
+                    definition = {"estimator": estimator, "centroid": along.params.centroid}
+                    ratios += [{**labels, **definition, **row} for row in along.ratios(basis, task, baseline)]
             for first, second in PAIRS:
                 if first in found and second in found:
                     angles += _angles({**labels, "first": first, "second": second}, found[first], found[second])
@@ -83,9 +85,15 @@ def measure_single_steps(
 
 
 def _estimates(
-    responses: CheckpointResponses, gradients: h5py.File, bases: h5py.File, index: int, op: str, rank: int
+    responses: CheckpointResponses,
+    batch: Examples,
+    networks: MeasuredNetworks,
+    bases: h5py.File,
+    index: int,
+    task: str,
+    rank: int,
 ) -> dict[str, Basis]:
-    loss_at, examples = _example_losses(responses, torch.from_numpy(gradients["batch"][:]), op)
+    loss_at, examples = _example_losses(responses, batch, task)
     rows = per_example_gradients(loss_at, responses.theta, examples)
     per_example, _ = gradient_basis(rows, rank)
     fisher = empirical_fisher(loss_at, responses.theta, examples)
@@ -96,24 +104,40 @@ def _estimates(
         "lanczos": iterated.to(per_example),
         "mean-gradient": (mean / mean.norm())[None],
     }
-    stream = next(stream for stream in read_streams(gradients) if stream.op == op)
+    stream = next(stream for stream in read_streams(networks.file, networks.study) if stream.task == task)
     basis, used_at = read_bases(bases, stream)[-1]
     if index in used_at:
         found["window"] = directions(stream.rows, basis, used_at.index(index)).to(per_example)
     return found
 
 
-def _example_losses(responses: CheckpointResponses, batch: Tensor, op: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:
-    """Loss of one pair on ``op`` as a function of the attention slots, and the batch's inputs and answers."""
-    model, layout, task = responses.model, responses.layout, responses.ops.index(op)
-    device = model.token.device
-    targets = answers([op], batch, len(model.token))[0].to(device)
+def _dumped_batch(networks: MeasuredNetworks) -> Examples:
+    """The fixed batch on which the file's gradients were taken.
+
+    Raises
+    ------
+    ArtifactError
+        The study draws another one from the same settings.
+    """
+    settings = json.loads(networks.file.attrs["settings"])
+    wanted = {name: settings[name] for name in GradientBatchParams.model_fields}
+    batch = fixed_batch(networks.study, GradientBatchParams.model_validate(wanted))
+    if not np.array_equal(batch.inputs.numpy(), networks.file["batch"][:]):
+        schema = gradients_schema(type(networks.study))
+        raise schema.error(networks.file.filename, f"another batch than its settings {wanted} give")
+    return batch.to(networks.device)
+
+
+def _example_losses(responses: CheckpointResponses, batch: Examples, task: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:
+    """Loss of one example on ``task`` as a function of the slots, and the batch's embedded inputs and targets."""
+    study, network, layout = responses.study, responses.network, responses.layout
+    number = list(study.tasks).index(task)
 
     def loss_at(theta: Tensor, h: Tensor, target: Tensor) -> Tensor:
-        logits = torch.func.functional_call(model, layout.unflatten(theta), (h[None],))[task]
-        return F.cross_entropy(logits, target[None])
+        losses = with_slots(study.example_losses, network, layout.unflatten(theta))
+        return losses(h[None], target[:, None])[number, 0]
 
-    return loss_at, (model.embed(batch.to(device)), targets)
+    return loss_at, (study.embedded(network, batch.inputs), batch.targets.movedim(1, 0))
 
 
 def _angles(labels: dict[str, Any], first: Basis, second: Float[Tensor, "other params"]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import torch
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.bases import gram
-from sedlib.pipeline.geometry.matrices import attention_matrices, positions_of
+from sedlib.pipeline.geometry.all_parameters import positions_of
 from sedlib.pipeline.parameters.geometry_params import WalkParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
@@ -17,7 +17,7 @@ from sedlib.trajectory import FEWEST_STEPS, Displacements, expanding_pc1_percent
 def measure_trajectory(
     checkpoints: RunCheckpoints, walks: WalkParams
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of two tidy tables, for each attention matrix.
+    """Rows of two tidy tables, for each matrix of the slots.
 
     The first has PC1 % of the whole trajectory, and how far it is above that of random walks with the same step
     lengths. The second has PC1 % of the trajectory up to each checkpoint, from the third on.
@@ -27,11 +27,11 @@ def measure_trajectory(
     ParamsError
         The run has too few checkpoints, or a matrix that does not move.
     """
-    positions, matrices = positions_of(checkpoints), attention_matrices(checkpoints)
+    positions, matrices = positions_of(checkpoints), checkpoints.study.matrices(checkpoints.network)
     whole, windows = [], []
     for matrix, block in track(matrices.items(), len(matrices), "trajectory", lambda item: item[0]):
         rows = Displacements(positions, block)
-        products = gram(rows, checkpoints.model.token.device).cpu()
+        products = gram(rows, checkpoints.device).cpu()
         try:
             percent = expanding_pc1_percent(products)
         except ValueError as error:

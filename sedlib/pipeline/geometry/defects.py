@@ -3,14 +3,14 @@
 Shapes: θ, gradients and commutators are ``[params]``, over *all* parameters of the network.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
@@ -25,13 +25,11 @@ from sedlib.curvature import (
     expected_random_share,
     pooled_pairs,
 )
-from sedlib.grokking.network.losses import task_losses
-from sedlib.grokking.network.model import GrokkingTransformer
-from sedlib.grokking.setup.pairs import answers
-from sedlib.pipeline.geometry.matrices import attention_matrices, positions_of
+from sedlib.pipeline.geometry.all_parameters import positions_of
 from sedlib.pipeline.parameters.geometry_params import FEWEST, CurvatureParams, measured
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.study import Examples
 from sedlib.positions import Positions
 from sedlib.projection import random_basis
 from sedlib.vectors import ParamLayout
@@ -61,9 +59,9 @@ def measure_curvature(checkpoints: RunCheckpoints, settings: CurvatureParams) ->
             f"{settings.every} leaves {len(indices)} of the {len(steps)} checkpoints to step {steps[-1]}; choose a "
             "smaller one"
         )
-    device = checkpoints.model.token.device
+    device = checkpoints.device
     subspaces = _subspaces(checkpoints, positions, settings)
-    gradient_at = batch_gradient(checkpoints.model, positions.layout)
+    gradient_at = batch_gradient(checkpoints.study.losses, checkpoints.network, positions.layout)
     for index in track(indices, len(indices), "curvature", lambda index: f"step {steps[index]:,}"):
         theta = _theta(positions, index).to(device)
         batches = _batches(checkpoints, settings, steps[index])
@@ -107,16 +105,20 @@ def readings(
     }
 
 
-def batch_gradient(model: GrokkingTransformer, layout: ParamLayout) -> GradientAt:
-    """Gradient of the summed losses on pairs and answers at any θ, in its dtype; ``model`` stays as it is."""
-    models = {dtype: deepcopy(model).to(dtype).requires_grad_(True) for dtype in (torch.float32, torch.float64)}
+def batch_gradient(
+    losses: Callable[[nn.Module, Examples], Tensor], network: nn.Module, layout: ParamLayout
+) -> GradientAt:
+    """Gradient of the summed ``losses`` on inputs and targets at any θ, in its dtype; ``network`` stays as it is."""
+    networks = {dtype: deepcopy(network).to(dtype).requires_grad_(True) for dtype in (torch.float32, torch.float64)}
 
-    def at(theta: Float[Tensor, " params"], pairs: Tensor, targets: Tensor) -> Float[Tensor, " params"]:
-        parameters = layout.of(models[theta.dtype])
+    def at(theta: Float[Tensor, " params"], inputs: Tensor, targets: Tensor) -> Float[Tensor, " params"]:
+        network = networks[theta.dtype]
+        examples = Examples(inputs, targets).to(theta.device, theta.dtype)
+        parameters = layout.of(network)
         with torch.no_grad():
             for name, value in layout.unflatten(theta).items():
                 parameters[name].copy_(value)
-        found = torch.autograd.grad(task_losses(models[theta.dtype], pairs, targets).sum(), list(parameters.values()))
+        found = torch.autograd.grad(losses(network, examples).sum(), list(parameters.values()))
         return torch.cat([gradient.reshape(-1) for gradient in found])
 
     return at
@@ -127,25 +129,26 @@ def _subspaces(
 ) -> tuple[Basis, list[Basis]]:
     """The execution basis, and bases of random subspaces of its dimension."""
     try:
-        basis = execution_basis(positions, attention_matrices(checkpoints), settings.components)
+        matrices = checkpoints.study.matrices(checkpoints.network)
+        basis = execution_basis(positions, matrices, settings.components)
     except ValueError as error:
         raise ParamsError(
             f"{checkpoints.file.filename}: {error} (geometry.curvature.components = {settings.components})"
         ) from error
     random = generator(settings.seed, "random subspaces")
-    device = checkpoints.model.token.device
+    device = checkpoints.device
     others = [random_basis(basis.shape[0], basis.shape[1], random).to(device) for _ in range(settings.random_subspaces)]
     return basis.to(device), others
 
 
 def _batches(checkpoints: RunCheckpoints, settings: CurvatureParams, step: int) -> list[tuple[Tensor, Tensor]]:
-    """Training pairs and their answers; those of a step are the same whichever others are measured."""
-    ops, p, device = checkpoints.experiment.run.ops, checkpoints.experiment.data.p, checkpoints.model.token.device
-    training = checkpoints.pairs("train")
+    """Training inputs and their targets; those of a step are the same whichever others are measured."""
+    training = checkpoints.study.examples("train")
     random = generator(settings.seed, f"commutator batches/{step}")
     n_batches = 1 + max(max(pair) for pair in pooled_pairs(settings.draws))
     drawn = torch.randint(len(training), (n_batches, settings.batch_size), generator=random)
-    return [(pairs.to(device), answers(ops, pairs, p).to(device)) for pairs in training[drawn]]
+    batches = (training.chosen(numbers).to(checkpoints.device) for numbers in drawn)
+    return [(batch.inputs, batch.targets) for batch in batches]
 
 
 def _theta(positions: Positions, index: int) -> Float[Tensor, " params"]:

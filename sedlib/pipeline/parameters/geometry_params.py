@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from sedlib.grokking.setup.experiment import Positive, RunParams, Seed
-from sedlib.pipeline.parameters.sections import Section
+from sedlib.pipeline.parameters.sections import Section, StageParams
+from sedlib.pipeline.parameters.value_types import Positive, Seed
 
 FEWEST = 3
 """Checkpoints that a trajectory needs, and measurements that an onset needs."""
@@ -40,27 +40,11 @@ class GeometryParams(Section):
     walks: WalkParams = WalkParams()
     curvature: CurvatureParams = CurvatureParams()
 
-    def problem(self, name: str, run: RunParams) -> str | None:
-        """Why these do not fit the run ``name`` even if it trains to its last step; None where they do."""
-        intervals = run.max_steps // run.checkpoint_every
-        every, components = self.curvature.every, self.curvature.components
-        steps = [run.checkpoint_every * index for index in range(intervals + 1)]
-        if len(steps) < FEWEST:
-            return (
-                f"run {name} has at most {len(steps)} checkpoints (max_steps {run.max_steps} / checkpoint_every "
-                f"{run.checkpoint_every}), and a trajectory needs {FEWEST}; choose a smaller checkpoint_every"
-            )
-        if (count := len(measured(steps, every))) < FEWEST:
-            return (
-                f"geometry.curvature.every = {every} leaves run {name} at most {count} measurements, and an onset "
-                f"needs {FEWEST}; choose every ≤ {intervals // (FEWEST - 1) * run.checkpoint_every}"
-            )
-        if components > intervals:
-            return (
-                f"geometry.curvature.components = {components} exceeds the {intervals} that the {len(steps)} "
-                f"checkpoints of run {name} can have; choose ≤ {intervals}"
-            )
-        return None
+
+class TrajectoryParams(StageParams):
+    """What the stages of the trajectory's geometry read."""
+
+    geometry: GeometryParams = GeometryParams()
 
 
 def measured(steps: Sequence[int], every: int) -> list[int]:

@@ -29,6 +29,22 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class StageParams(Section):
+    """Base of what one stage reads of params.yaml: the keys that it has as fields, and no others."""
+
+    @classmethod
+    def load(cls: type[Model], path: Path = PARAMS_FILE) -> Model:
+        """Those keys of ``path``; the rest of the file is not looked at.
+
+        Raises
+        ------
+        ParamsError
+            The file is missing, or one of the values is refused; the message names key, value and remedy.
+        """
+        values = read_yaml(path)
+        return validated(cls, {name: values[name] for name in cls.model_fields if name in values}, path)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file, read with the parser that DVC uses, so that both see the same values.
 

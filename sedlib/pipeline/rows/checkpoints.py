@@ -1,135 +1,151 @@
-"""Checkpoints, and a run's file of them as the sequence of networks it holds.
+"""A run's checkpoint file: every parameter at every checkpoint, and the optimizer's moments where a study keeps them.
 
-Shapes: attention-slot vectors are ``[params]``.
+Shapes: moments are ``[params]``, the slots.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import h5py
 import torch
 from jaxtyping import Float
-from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
-from sedlib.base.store import Dataset, Schema, append, growing
-from sedlib.grokking.network.evaluation import Data, Readouts
-from sedlib.grokking.network.model import GrokkingTransformer, build_model
-from sedlib.grokking.setup.experiment import Experiment
+from sedlib.base.store import Dataset, append, growing
+from sedlib.pipeline.artifacts import ArtifactSchema
+from sedlib.pipeline.rows.stored import StoredNetworks
+from sedlib.pipeline.study import Study
 from sedlib.vectors import ParamLayout
 
-CHECKPOINTS = Schema(
-    "checkpoints",
-    1,
-    "train",
-    {
-        "steps": Dataset(("steps",), "int64", "optimizer steps taken at each checkpoint; the first is 0"),
-        "state/*": Dataset(("steps", "..."), "float32", "every parameter of the model, by name"),
-        "optimizer/exp_avg": Dataset(
-            ("steps", "params"), "float32", "AdamW's first moment of the attention slots; zero at step 0"
-        ),
-        "optimizer/exp_avg_sq": Dataset(
-            ("steps", "params"), "float32", "AdamW's second moment of the attention slots; zero at step 0"
-        ),
-        "split/train": Dataset(("train_pairs", "operands"), "int64", "pairs (a, b) trained on"),
-        "split/test": Dataset(("test_pairs", "operands"), "int64", "pairs (a, b) held out"),
-    },
-)
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """The network at a checkpoint. ``model`` is live: copy what is to be kept."""
+def checkpoints_schema(study: type[Study]) -> ArtifactSchema:
+    """The file's contract, with what an input is in ``study``."""
+    inputs = study.inputs
+    return ArtifactSchema(
+        "checkpoints",
+        1,
+        {
+            "steps": Dataset(("steps",), "int64", "optimizer steps taken at each checkpoint; the first is 0"),
+            "state/*": Dataset(("steps", "..."), "float32", "every parameter of the model, by name"),
+            "optimizer/exp_avg": Dataset(
+                ("steps", "params"),
+                "float32",
+                "AdamW's first moment of the slots; zero at step 0",
+                optional=True,
+            ),
+            "optimizer/exp_avg_sq": Dataset(
+                ("steps", "params"),
+                "float32",
+                "AdamW's second moment of the slots; zero at step 0",
+                optional=True,
+            ),
+            "split/train": Dataset(
+                ("train_pairs", *inputs.axes), inputs.dtype, f"{inputs.description} trained on", optional=True
+            ),
+            "split/test": Dataset(
+                ("test_pairs", *inputs.axes), inputs.dtype, f"{inputs.description} held out", optional=True
+            ),
+        },
+        stage="train",
+    )
 
-    step: int
-    model: GrokkingTransformer
-    exp_avg: Float[Tensor, " params"]
-    exp_avg_sq: Float[Tensor, " params"]
-    readouts: list[Readouts]
-    intervention: dict[str, float | None]
-    """Readouts of the intervention over the steps since the last checkpoint."""
+
+class Recorded(Protocol):
+    """What the file keeps of a checkpoint. The network is live: what is kept is copied at once."""
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+
+    @property
+    def moments(self) -> Mapping[str, Float[Tensor, " params"]]:
+        """The optimizer's moments of the slots, ``exp_avg`` and ``exp_avg_sq``; empty where the study has none."""
 
 
 def write_checkpoints(
-    path: Path, experiment: Experiment, data: Data, checkpoints: Iterable[Checkpoint]
-) -> list[dict[str, Any]]:
-    """Write every checkpoint as it comes; return the readouts as rows of a tidy table."""
-    layout = ParamLayout.attention(build_model(experiment))
-    attributes = {"run": experiment.model_dump_json(), "layout": layout.to_json(), "settings": "{}"}
-    readouts = []
-    with CHECKPOINTS.create(path, attributes) as file:
-        file["split/train"] = data.train_pairs.cpu().numpy()
-        file["split/test"] = data.test_pairs.cpu().numpy()
+    path: Path, study: Study, checkpoints: Iterable[Recorded], split: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write every checkpoint as it comes; ``split`` holds the inputs of ``train`` and ``test``."""
+    attributes = {"run": study.to_json(), "layout": study.slots(study.network()).to_json(), "settings": "{}"}
+    with checkpoints_schema(type(study)).create(path, attributes) as file:
+        for name, inputs in (split or {}).items():
+            file[f"split/{name}"] = inputs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
         series: dict[str, h5py.Dataset] = {}
         for checkpoint in checkpoints:
             append(steps, checkpoint.step)
             for name, value in {
                 **{f"state/{name}": value for name, value in checkpoint.model.state_dict().items()},
-                "optimizer/exp_avg": checkpoint.exp_avg,
-                "optimizer/exp_avg_sq": checkpoint.exp_avg_sq,
+                **{f"optimizer/{name}": value for name, value in checkpoint.moments.items()},
             }.items():
                 if name not in series:
                     series[name] = growing(file, name, tuple(value.shape))
                 append(series[name], value.cpu().numpy())
-            readouts += [{"step": checkpoint.step, **asdict(readout)} for readout in checkpoint.readouts]
-    return readouts
 
 
 @dataclass(frozen=True)
 class RunCheckpoints:
     """A checkpoint file, open for reading."""
 
-    file: h5py.File
+    stored: StoredNetworks
     steps: list[int]
     """Optimizer steps taken at each checkpoint."""
-    experiment: Experiment
-    layout: ParamLayout
-    model: GrokkingTransformer
-    """The network into which ``load`` puts a checkpoint."""
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, device: torch.device) -> Iterator["RunCheckpoints"]:
+    def open(cls, path: Path, study: type[Study], device: torch.device) -> Iterator["RunCheckpoints"]:
         """Check and open the file at ``path``; one network on ``device`` serves all checkpoints.
 
         Raises
         ------
         ArtifactError
-            The file is broken, or its networks are not those of its run's parameters.
+            The file is broken, or its networks are not those of its run.
         """
-        with CHECKPOINTS.open(path) as file:
-            experiment = _experiment(file)
-            model = build_model(experiment).to(device).requires_grad_(False)
-            _require_states_of(model, file)
-            yield cls(file, file["steps"][:].tolist(), experiment, ParamLayout.from_json(file.attrs["layout"]), model)
+        schema = checkpoints_schema(study)
+        with schema.open(path) as file, StoredNetworks.of(file, schema, study, device) as stored:
+            steps = file["steps"][:]
+            if len(steps) == 0 or (steps[1:] <= steps[:-1]).any():
+                raise schema.error(file.filename, f"steps that do not increase: {steps.tolist()}")
+            yield cls(stored, steps.tolist())
 
-    def pairs(self, split: str) -> torch.Tensor:
-        """The pairs of ``train`` or ``test``."""
-        return torch.from_numpy(self.file[f"split/{split}"][:])
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        return self.stored.file
 
-    def load(self, index: int) -> GrokkingTransformer:
+    @property
+    def study(self) -> Study:
+        """The run that it is of."""
+        return self.stored.study
+
+    @property
+    def layout(self) -> ParamLayout:
+        """The slots."""
+        return self.stored.layout
+
+    @property
+    def network(self) -> nn.Module:
+        """Into which ``load`` puts a checkpoint."""
+        return self.stored.network
+
+    @property
+    def device(self) -> torch.device:
+        """On which it is."""
+        return self.stored.device
+
+    def load(self, index: int) -> nn.Module:
         """The network at checkpoint number ``index``; it is overwritten by the next ``load``."""
-        state = {name: torch.from_numpy(self.file["state"][name][index]) for name in self.model.state_dict()}
-        self.model.load_state_dict(state)
-        return self.model
+        return self.stored.load(index)
 
-
-def _experiment(file: h5py.File) -> Experiment:
-    try:
-        return Experiment.model_validate_json(file.attrs["run"])
-    except ValidationError as error:
-        raise CHECKPOINTS.error(file.filename, f"run parameters that are refused ({error})") from error
-
-
-def _require_states_of(model: GrokkingTransformer, file: h5py.File) -> None:
-    for name, value in model.state_dict().items():
-        found = file["state"][name].shape[1:] if name in file["state"] else None
-        if found != tuple(value.shape):
-            raise CHECKPOINTS.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
-    steps = file["steps"][:]
-    if len(steps) == 0 or (steps[1:] <= steps[:-1]).any():
-        raise CHECKPOINTS.error(file.filename, f"steps that do not increase: {steps.tolist()}")
+    def moments(self, index: int) -> dict[str, Float[Tensor, " params"]]:
+        """The optimizer's moments at checkpoint number ``index``."""
+        return {name: torch.from_numpy(self.file[f"optimizer/{name}"][index]).to(self.device) for name in MOMENTS}

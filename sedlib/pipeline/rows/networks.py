@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import h5py
 import numpy as np
 import torch
+from torch import nn
 
-from sedlib.grokking.network.model import GrokkingTransformer, build_model
-from sedlib.grokking.setup.experiment import Experiment
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints
-from sedlib.pipeline.rows.streams import GRADIENTS, open_gradients
+from sedlib.pipeline.rows.stored import StoredNetworks
+from sedlib.pipeline.rows.streams import gradients_schema, open_gradients
+from sedlib.pipeline.study import Study
 from sedlib.vectors import ParamLayout
 
 
@@ -29,39 +29,55 @@ def measured_checkpoints(n_checkpoints: int, count: int | Literal["all"]) -> lis
 
 
 @dataclass(frozen=True)
-class MeasuredNetworks(RunCheckpoints):
+class MeasuredNetworks:
     """An open gradients file as the networks that it holds; steps and indices are those of all checkpoints."""
 
+    stored: StoredNetworks
+    steps: list[int]
     measured: list[int]
     """Indices of the checkpoints whose networks are there."""
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, device: torch.device) -> Iterator["MeasuredNetworks"]:
+    def open(cls, path: Path, study: type[Study], device: torch.device) -> Iterator["MeasuredNetworks"]:
         """Check and open the file at ``path``; one network on ``device`` serves all checkpoints.
 
         Raises
         ------
         ArtifactError
-            The file is broken, or its networks are not those of its run's parameters.
+            The file is broken, or its networks are not those of its run.
         """
-        with open_gradients(path) as file:
-            experiment = Experiment.model_validate_json(file.attrs["run"])
-            model = build_model(experiment).to(device).requires_grad_(False)
-            _require_networks_of(model, file)
-            steps, measured = file["steps"][:].tolist(), file["measured"][:].tolist()
-            yield cls(file, steps, experiment, ParamLayout.from_json(file.attrs["layout"]), model, measured)
+        with (
+            open_gradients(path, study) as file,
+            StoredNetworks.of(file, gradients_schema(study), study, device) as stored,
+        ):
+            yield cls(stored, file["steps"][:].tolist(), file["measured"][:].tolist())
 
-    def load(self, index: int) -> GrokkingTransformer:
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        return self.stored.file
+
+    @property
+    def study(self) -> Study:
+        """The run that it is of."""
+        return self.stored.study
+
+    @property
+    def layout(self) -> ParamLayout:
+        """The slots."""
+        return self.stored.layout
+
+    @property
+    def network(self) -> nn.Module:
+        """Into which ``load`` puts a state."""
+        return self.stored.network
+
+    @property
+    def device(self) -> torch.device:
+        """On which it is."""
+        return self.stored.device
+
+    def load(self, index: int) -> nn.Module:
         """The network at checkpoint number ``index``, a measured one; it is overwritten by the next ``load``."""
-        position = self.measured.index(index)
-        states = cast("h5py.Group", self.file["state"])
-        self.model.load_state_dict({name: torch.from_numpy(states[name][position]) for name in self.model.state_dict()})
-        return self.model
-
-
-def _require_networks_of(model: GrokkingTransformer, file: h5py.File) -> None:
-    for name, value in model.state_dict().items():
-        found = file["state"][name].shape[1:] if name in file["state"] else None
-        if found != tuple(value.shape):
-            raise GRADIENTS.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
+        return self.stored.load(self.measured.index(index))

@@ -3,23 +3,22 @@
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import torch
 
-from sedlib.base.store import Dataset, Schema, provenance
+from sedlib.base.store import Dataset
 from sedlib.bases import RollingBases, SpectralGaps, gram_band, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.pipeline.artifacts import ArtifactSchema, provenance
+from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.streams import Stream, read_streams
+from sedlib.pipeline.study import Study
 
-Alignment = Literal["trailing", "forward"]
-
-
-BASES = Schema(
+BASES = ArtifactSchema(
     "bases",
     2,
-    "bases",
     {
         "streams/*/band": Dataset(
             ("rows", "offsets"), "float64", "Gram matrix of the stream's rows from the diagonal to W places beside it"
@@ -35,13 +34,14 @@ BASES = Schema(
             ("windows", "window"), "float64", "all singular values of the window, descending"
         ),
     },
+    stage="bases",
 )
 
 
 def write_bases(
-    path: Path, gradients: h5py.File, window: int, rank: int, alignment: Alignment, device: torch.device
+    path: Path, gradients: h5py.File, study: type[Study], params: BasisParams, device: torch.device
 ) -> list[dict[str, Any]]:
-    """Write the bases of every stream for W = ``window`` and, beside it, W = 1: the current row alone.
+    """Write the bases of every stream for W = ``params.window`` and, beside it, W = 1: the current row alone.
 
     Returns rows of a tidy table: the spectral gaps of every window, empty for one of fewer than three rows, and
     its overlap with the next.
@@ -51,14 +51,14 @@ def write_bases(
     ParamsError
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
-    steps = gradients["steps"][:]
-    settings = json.dumps({"window": window, "rank": rank, "alignment": alignment})
+    steps, window, alignment = gradients["steps"][:], params.window, params.alignment
+    settings = json.dumps({"window": window, "rank": params.rank, "alignment": alignment})
     spectra = []
     with BASES.create(path, provenance(gradients, settings)) as file:
-        for stream in read_streams(gradients):
+        for stream in read_streams(gradients, study.from_json(gradients.attrs["run"])):
             band = gram_band(stream.rows, window, device).cpu()
             file[f"streams/{stream.name}/band"] = band.numpy()
-            by_window = {size: stream_bases(stream, band, size, rank) for size in {1, window}}
+            by_window = {size: stream_bases(stream, band, size, params.rank) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
                 group["checkpoint"] = used_at(stream, bases, alignment)
@@ -100,7 +100,7 @@ def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> 
         raise ParamsError(f"stream {stream.name}: {error}") from error
 
 
-def used_at(stream: Stream, bases: RollingBases, alignment: Alignment) -> list[int]:
+def used_at(stream: Stream, bases: RollingBases, alignment: str) -> list[int]:
     """The checkpoint at which each basis is used."""
     rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
     return (rows + stream.first_checkpoint).tolist()

@@ -59,7 +59,7 @@ def _spread(numbers: Numbers) -> Claim:
         f"update {paper.UPDATE_SPREAD}, gradient {paper.GRADIENT_SPREAD}",
         f"update {shown(update)}, gradient {shown(gradient)}" if update and gradient else NOTHING,
         NOT_RUN if not (update and gradient) else SAME if gradient.mean < update.mean else CONTRADICTED,
-        f"{SAME} if the mean over seeds of the largest over the smallest peak is smaller under the gradient, "
+        f"{SAME} if the largest over the smallest peak, in the mean over seeds, is smaller under the gradient, "
         f"else {CONTRADICTED}",
         GRADIENT,
     )
@@ -74,7 +74,7 @@ def _ceiling(numbers: Numbers) -> Claim:
         "the ceiling",
         listed(ratios),
         weakest(SAME if ratio.mean >= 1 else CONTRADICTED for ratio in ratios.values()),
-        f"{SAME} if every operation's ratio is in the mean over seeds at least 1, else {CONTRADICTED}",
+        f"{SAME} if every operation's ratio, the mean over seeds, is at least 1, else {CONTRADICTED}",
         GRADIENT,
     )
 

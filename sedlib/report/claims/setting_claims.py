@@ -39,7 +39,7 @@ def window(numbers: Numbers) -> Claim:
         ", ".join(f"W = {window}: {number(value)}" for window, value in paper.R1_BY_WINDOW.items()),
         ", ".join(f"W = {window}: {number(peaks[window])}" for window in sorted(peaks)) or NOTHING,
         NOT_RUN if len(in_order) < 2 else SAME if falls else CONTRADICTED,
-        f"{SAME} if R₁'s peak is at no longer window more than {ABOUT} higher, else {CONTRADICTED}",
+        f"{SAME} if no longer window's peak of R₁ is more than {ABOUT} higher, else {CONTRADICTED}",
         ABLATION,
     )
 

@@ -10,10 +10,11 @@ NO_EFFECT = 1.0
 ABOUT = f"{100 * TOLERANCE:.0f} %"
 """The tolerance in words."""
 MEANINGS = {
-    INSIDE: f"the interval over seeds (the mean, where there are fewer than {FEWEST_SEEDS}) meets the paper's range: "
-    "that over its seeds, or the one that its text gives; a single number, and no effect, which is "
-    f"{NO_EFFECT:g} for a coupling ratio or a speed-up, count as a range of ± {ABOUT}",
-    SAME: "an effect that is not inside, but lies on the same side of no effect",
+    INSIDE: f"the interval over seeds (the mean, where there are fewer than {FEWEST_SEEDS}) meets the paper's range, "
+    f"which is that over its seeds or the one in its text; a single number is a range of ± {ABOUT}, and where the "
+    f"paper sees no effect, {NO_EFFECT:g} ± {ABOUT} is in the range as well",
+    SAME: "an effect that is not inside, but lies on the same side of no effect, which is "
+    f"{NO_EFFECT:g} for a coupling ratio or a speed-up",
     CONTRADICTED: "an effect on the other side, or one where the paper has none",
     OUTSIDE: "a size, such as a rank or a cosine, which has no side, beyond the paper's range",
     NEW: "the paper has no such number",

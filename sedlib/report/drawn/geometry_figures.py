@@ -128,12 +128,18 @@ def _by_seed(found: Collection, runs: list[str], values: Callable[[str], "pd.Ser
 def _pc1(axes: Axes, found: Collection, runs: list[str]) -> None:
     """Mean over seeds: eight bands would hide one another."""
     tables = {found.summaries[run]["seed"]: found.geometry[run].trajectory_windows for run in runs}
-    for matrix in found.geometry[runs[0]].trajectory["matrix"]:
-        layer, kind = matrix.removeprefix("layer ").split()
+    matrices = list(found.geometry[runs[0]].trajectory["matrix"])
+    styles = {
+        f"layer {layer} {kind}": (colour, LAYER_LINES[layer % len(LAYER_LINES)])
+        for layer in range(len(matrices))
+        for kind, colour in MATRICES.items()
+    }
+    for matrix in matrices:
         curves = {
             seed: table[table["matrix"] == matrix].set_index("step")["pc1_percent"] for seed, table in tables.items()
         }
-        band(axes, curves, MATRICES[kind], matrix, LAYER_LINES[int(layer) % len(LAYER_LINES)], fill=False)
+        colour, line = styles[matrix]
+        band(axes, curves, colour, matrix, line, fill=False)
     walk = pd.concat([found.geometry[run].trajectory["walk_mean"] for run in runs]).mean()
     axes.axhline(walk, color="black", linewidth=1, linestyle=":", label="random walks of the whole length")
     axes.set(ylabel="PC1 so far (%)", ylim=(None, 101))

@@ -174,7 +174,7 @@ INDEPENDENT_GROK_STEPS = {
 }
 """Add, seed 42."""
 
-NO_EFFECT = {("gradient", "remove-sed"), ("gradient", "remove-random"), ("update", "remove-random")}
+CHANGES_NOTHING = {("gradient", "remove-sed"), ("gradient", "remove-random"), ("update", "remove-random")}
 """Interventions that the paper says change nothing."""
 
 
@@ -184,7 +184,7 @@ def speedup(projection: str, op: str, condition: str) -> Reported | None:
     if found is None:
         return None
     ratios = [control / step for control, step in zip(GROK_STEPS[projection, op, CONTROL.name], found, strict=True)]
-    kind: Kind = "no effect" if (projection, condition) in NO_EFFECT else "effect"
+    kind: Kind = "no effect" if (projection, condition) in CHANGES_NOTHING else "effect"
     return Reported(min(ratios), max(ratios), f"Table {4 if projection == 'update' else 5}", kind)
 
 

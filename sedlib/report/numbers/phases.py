@@ -8,7 +8,7 @@ import pandas as pd
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.results import grok_step
 
-KINDS = ("logit", "full")
+CENTROIDS = ("logit", "full")
 
 
 def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: float) -> dict[str, int]:
@@ -59,9 +59,9 @@ def centroid_definitions(centroids: pd.DataFrame, single_step: pd.DataFrame) -> 
             )
         by_kind: dict[str, Any] = {row["centroid"]: row for row in at.to_dict("records")}
         row: dict[str, Any] = {"phase": phase, "step": step, "op": op}
-        row |= {f"rank90_{kind}": by_kind[kind]["rank90"] for kind in KINDS}
+        row |= {f"rank90_{kind}": by_kind[kind]["rank90"] for kind in CENTROIDS}
         row |= {name: by_kind["logit"][name] for name in ("row_cosine", "top1_cosine", "top3_cosine")}
         for estimator in ("per-example", "window"):
-            row |= {f"{estimator}_{kind}": ratios.get((op, step, estimator, kind)) for kind in KINDS}
+            row |= {f"{estimator}_{kind}": ratios.get((op, step, estimator, kind)) for kind in CENTROIDS}
         rows.append(row)
     return pd.DataFrame(rows)

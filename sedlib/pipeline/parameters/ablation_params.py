@@ -1,13 +1,15 @@
 """The axes along which the diagnostic is ablated: one parameter each, the others as params.yaml has them."""
 
 import copy
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from sedlib.grokking.setup.experiment import Positive, Seed
-from sedlib.pipeline.parameters.sections import Section
+from sedlib.pipeline.parameters.basis_params import BasisParams
+from sedlib.pipeline.parameters.coupling_params import CouplingParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams
+from sedlib.pipeline.parameters.sections import Model, Section
+from sedlib.pipeline.parameters.value_types import Positive, Seed
 
 
 class Axis(NamedTuple):
@@ -17,15 +19,17 @@ class Axis(NamedTuple):
     """Dotted key in params.yaml."""
     only_the_basis: bool
     """Whether responses along any given direction, and so the random baseline, stay what they are."""
+    needs_checkpoints: bool = False
+    """Whether rows are taken anew, for which every checkpoint is needed."""
 
 
 AXES = {
     "window": Axis("window", True),
     "rank": Axis("rank", True),
     "alignment": Axis("alignment", True),
-    "batch_size": Axis("gradient_batch.size", True),
-    "batch_seed": Axis("gradient_batch.seed", True),
-    "batch_pairs": Axis("gradient_batch.pairs", True),
+    "batch_size": Axis("gradient_batch.size", True, needs_checkpoints=True),
+    "batch_seed": Axis("gradient_batch.seed", True, needs_checkpoints=True),
+    "batch_pairs": Axis("gradient_batch.pairs", True, needs_checkpoints=True),
     "epsilon": Axis("response.epsilon", False),
     "response": Axis("response.kind", False),
     "probe_seed": Axis("probes.seed", False),
@@ -48,22 +52,28 @@ class AblationParams(Section):
     response: list[Literal["difference", "jvp"]] = Field([], description="Values of response.kind.")
     probe_seed: list[Seed] = Field([], description="Values of probes.seed.")
     probe_count: list[Positive] = Field([], description="Values of probes.count.")
-    centroid: list[Literal["logit", "full"]] = Field([], description="Values of centroid.")
+    centroid: list[str] = Field([], description="Values of centroid.")
 
 
-def varied(values: Mapping[str, Any], axis: str, value: Any) -> dict[str, Any]:
-    """All of params.yaml with one axis changed and nothing ablated further.
+class AnalysisParams(BasisParams, CouplingParams):
+    """What an axis changes one parameter of, and the values of each axis: what the ablations read of params.yaml."""
 
-    A rank beyond the window lengthens the window, ε needs a difference.
-    """
-    changed = {**copy.deepcopy(dict(values)), "ablation": {}}
-    *sections, key = AXES[axis].parameter.split(".")
-    section = changed
-    for name in sections:
-        section = section[name]
-    section[key] = value
-    if axis == "epsilon":
-        changed["response"]["kind"] = "difference"
-    if axis == "rank":
-        changed["window"] = max(changed["window"], value)
-    return changed
+    gradient_batch: GradientBatchParams = GradientBatchParams()
+    ablation: AblationParams = AblationParams()
+
+    def varied(self: Model, axis: str, value: Any) -> Model:
+        """These parameters with one axis of the ablation changed, and nothing ablated further.
+
+        A rank beyond the window lengthens the window, ε needs a difference.
+        """
+        changed = {**copy.deepcopy(self.model_dump()), "ablation": {}}
+        *sections, key = AXES[axis].parameter.split(".")
+        section = changed
+        for name in sections:
+            section = section[name]
+        section[key] = value
+        if axis == "epsilon":
+            changed["response"]["kind"] = "difference"
+        if axis == "rank":
+            changed["window"] = max(changed["window"], value)
+        return type(self).model_validate(changed)

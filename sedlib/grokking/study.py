@@ -1,0 +1,125 @@
+"""The paper's study: a Transformer that learns operations modulo p, each through a head of its own.
+
+Shapes: inputs are pairs ``[pairs, 2]``, targets the answers ``[tasks, pairs]``, embedded inputs ``[pairs, tokens, d]``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sedlib.base.randomness import generator
+from sedlib.centroids import full_scores, logit_scores
+from sedlib.grokking.network.losses import pair_losses, task_losses
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.pairs import all_pairs, answers, split
+from sedlib.pipeline.study import AdamW, Examples, InputFormat, Ladder
+from sedlib.positions import blocks
+from sedlib.vectors import ParamLayout
+
+
+@dataclass(frozen=True)
+class Grokking:
+    """One run of the paper."""
+
+    experiment: Experiment
+
+    inputs: ClassVar[InputFormat] = InputFormat(("operands",), "int64", "pairs (a, b)")
+    centroids: ClassVar[tuple[str, ...]] = ("logit", "full")
+    tables: ClassVar[tuple[str, ...]] = ("fourier", "restricted_loss")
+
+    @classmethod
+    def of_run(cls, run: str) -> "Grokking":
+        """The run that params.yaml describes under ``runs.<run>``."""
+        return cls(Experiment.load(run))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Grokking":
+        """The run that a file carries."""
+        return cls(Experiment.model_validate_json(text))
+
+    def to_json(self) -> str:
+        """All parameters that determine the run."""
+        return self.experiment.model_dump_json()
+
+    @property
+    def tasks(self) -> Sequence[str]:
+        """The operations."""
+        return self.experiment.run.ops
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Its seed, and its own weight decay if it has one."""
+        return {"seed": self.experiment.run.seed, "weight_decay": self.experiment.run.weight_decay}
+
+    def network(self) -> GrokkingTransformer:
+        """The Transformer as it is drawn."""
+        return build_model(self.experiment)
+
+    def slots(self, network: nn.Module) -> ParamLayout:
+        """The attention slots."""
+        return ParamLayout.attention(network)
+
+    def matrices(self, network: nn.Module) -> dict[str, slice]:
+        """W_Q, W_K, W_V and W_O of each layer, by names such as ``layer 0 W_Q``."""
+        layout, parts = ParamLayout.select(network, "*"), {"*.in_proj_weight": ("W_Q", "W_K", "W_V")}
+        found = blocks(layout, self.slots(network).names, parts)
+        return {_matrix_name(parameter): block for parameter, block in found.items()}
+
+    def examples(self, pool: str) -> Examples:
+        """All pairs, or those of one side of the run's split."""
+        data = self.experiment.data
+        pairs = all_pairs(self.tasks, data.p)
+        if pool != "all":
+            train, test = split(pairs, data.train_fraction, generator(self.experiment.run.seed, "split"))
+            pairs = {"train": train, "test": test}[pool]
+        return Examples(pairs, answers(self.tasks, pairs, data.p))
+
+    def losses(self, network: nn.Module, examples: Examples) -> Float[Tensor, " tasks"]:
+        """Mean cross-entropy of every operation."""
+        return task_losses(cast("GrokkingTransformer", network), examples.inputs, examples.targets)
+
+    def embedded(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "pairs tokens d"]:
+        """Token plus position."""
+        return cast("GrokkingTransformer", network).embed(inputs)
+
+    def example_losses(self, network: nn.Module, embedded: Tensor, targets: Tensor) -> Float[Tensor, "tasks pairs"]:
+        """Cross-entropy of each pair."""
+        return pair_losses(network(embedded), targets)
+
+    def scores(
+        self, network: nn.Module, embedded: Tensor, targets: Tensor, centroid: str
+    ) -> Float[Tensor, "tasks pairs"]:
+        """Logit of the correct answer, or the sum of all logits."""
+        logits = network(embedded)
+        return full_scores(logits) if centroid == "full" else logit_scores(logits, targets)
+
+    def ladder(self) -> Ladder:
+        """That of AdamW on the run's own batches."""
+        settings = self.experiment.optimizer
+        beta1, beta2 = settings.betas
+        optimizer = AdamW(settings.lr, (beta1, beta2), settings.weight_decay, settings.clip_norm)
+        return Ladder(optimizer, self._batches_after)
+
+    def _batches_after(self, steps: Sequence[int]) -> Iterator[Examples]:
+        """The draws of training, repeated from the run's seed: nothing has to be recorded for them."""
+        training, size = self.examples("train"), self.experiment.optimizer.batch_size
+        batches = generator(self.experiment.run.seed, "batches")
+        drawn = 0
+        for step in steps:
+            while drawn <= step:
+                numbers = torch.randint(len(training), (size,), generator=batches)
+                drawn += 1
+            yield training.chosen(numbers)
+
+
+def _matrix_name(parameter: str) -> str:
+    """Of ``encoder.layers.0.self_attn.in_proj_weight.W_Q``, or of ``….out_proj.weight``."""
+    (layer,) = re.findall(r"layers\.(\d+)\.", parameter)
+    last = parameter.rpartition(".")[2]
+    return f"layer {layer} {'W_O' if last == 'weight' else last}"

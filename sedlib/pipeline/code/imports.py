@@ -1,0 +1,53 @@
+"""Which files of a folder a Python file imports, directly or not, read from its source: nothing is run.
+
+Package files are not followed: they import nothing that runs (tests/test_architecture.py).
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from sedlib.base.errors import UserError
+
+
+@cache
+def imported_modules(file: Path) -> set[str]:
+    """Names of all modules that ``file`` imports anywhere in it; of ``from a import b`` both ``a`` and ``a.b`` may be one.
+
+    Raises
+    ------
+    UserError
+        It is no Python, or an import is relative, which hides where a name comes from.
+    """
+    try:
+        tree = ast.parse(file.read_text())
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is no Python: {error}") from error
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or not node.module:
+                raise UserError(
+                    f"{file}, line {node.lineno}: write the module's whole name, not a relative one"
+                )
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def direct_imports(file: Path, root: Path) -> set[Path]:
+    """Files under ``root`` that ``file`` imports."""
+    found = (root / (name.replace(".", "/") + ".py") for name in imported_modules(file))
+    return {imported for imported in found if imported.is_file()}
+
+
+def import_closure(file: Path, root: Path) -> set[Path]:
+    """Files under ``root`` that ``file`` imports, directly or through others."""
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        new = direct_imports(waiting.pop(), root) - found
+        found |= new
+        waiting += new
+    return found

@@ -1,0 +1,23 @@
+"""Probes and the definition of the centroid: what the centroids stage reads of params.yaml."""
+
+from pydantic import Field
+
+from sedlib.pipeline.parameters.sections import Section, StageParams
+from sedlib.pipeline.parameters.value_types import Seed
+
+
+class ProbeParams(Section):
+    """The fixed pairs whose centroids are measured."""
+
+    count: int = Field(1024, ge=3, description="Number of different pairs, drawn from all.")
+    seed: Seed = Field(0, description="Seed of the draw.")
+
+
+class CentroidParams(StageParams):
+    """What the centroids stage reads."""
+
+    probes: ProbeParams = ProbeParams()
+    centroid: str = Field(
+        "logit",
+        description="Definition of the centroid, one of the study's.",
+    )

@@ -1,0 +1,38 @@
+"""How a coupling ratio is measured: what the coupling stage reads of params.yaml."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sedlib.pipeline.parameters.centroid_params import CentroidParams
+from sedlib.pipeline.parameters.sections import Section
+from sedlib.pipeline.parameters.value_types import Positive, Seed
+
+
+class ResponseParams(Section):
+    """How the response of centroids to a direction is measured."""
+
+    kind: Literal["difference", "jvp"] = Field(
+        "difference", description="Central difference with a finite step, or jvp, its exact limit."
+    )
+    epsilon: float = Field(
+        0.005,
+        ge=1e-5,
+        lt=1,
+        description="Step of the difference, relative to the norm of the attention slots; "
+        "smaller ones are lost in float32, where kind: jvp is exact.",
+    )
+
+
+class RandomDirectionParams(Section):
+    """The Gaussian unit directions of the baseline."""
+
+    count: Positive = Field(20, description="Number of directions.")
+    seed: Seed = Field(0, description="Seed of the draw.")
+
+
+class CouplingParams(CentroidParams):
+    """What the coupling stage reads."""
+
+    response: ResponseParams = ResponseParams()
+    random_directions: RandomDirectionParams = RandomDirectionParams()

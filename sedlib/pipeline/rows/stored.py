@@ -1,0 +1,58 @@
+"""The networks that a file holds, one in memory at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import h5py
+import torch
+from torch import nn
+
+from sedlib.base.store import Schema
+from sedlib.pipeline.study import Study
+from sedlib.vectors import ParamLayout
+
+
+@dataclass(frozen=True)
+class StoredNetworks:
+    """States of one network in an open file, and the run that they are of."""
+
+    file: h5py.File
+    study: Study
+    layout: ParamLayout
+    """The slots."""
+    network: nn.Module
+    """Into which ``load`` puts a state."""
+    device: torch.device
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls, file: h5py.File, schema: Schema, study: type[Study], device: torch.device
+    ) -> Iterator["StoredNetworks"]:
+        """Those of a file that follows ``schema``.
+
+        Raises
+        ------
+        ArtifactError
+            The file's run is refused, or its states are not those of the run's network.
+        """
+        try:
+            run = study.from_json(file.attrs["run"])
+        except ValueError as error:
+            raise schema.error(file.filename, f"run parameters that are refused ({error})") from error
+        network = run.network().to(device).requires_grad_(False)
+        states = cast("h5py.Group", file["state"])
+        for name, value in network.state_dict().items():
+            found = states[name].shape[1:] if name in states else None
+            if found != tuple(value.shape):
+                raise schema.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
+        yield cls(file, run, ParamLayout.from_json(file.attrs["layout"]), network, device)
+
+    def load(self, position: int) -> nn.Module:
+        """The network in a state of the file; it is overwritten by the next ``load``."""
+        states = cast("h5py.Group", self.file["state"])
+        state = {name: torch.from_numpy(states[name][position]) for name in self.network.state_dict()}
+        self.network.load_state_dict(state)
+        return self.network

@@ -1,0 +1,19 @@
+"""How the script of a stage is called that each run has."""
+
+import argparse
+from collections.abc import Callable
+
+from sedlib.base.script import clear_errors
+from sedlib.pipeline.study import Study, load_study
+from sedlib.pipeline.workspace import Workspace
+
+
+def stage(main: Callable[[type[Study], Workspace], None], description: str | None) -> None:
+    """Call a stage script's ``main`` with the folder's study and the run named on the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
+    workspace = Workspace(parser.parse_args().run)
+    with clear_errors():
+        study = load_study()
+        study.of_run(workspace.run)  # refuses a name that params.yaml does not have
+        main(study, workspace)

@@ -1,0 +1,30 @@
+"""Write which code each stage uses, and what each run is: artifacts/code and artifacts/setup. Nothing is run for it."""
+
+import argparse
+from pathlib import Path
+
+from sedlib.base.script import clear_errors
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import OPERATIONS_FILE, operation_sources, run_text
+from sedlib.pipeline.code.fingerprints import code_text, write_texts
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
+from sedlib.pipeline.workspace import ARTIFACTS
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    scripts = sorted((ROOT / "stages").glob("*.py"))
+    apart = [ROOT / OPERATIONS_FILE]  # artifacts/setup says which of its lines a run uses
+    write_texts(
+        {script.stem: code_text(script, ROOT, ROOT / "study.py", apart) for script in scripts}, ARTIFACTS / "code"
+    )
+    operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())
+    runs = read_yaml(PARAMS_FILE)["runs"]
+    write_texts({run: run_text(Experiment.load(run), operations) for run in runs}, ARTIFACTS / "setup")
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with clear_errors():
+        main()
