@@ -15,7 +15,7 @@ from sedlib.report.drawn.overview import overview
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.numbers.metrics import metrics
 from sedlib.report.tabled.geometry_tables import geometry_tables
-from sedlib.report.tabled.tables import tables
+from sedlib.report.tabled.paper_tables import tables
 from tests.report import made_up
 from tests.report.made_up import CONTROLS, EXPECTED, WITH_CONTROLS
 from tests.report.test_geometry import by

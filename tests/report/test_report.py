@@ -21,7 +21,7 @@ from sedlib.report.numbers.metrics import metrics
 from sedlib.report.numbers.paper import Reported, exactly
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.report.page.writing import write_report
-from sedlib.report.tabled.tables import tables
+from sedlib.report.tabled.paper_tables import tables
 from sedlib.terms.conditions import CONDITIONS
 from tests.report.made_up import EXPECTED, collection, write
 

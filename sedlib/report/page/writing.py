@@ -23,7 +23,7 @@ from sedlib.report.numbers.tidy import tidy
 from sedlib.report.page.html import page
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
-from sedlib.report.tabled.tables import tables
+from sedlib.report.tabled.paper_tables import tables
 
 CODE = ("sedlib", "stages", "params.yaml", "dvc.yaml")
 """What determines the results; the commit that changed it last is the report's revision."""
