@@ -2,22 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dvc.dvcfile import PROJECT_FILE
+from dvc.exceptions import ReproductionError
 from dvc.fs import localfs
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import Stage
 
+from sedlib.base.errors import UserError
 from sedlib.cluster.plan.inputs import refuse_untracked
 from sedlib.cluster.plan.jobs import Settled, Task
-from sedlib.cluster.plan.settled import hashed, restorable, settle
+from sedlib.cluster.plan.settled import hashed, produced_hash, restorable, settle
 
-# A stage that depends on it computes on the device that it chooses: dependencies are exactly what a stage imports.
-CHOOSES_DEVICE = "sedlib/base/hardware.py"
+# What a stage says of itself under `meta` in dvc.yaml.
+USES_GPU = "gpu"  # it computes on the device that SEDLIB_DEVICE names
+PLANS = "plans"  # its outputs say what else is stale: it runs in the workspace, before the plan is made
 
 
 @dataclass
@@ -37,6 +40,7 @@ def plan(targets: Sequence[str] = ()) -> Plan:
     UserError
         A stale stage depends on a file that is missing, or that git does not track.
     """
+    _run_what_plans(targets)
     with Repo(".") as repo, lock_repo(repo):
         graph = get_active_graph(repo.index.graph)
         sorting = _Sorting()
@@ -44,6 +48,25 @@ def plan(targets: Sequence[str] = ()) -> Plan:
             sorting.add(stage, list(graph.successors(stage)))
         refuse_untracked(repo, sorting.stale, {out.fs_path for stage in graph for out in stage.outs})
         return sorting.plan
+
+
+def _run_what_plans(targets: Sequence[str]) -> None:
+    """Bring the stages up to date that say what else is stale: they take a second, and read nothing that others write.
+
+    Raises
+    ------
+    UserError
+        One of them fails.
+    """
+    with Repo(".") as repo:
+        with lock_repo(repo):
+            first = [stage for stage in in_order(repo, targets) if (stage.meta or {}).get(PLANS)]
+            stale = [stage.addressing for stage in first if stage.changed()]
+        for address in stale:
+            try:
+                repo.reproduce(address, single_item=True)
+            except ReproductionError as error:
+                raise UserError(f"stage {address} fails, which says what else is stale: {error}") from error
 
 
 def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
@@ -72,7 +95,7 @@ class _Sorting:
             self._settle(stage, None)
         elif not restorable(stage) or any(name in self.plan.left for name in names):
             self.plan.left.append(stage.addressing)
-        elif ready and _reads_whole_outputs(stage, upstream) and (entry := settle(stage, self.produced)):
+        elif ready and _reads_known_outputs(stage, self.produced) and (entry := settle(stage, self.produced)):
             self._settle(stage, entry)
         else:
             self._run(stage, upstream)
@@ -95,7 +118,7 @@ class _Sorting:
                 key=self.keys[stage.addressing],
                 needs=tuple(self.keys[name] for name in names if name in self.keys),
                 inputs=tuple(settled[name] for name in names if name in settled),
-                on_device=any(dep.def_path == CHOOSES_DEVICE for dep in stage.deps),
+                on_device=bool((stage.meta or {}).get(USES_GPU)),
             )
         )
 
@@ -103,7 +126,7 @@ class _Sorting:
         """Of all that determines a result, so that stages which a grid's points share run once."""
         outs = [out for other in upstream for out in other.outs]
         own = [dep for dep in stage.deps if not any(localfs.overlaps(dep.fs_path, out.fs_path) for out in outs)]
-        known = {out.def_path: out.hash_info.value for out in outs if out.fs_path in self.produced}
+        known = {dep.def_path: found[0].value for dep in stage.deps if (found := produced_hash(self.produced, dep))}
         waits = {other.addressing: self.keys.get(other.addressing) for other in upstream}
         content = [
             stage.addressing,
@@ -117,8 +140,7 @@ class _Sorting:
         return f"{stage.addressing}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _reads_whole_outputs(stage: Stage, upstream: list[Stage]) -> bool:
-    """Whether each output that it reads is a dependency as it is: no part of one, and no folder that holds several."""
-    outs = {out.fs_path for other in upstream for out in other.outs}
-    partly = [dep for dep in stage.deps if dep.fs_path not in outs]
-    return not any(localfs.overlaps(dep.fs_path, out) for dep in partly for out in outs)
+def _reads_known_outputs(stage: Stage, produced: Mapping[str, Any]) -> bool:
+    """Whether no dependency is a folder that holds other stages' outputs."""
+    inside = [dep for dep in stage.deps if produced_hash(produced, dep) is None]
+    return not any(localfs.overlaps(dep.fs_path, path) for dep in inside for path in produced)

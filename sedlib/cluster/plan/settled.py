@@ -4,14 +4,18 @@ DVC answers this with ``dvc repro`` alone, in the workspace and one stage after 
 upstream count as they will be, whatever lies in the workspace.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dvc.dependency.base import Dependency, DependencyDoesNotExistError
+from dvc.fs import localfs
 from dvc.stage import Stage
 from dvc.stage.cache import _get_cache_hash  # the run-cache's reader is not public
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
 
 from sedlib.base.errors import UserError
 
@@ -40,14 +44,26 @@ def settle(stage: Stage, produced: dict[str, Any]) -> dict[str, Any] | None:
     """
     before = [dep.hash_info for dep in stage.deps]
     for dep in stage.deps:
-        if (out := produced.get(dep.fs_path)) is not None:
-            dep.hash_info, dep.meta = out.hash_info, out.meta
+        if found := produced_hash(produced, dep):
+            dep.hash_info, dep.meta = found
         else:
             hashed(stage, dep)
     unchanged = not stage.changed_stage() and before == [dep.hash_info for dep in stage.deps]
     if unchanged and all(out.hash_info for out in stage.outs) and stage.outs_cached():
         return dict(to_single_stage_lockfile(stage))
     return _recalled(stage)
+
+
+def produced_hash(produced: Mapping[str, Any], dep: Dependency) -> tuple[HashInfo, Meta] | None:
+    """Hash and size of a dependency that is an output of a settled stage, or a file inside of one that is a folder."""
+    if (out := produced.get(dep.fs_path)) is not None:
+        return out.hash_info, out.meta
+    for path, out in produced.items():
+        if localfs.isin(dep.fs_path, path) and out.hash_info.isdir and (tree := out.get_obj()) is not None:
+            meta, found = tree.get(localfs.relparts(dep.fs_path, path)) or (None, None)
+            if found is not None:
+                return found, Meta(size=meta.size if meta else None)
+    return None
 
 
 def hashed(stage: Stage, dep: Dependency) -> Any:

@@ -1,7 +1,7 @@
 """What a run is, as one small text: its resolved parameters, and the lines of its operations.
 
-Training depends on the text. A new operation, another run, or a weight decay that the run replaces by its own leaves the
-text as it is, and so all of the run's results.
+Training depends on the text. A new operation, another run, or a weight decay that the run replaces by its own leaves
+the text as it is, and so all of the run's results.
 """
 
 import ast

@@ -12,7 +12,7 @@ from sedlib.base.errors import UserError
 
 @cache
 def imported_modules(file: Path) -> set[str]:
-    """Names of all modules that ``file`` imports anywhere in it; of ``from a import b`` both ``a`` and ``a.b`` may be one.
+    """Names of all modules that ``file`` imports anywhere in it; ``from a import b`` gives ``a`` and ``a.b``.
 
     Raises
     ------
@@ -29,9 +29,7 @@ def imported_modules(file: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             if node.level or not node.module:
-                raise UserError(
-                    f"{file}, line {node.lineno}: write the module's whole name, not a relative one"
-                )
+                raise UserError(f"{file}, line {node.lineno}: write the module's whole name, not a relative one")
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 

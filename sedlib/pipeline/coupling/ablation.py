@@ -24,7 +24,7 @@ from sedlib.pipeline.rows.dumping import fixed_batch, gradients_on
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import stream_bases, used_at
 from sedlib.pipeline.rows.streams import Stream, read_streams
-from sedlib.terms.streams import gradient_of
+from sedlib.terms.stream_names import gradient_of
 
 Row = dict[str, Any]
 

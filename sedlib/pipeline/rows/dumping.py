@@ -23,7 +23,7 @@ from sedlib.pipeline.rows.networks import measured_checkpoints
 from sedlib.pipeline.rows.row_dtypes import append_row
 from sedlib.pipeline.rows.streams import gradients_schema
 from sedlib.pipeline.study import Examples, Ladder, Study
-from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, gradient_of, ladder_stream
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of, ladder_stream
 
 Rows = dict[str, Float[Tensor, " params"]]
 """One row of each stream, by the stream's name."""

@@ -16,7 +16,7 @@ from sedlib.base.store import UNREADABLE, Dataset
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows
 from sedlib.pipeline.study import Study
-from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
 
 _ROWS, _ARRIVALS = ("steps", "params"), ("intervals", "params")
 _GRADIENT = Dataset(

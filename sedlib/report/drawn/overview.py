@@ -14,7 +14,7 @@ from sedlib.report.numbers.collection import KINDS, Collection
 from sedlib.report.numbers.reading import OPS, nested, not_controls
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, streams_on
-from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, gradient_of
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
 ALONE = "gradient alone"
 """The last row of the operation's own gradient, a window of one."""

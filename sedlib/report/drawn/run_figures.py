@@ -24,7 +24,7 @@ from sedlib.report.drawn.panels import (
 )
 from sedlib.report.numbers.results import RunResults, grok_step, mean_ratios
 from sedlib.report.numbers.rungs import RUNGS, ladder
-from sedlib.terms.streams import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of
+from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of
 
 
 def draw(results: RunResults, run: str, grok_threshold: float) -> dict[str, Figure]:

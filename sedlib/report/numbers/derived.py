@@ -6,7 +6,7 @@ from typing import Any
 from sedlib.report.numbers.collection import KINDS, Kind
 from sedlib.report.numbers.reading import OPS, by_seed, nested, not_controls
 from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
-from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, ladder_stream
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, ladder_stream
 
 RATIOS = {
     "single_task": {

@@ -8,7 +8,7 @@ import pandas as pd
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.seeds import comparison, estimate
 from sedlib.report.numbers.summary import by_stream_and_window, stream_key
-from sedlib.terms.streams import UPDATE
+from sedlib.terms.stream_names import UPDATE
 
 HEAD = """Mean [95 % bootstrap interval] (n seeds), and how it compares with the update's.
 Of three seeds the interval is the range: two equal quantities are called different in one of ten comparisons."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sedlib.leads import BASELINE, GAP_CHANGE, departure, onset, peak_before
-from sedlib.terms.streams import UPDATE
+from sedlib.terms.stream_names import UPDATE
 
 GAP, DEFECT, UNSETTLED = "gap", "defect", "not settled"
 FIRST = {"gap_first": GAP, "defect_first": DEFECT, "not_settled": UNSETTLED}

@@ -15,7 +15,7 @@ from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.phases import centroid_definitions, estimators
 from sedlib.report.numbers.rounding import Metrics, cut
 from sedlib.report.numbers.run_metrics import gradient_alone, longest_window, of_runs, update_of
-from sedlib.terms.streams import gradient_of
+from sedlib.terms.stream_names import gradient_of
 
 
 def metrics(found: Collection) -> Metrics:

@@ -10,7 +10,7 @@ from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.rungs import ladder
 from sedlib.report.numbers.summary import by_stream_and_window, stream_key
 from sedlib.report.numbers.trajectories import false_alarms, geometry_numbers, lead_numbers
-from sedlib.terms.streams import TOTAL_GRADIENT, UPDATE, gradient_of
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
 StreamOf = Callable[[str], str]
 """The stream of an operation."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from sedlib.report.numbers.results import RunResults, before_grokking, grok_step, mean_ratios
-from sedlib.terms.streams import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
+from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
 
 OWN_GRADIENT = "gradient"
 """The rung of the gradient of the operation that is looked at."""
