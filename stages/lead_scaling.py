@@ -6,14 +6,15 @@ from pathlib import Path
 
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
-from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 
 
 def main(run: str, rates: list[str]) -> None:
-    threshold = Params.load(Path(rates[0]) / "params.yaml").grok_threshold
+    threshold = GrokParams.load(Path(rates[0]) / PARAMS_FILE).grok_threshold
     leads = leads_of({float(rate): Path(rate) / ARTIFACTS / "results" / run for rate in rates}, threshold)
     law = scaling(leads)
     texts = {

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
-from sedlib.grokking.setup.params import Params
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
 
 def main(folder: Path, beside: list[str], *, doses: bool) -> None:
-    params = Params.load()
+    threshold, settings = GrokParams.load().grok_threshold, ProjectionParams.load()
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
-    settings = params.interventions
     usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
-    table = outcomes(files, params.grok_threshold, usual)
+    table = outcomes(files, threshold, usual)
     for suffix, text in {
         "csv": table.to_csv(index=False),
         "md": for_reading(table).to_markdown(index=False) + "\n",
@@ -24,7 +24,7 @@ def main(folder: Path, beside: list[str], *, doses: bool) -> None:
         with replacing(folder / f"outcomes.{suffix}") as path:
             path.write_text(text)
     if doses:
-        save({"doses": dose_response(files, params.grok_threshold)}, folder)
+        save({"doses": dose_response(files, threshold)}, folder)
 
 
 if __name__ == "__main__":
