@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parameters = commands.add_parser("parameters", help="print every parameter with its default, limits and meaning")
     parameters.set_defaults(run=lambda _: print(all_parameters(), end=""))
 
+    dag = commands.add_parser("dag", help="print the pipeline by kinds of stages: a drawing in Mermaid, and a table")
+    dag.set_defaults(run=lambda _: print(pipeline_overview(), end=""))
+
     summary = commands.add_parser("summary", help="print a run's coupling ratios and the path of its figure")
     summary.set_defaults(run=lambda given: print(run_summary(given.name)))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
@@ -130,9 +133,18 @@ def check_params(path: Path) -> None:
 
 def all_parameters() -> str:
     """The page of parameters, as docs/parameters.md has it."""
+    from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.parameters.params_page import params_page
+    from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
 
-    return params_page()
+    return params_page(Params, read_yaml(PARAMS_FILE))
+
+
+def pipeline_overview() -> str:
+    """The drawing and the table that docs/pipeline.md has."""
+    from sedlib.pipeline.dag import overview
+
+    return overview()
 
 
 def intervention_tables() -> str:
@@ -207,7 +219,7 @@ def run_geometry(name: str | None) -> str:
     folders = {run: Workspace(run).results for run in ([name] if name else Params.load().runs)}
     found = {run: Geometry.load(folder) for run, folder in folders.items() if name or Geometry.is_there(folder)}
     if not found:
-        raise UserError("no run's geometry was measured; run `dvc repro trajectory curvature`")
+        raise UserError("no run's geometry was measured; run `dvc repro geometry/dvc.yaml`")
     text = as_text({run: geometry_numbers(one, read_table(folders[run], "training")) for run, one in found.items()})
     if name is None:
         return text
@@ -264,4 +276,4 @@ def run_summary(name: str) -> str:
     if not run.summary.exists():
         raise UserError(f"{run.summary} is missing; run `dvc repro figures@{name}`")
     text = as_text(name, json.loads(run.summary.read_text()))
-    return f"{text}\nfigure: {run.results / 'coupling.svg'}"
+    return f"{text}\nfigure: {run.figures / 'coupling.svg'}"

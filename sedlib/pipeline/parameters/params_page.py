@@ -1,16 +1,17 @@
-"""The page of parameters, generated from the schema: docs/parameters.md."""
+"""The page of parameters, generated from a study's schema: docs/parameters.md."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sedlib.grokking.setup.params import Params
+from pydantic import BaseModel
 
 HEAD = """# Parameters
 
-Every key of `params.yaml`, generated from the schema in `sedlib/grokking/setup/params.py` by `sedlib parameters`.
-`sedlib check` checks the file; every stage does so before any work. A value is changed for one experiment with
-`dvc exp run -S window=5 figures@add-42`, a run added with
-`dvc exp run -S '+runs.add-3={ops: [add], seed: 3}' figures@add-3`. Without a target, all runs that are not up to date
+Every key of `params.yaml` in its order, as `sedlib parameters` prints it from the schema: `Params` in
+`{place}`, which has those of the analysis from `sedlib/pipeline/parameters/`.
+`sedlib check` checks the whole file, and so does every run before it is trained; a stage checks what it reads. A value is
+changed for one experiment with `dvc exp run -S window=5 figures@add-42`, a run added with
+`dvc exp run -S '+runs.add-3={{ops: [add], seed: 3}}' figures@add-3`. Without a target, all runs that are not up to date
 are computed.
 
 | key | default | allowed | meaning |
@@ -18,10 +19,20 @@ are computed.
 """
 
 
-def params_page() -> str:
-    """The page as Markdown."""
-    schema = Params.model_json_schema()
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows(schema, schema, ""))
+def params_page(params: type[BaseModel], order: Iterable[str]) -> str:
+    """The page of ``params``, which describe a whole params.yaml, as Markdown.
+
+    Its keys come in ``order``, and those that are not in it after these.
+    """
+    schema = params.model_json_schema()
+    places = {key: place for place, key in enumerate(order)}
+    rows = _rows(schema, {"properties": _sorted(schema["properties"], places)}, "")
+    head = HEAD.format(place=f"{params.__module__.replace('.', '/')}.py")
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _sorted(properties: dict[str, Any], places: dict[str, int]) -> dict[str, Any]:
+    return dict(sorted(properties.items(), key=lambda item: places.get(item[0], len(places))))
 
 
 def _rows(schema: dict[str, Any], section: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:

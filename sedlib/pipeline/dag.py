@@ -1,0 +1,123 @@
+"""The pipeline by kinds of stages, as `sedlib dag` prints it: a drawing in Mermaid, and a table.
+
+A kind is what a dvc.yaml writes down once, such as ``train`` of all stages ``train@RUN``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+from dvc.repo import Repo
+
+from sedlib.pipeline.parameters.sections import read_yaml
+
+ROOT_FILE = "dvc.yaml"
+HEAD = "| stage | what it does | reads | writes | parameters |\n|---|---|---|---|---|\n"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of stage: the file that names it, and its name there."""
+
+    file: str
+    name: str
+
+    @classmethod
+    def of(cls, address: str) -> "Kind":
+        """The kind of a stage such as ``geometry/dvc.yaml:trajectory@add-42``, or of ``train@add-42`` in the root."""
+        file, _, name = address.rpartition(":")
+        return cls(file or ROOT_FILE, name.partition("@")[0])
+
+
+def overview() -> str:
+    """Drawing and table, in Markdown, of what plain ``dvc repro`` runs in the working directory."""
+    graph = kinds()
+    return f"```mermaid\n{mermaid(graph)}```\n\n{table(graph)}"
+
+
+def kinds() -> nx.DiGraph:
+    """The kinds with an edge to each kind that they need; ``count`` says how many stages are of a kind.
+
+    Those of the root's dvc.yaml are in it, with all that they need from other files.
+    """
+    graph = nx.DiGraph()
+    with Repo(".") as repo:
+        stages = [stage for stage in repo.index.graph if stage.cmd]
+        edges = [(Kind.of(a.addressing), Kind.of(b.addressing)) for a, b in repo.index.graph.edges if a.cmd and b.cmd]
+    for kind, count in Counter(Kind.of(stage.addressing) for stage in stages).items():
+        graph.add_node(kind, count=count)
+    graph.add_edges_from(sorted({(a, b) for a, b in edges if a != b}, key=str))
+    own = [kind for kind in graph if kind.file == ROOT_FILE]
+    needed = set(own).union(*(nx.descendants(graph, kind) for kind in own))
+    return graph.subgraph(needed).copy()
+
+
+def mermaid(graph: nx.DiGraph) -> str:
+    """The kinds and their stages' number, from left to right; arrows that others imply are left out."""
+    order = _in_order(graph)
+    lines = ["flowchart LR"]
+    for file in dict.fromkeys(kind.file for kind in order):
+        nodes = [f"    {kind.name}{_label(kind, graph)}" for kind in order if kind.file == file]
+        lines += (
+            nodes if file == ROOT_FILE else [f'    subgraph {Path(file).parent.name} ["{file}"]', *nodes, "    end"]
+        )
+    arrows = nx.transitive_reduction(graph).reverse().edges
+    lines += [
+        f"    {one.name} --> {then.name}" for one, then in sorted(arrows, key=lambda ends: [*map(order.index, ends)])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _label(kind: Kind, graph: nx.DiGraph) -> str:
+    count = graph.nodes[kind]["count"]
+    return f'["{kind.name} × {count}"]' if count > 1 else f'["{kind.name}"]'
+
+
+def table(graph: nx.DiGraph) -> str:
+    """A row for each kind, upstream first."""
+    return HEAD + "".join(f"| {' | '.join(_row(kind))} |\n" for kind in _in_order(graph))
+
+
+def _in_order(graph: nx.DiGraph) -> list[Kind]:
+    """Upstream first, and else as dvc.yaml has them."""
+    written = {file: list(read_yaml(Path(file))["stages"]) for file in {kind.file for kind in graph}}
+
+    def place(kind: Kind) -> tuple[bool, str, int]:
+        return kind.file != ROOT_FILE, kind.file, written[kind.file].index(kind.name)
+
+    return list(nx.lexicographical_topological_sort(graph.reverse(), place))
+
+
+def _row(kind: Kind) -> Iterator[str]:
+    declared = read_yaml(Path(kind.file))["stages"][kind.name]
+    stage: dict[str, Any] = {**declared, **declared.get("do", {})}
+    yield f"`{kind.name}`"
+    yield stage["desc"]
+    yield _listed([path for path in _names(stage, "deps") if path != f"artifacts/code/{_script(stage)}.txt"])
+    yield _listed([*_names(stage, "outs"), *_names(stage, "metrics")])
+    yield _listed(_names(stage, "params"))
+
+
+def _names(stage: dict[str, Any], section: str) -> list[str]:
+    """What a section lists, with ``RUN`` for ``${key}`` and ``${item.run}``, ``AXIS`` for ``${item.axis}``."""
+    entries = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stage.get(section, [])]
+    return [re.sub(r"\$\{(?:item\.)?(\w+)\}", lambda m: _placeholder(m[1]), entry) for entry in entries]
+
+
+def _placeholder(variable: str) -> str:
+    return "RUN" if variable == "key" else variable.upper()
+
+
+def _script(stage: dict[str, Any]) -> str:
+    """Stem of the script that it runs, by which its code's text is called."""
+    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
+    (script,) = re.findall(r"stages/(\w+)\.py", " ".join(commands))
+    return str(script)
+
+
+def _listed(names: list[str]) -> str:
+    return "<br>".join(f"`{name.removeprefix('artifacts/')}`" for name in names) or "–"
