@@ -9,8 +9,8 @@ HEAD = """# Parameters
 
 Every key of `params.yaml` in its order, as `sedlib parameters` prints it from the schema: `Params` in
 `{place}`, which has those of the analysis from `sedlib/pipeline/parameters/`.
-`sedlib check` checks the whole file, and so does every run before it is trained; a stage checks what it reads. A value is
-changed for one experiment with `dvc exp run -S window=5 figures@add-42`, a run added with
+`sedlib check` checks the whole file, and so does every run before it is trained; a stage checks what it reads.
+A value is changed for one experiment with `dvc exp run -S window=5 figures@add-42`, a run added with
 `dvc exp run -S '+runs.add-3={{ops: [add], seed: 3}}' figures@add-3`. Without a target, all runs that are not up to date
 are computed.
 
