@@ -15,8 +15,10 @@ from tests.tiny import TINY
 
 ANALYSIS = ["bases", "coupling", "figures"]
 FOR_FIGURES = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
-ALL = [*FOR_FIGURES, "trajectory", "curvature"]
-REPORT = ["report"]
+TRAJECTORY, CURVATURE = "geometry/dvc.yaml:trajectory", "geometry/dvc.yaml:curvature"
+ALL = [*FOR_FIGURES, TRAJECTORY, CURVATURE]
+CODE, REPORT = ["code"], ["report"]
+"""What there is once, not for every run: the texts that others depend on, and what is made of all results."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def copied(folder: Path) -> Clone:
     ).stdout.splitlines()
     for name in listed:
         # Of the sweeps, whose runs are not among the tiny ones, `dvc status` would speak too.
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("sweeps/"):
+        if (ROOT / name).is_file() and Path(name).name != "dvc.lock" and not name.startswith("sweeps/"):
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clone.folder / name)
     clone.set()

@@ -8,9 +8,10 @@ import torch
 from filelock import FileLock
 from jaxtyping import install_import_hook
 
-from tests.clone import ALL, REPORT, Clone, copied, names
+from tests.annotations import checked
+from tests.clone import ALL, CODE, REPORT, Clone, copied, names
 
-hook = install_import_hook("sedlib", "beartype.beartype")
+hook = install_import_hook("sedlib", f"{checked.__module__}.{checked.__name__}")
 torch.set_num_threads(1)
 
 
@@ -33,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Clone:
         if not done.exists():
             shutil.rmtree(clone.folder, ignore_errors=True)  # of another process, where it failed
             copied(clone.folder)
-            assert sorted(clone.repro()) == sorted(names(ALL) + REPORT)
+            assert sorted(clone.repro()) == sorted(CODE + names(ALL) + REPORT)
             done.touch()
     return clone
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clone import ALL, ANALYSIS, REPORT, Clone, names
+from tests.clone import ALL, ANALYSIS, CODE, CURVATURE, FOR_FIGURES, REPORT, TRAJECTORY, Clone, names
 from tests.imports import ROOT
 from tests.tiny import TINY
 
@@ -29,20 +29,32 @@ def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone:
 
 def test_an_added_run_runs_alone(clone: Clone) -> None:
     clone.set(runs=TINY["runs"])
-    assert sorted(clone.repro()) == sorted(names(ALL, "both-1") + REPORT)
+    assert sorted(clone.repro()) == sorted(CODE + names(ALL, "both-1") + REPORT)
+
+
+CELLS = "interventions/dvc.yaml"
 
 
 def test_each_intervention_is_a_stage_and_one_more_runs_alone(clone: Clone) -> None:
     interventions = {**TINY["interventions"], "varied_runs": ["add-1"], "coordinates": [0]}
     clone.set(interventions=interventions)
-    targets = ["intervene_rank", "intervene_without_weight_decay@add-1-control"]
+    targets = [f"{CELLS}:coordinates", f"{CELLS}:without_weight_decay@add-1-control"]
     assert len(clone.repro(*targets)) == 2
     clone.set(interventions={**interventions, "coordinates": [0, 7]})
-    assert clone.repro(*targets) == ["intervene_rank@add-1-7"]
+    assert clone.repro(*targets) == [f"{CELLS}:coordinates@add-1-7"]
     assert clone.repro("figures@add-1") == []
     tables = clone.call("sedlib", "interventions").stdout
     assert "coordinates kept" in tables
     assert "not within 40 steps" in tables
+
+
+def test_plain_repro_in_the_root_runs_the_interventions_and_what_their_conditions_change(clone: Clone) -> None:
+    interventions = {**TINY["interventions"], "runs": ["add-1"], "projections": ["update"], "conditions": ["freeze"]}
+    clone.set(interventions=interventions)
+    cells = [f"{CELLS}:control@add-1", f"{CELLS}:intervene@add-1-update-freeze"]
+    assert clone.repro() == cells + REPORT
+    clone.set(interventions={**interventions, "conditions": ["freeze", "keep-random"]})
+    assert clone.repro() == [f"{CELLS}:intervene@add-1-update-keep-random", *REPORT]
 
 
 def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(clone: Clone) -> None:
@@ -62,9 +74,9 @@ def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(c
 def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone: Clone) -> None:
     geometry = TINY["geometry"]
     clone.set(geometry={**geometry, "walks": {"count": 4, "seed": 0}})
-    assert clone.repro() == names(["trajectory"]) + REPORT
+    assert clone.repro() == names([TRAJECTORY]) + REPORT
     clone.set(geometry={**geometry, "curvature": {**geometry["curvature"], "every": 10}})
-    assert sorted(clone.repro()) == names(["curvature"]) + REPORT
+    assert clone.repro() == names([CURVATURE]) + REPORT
     table = (clone.folder / "artifacts/results/add-1/curvature.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in table] == ["step", "0", "10", "20", "30", "40"]
     found = json.loads((clone.folder / "reports/metrics.json").read_text())["geometry"]["add-1"]
@@ -79,26 +91,58 @@ def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone:
 def test_geometry_that_was_not_measured_names_the_remedy(clone: Clone) -> None:
     missing = clone.call("sedlib", "geometry", "add-9")
     assert missing.returncode == 1
-    assert "run `dvc repro trajectory@add-9`" in missing.stderr
+    assert "run `dvc repro geometry/dvc.yaml:trajectory@add-9`" in missing.stderr
     (clone.folder / "artifacts/results/add-1/curvature.csv").unlink()
-    assert "run `dvc repro curvature@add-1`" in clone.call("sedlib", "geometry", "add-1").stderr
-    assert "run `dvc repro trajectory curvature`" in clone.call("sedlib", "geometry").stderr
+    assert "run `dvc repro geometry/dvc.yaml:curvature@add-1`" in clone.call("sedlib", "geometry", "add-1").stderr
+    assert "run `dvc repro geometry/dvc.yaml`" in clone.call("sedlib", "geometry").stderr
 
 
-def test_a_report_edit_retrains_nothing(clone: Clone) -> None:
-    with (clone.folder / "sedlib/report/drawn/run_figures.py").open("a") as file:
-        file.write("\n# edited\n")
-    assert clone.repro() == names(["figures"])  # whose output is the same, so that the report stands
+def edit(clone: Clone, file: str, before: str, after: str) -> None:
+    path = clone.folder / file
+    text = path.read_text()
+    assert before in text, file
+    path.write_text(text.replace(before, after, 1))
+
+
+def test_an_edit_reruns_the_stages_that_use_what_it_changes_and_no_others(clone: Clone) -> None:
+    edit(clone, "sedlib/curvature.py", "LARGEST_ROUNDING = 0.1", "LARGEST_ROUNDING = 0.11")
+    assert clone.repro() == CODE + names([CURVATURE])  # no training; the table comes out equal, and the report stands
+    edit(clone, "sedlib/report/drawn/run_figures.py", 'rank90": _rank90(', 'rank90": (_rank90)(')
+    assert clone.repro() == CODE + names(["figures"])  # no analysis
+    edit(clone, "sedlib/grokking/training/loop.py", "grokked = 0", "grokked = int(0)")
+    assert clone.repro() == CODE + names(["train"])  # whose bytes come out equal: no measurement
+
+
+def test_words_for_a_reader_rerun_nothing_but_the_code_stage(clone: Clone) -> None:
+    edit(clone, "sedlib/pipeline/parameters/ablation_params.py", "Values of window;", "Widths of the window;")
+    edit(clone, "sedlib/grokking/training/loop.py", "Train from step 0", "Train from the first step on")
+    edit(clone, "sedlib/vectors.py", "return cls._of_names", "# as asked\n        return cls._of_names")
+    assert clone.repro() == CODE
+
+
+def test_a_new_operation_reruns_no_other_run(clone: Clone) -> None:
+    edit(
+        clone,
+        "sedlib/grokking/setup/operations.py",
+        "OPERATIONS = {",
+        'OPERATIONS = {\n    "first": Operation("a", lambda a, b: a),',
+    )
+    assert clone.repro() == CODE
+    run = {**TINY["runs"]["add-1"], "ops": ["first"]}
+    clone.set(runs={"add-1": TINY["runs"]["add-1"], "first-1": run})
+    assert sorted(clone.repro("figures")) == sorted(CODE + names(FOR_FIGURES, "first-1"))
+    edit(clone, "sedlib/grokking/setup/operations.py", "lambda a, b: a)", "lambda a, b: 2 * a)")
+    assert clone.repro("train") == CODE + names(["train"], "first-1")
 
 
 def test_an_optimizer_change_reruns_everything(clone: Clone) -> None:
     clone.set(optimizer={**TINY["optimizer"], "lr": 0.02})
-    assert sorted(clone.repro()) == sorted(names(ALL) + REPORT)
+    assert sorted(clone.repro()) == sorted(CODE + names(ALL) + REPORT)
 
 
 def test_every_stage_writes_the_same_bytes_again(clone: Clone) -> None:
     before = (clone.folder / "dvc.lock").read_text()
-    assert sorted(clone.repro("--force")) == sorted(names(ALL) + REPORT)
+    assert sorted(clone.repro("--force")) == sorted(CODE + names(ALL) + REPORT)
     assert (clone.folder / "dvc.lock").read_text() == before
 
 
@@ -117,7 +161,7 @@ def test_wrong_parameters_stop_the_first_stage_and_lose_nothing(
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert re.findall(r"Running stage '(.*?)'", done.stdout) == ["train@add-1"]
+    assert re.findall(r"Running stage '(.*?)'", done.stdout) == ["code", "train@add-1"]
     clone.set()
     assert clone.repro() == []  # restored from the cache
 
@@ -182,7 +226,12 @@ def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
     assert "run `dvc repro figures@add-9`" in missing.stderr
 
 
-SUBJECTS = {"report": "whatever results there are", "outcomes": "names of cells", "lead_scaling": "name of the run"}
+SUBJECTS = {
+    "fingerprint": "which code each stage uses",
+    "report": "whatever results there are",
+    "outcomes": "names of cells",
+    "lead_scaling": "name of the run",
+}
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)

@@ -9,16 +9,18 @@ Shapes: examples are numbered along the first axis of inputs ``[examples, ...]``
 """
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from sedlib.base.errors import UserError
+from sedlib.positions import blocks
 from sedlib.vectors import ParamLayout
 
 STUDY_FILE = Path("study.py")
@@ -88,13 +90,18 @@ class Ladder:
     """The training batch of the step that follows each of some steps."""
 
 
+@runtime_checkable
 class Study(Protocol):
-    """One run of an experiment, as the pipeline sees it."""
+    """One run of an experiment, as the pipeline sees it.
+
+    A study inherits from it for what is usual: the members that do something here are its to replace. The others it
+    must have.
+    """
 
     inputs: ClassVar[InputFormat]
     centroids: ClassVar[tuple[str, ...]]
     """Definitions of the centroid; ``centroid`` in params.yaml chooses one."""
-    tables: ClassVar[tuple[str, ...]]
+    tables: ClassVar[tuple[str, ...]] = ()
     """Readouts of its own that stages of the study write for every run, as tables by these names."""
 
     @property
@@ -103,7 +110,8 @@ class Study(Protocol):
 
     @property
     def labels(self) -> Mapping[str, Any]:
-        """What the run's summary says of it, such as its seed."""
+        """What the run's summary says of it, such as its seed; as a rule nothing."""
+        return {}
 
     @classmethod
     def of_run(cls, run: str) -> "Study":
@@ -114,7 +122,7 @@ class Study(Protocol):
         """The run that a file carries as JSON; raises a ValueError where it is not one of this study."""
 
     def to_json(self) -> str:
-        """All that determines the run, as its files carry it."""
+        """All that determines the run, as its files carry it: equal texts are the same run."""
 
     def network(self) -> nn.Module:
         """The network before training, on the CPU; a checkpoint is loaded into it."""
@@ -123,47 +131,61 @@ class Study(Protocol):
         """The parameters whose rows are taken, such as the attention slots."""
 
     def matrices(self, network: nn.Module) -> Mapping[str, slice]:
-        """Columns of each matrix among the slots in a vector of all parameters, by the name that tables show."""
+        """Columns of each matrix among the slots in a vector of all parameters, by the name that tables show.
+
+        As a rule every slot is one matrix, under its own name.
+        """
+        return blocks(ParamLayout.select(network, "*"), self.slots(network).names)
 
     def examples(self, pool: str) -> Examples:
-        """The examples of a pool, on the CPU: ``train``, ``test`` or ``all``."""
+        """The examples of a pool, on the CPU: ``train``, ``test`` or ``all``; the same ones at every call."""
 
     def losses(self, network: nn.Module, examples: Examples) -> Float[Tensor, " tasks"]:
-        """Mean loss of each task."""
+        """Mean loss of each task; differentiable in every parameter of the network."""
+        return self.example_losses(network, self.embedded(network, examples.inputs), examples.targets).mean(1)
 
     def embedded(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "examples ..."]:
-        """The embedded input h of each input, by which the centroid's gradient is taken."""
+        """The embedded input h of each input, by which the centroid's gradient is taken.
+
+        Computed once per checkpoint: moving the slots does not move it, also where it depends on them.
+        """
 
     def example_losses(self, network: nn.Module, embedded: Tensor, targets: Tensor) -> Float[Tensor, "tasks examples"]:
-        """Loss of each task on each example, from embedded inputs."""
+        """Loss of each task on each example, from embedded inputs, each example on its own."""
 
     def scores(
         self, network: nn.Module, embedded: Tensor, targets: Tensor, centroid: str
     ) -> Float[Tensor, "tasks examples"]:
-        """Score of each task on each example, from embedded inputs: the centroid is its gradient."""
+        """Score of each task on each example, from embedded inputs: the centroid is its gradient.
+
+        Each example on its own, and twice differentiable. ``centroid`` is one of ``centroids``.
+        """
 
     def ladder(self) -> Ladder | None:
-        """What the estimator ladder needs; None in a study that leaves no moments of AdamW."""
+        """What the estimator ladder needs; as a rule None, as only a study trained by AdamW leaves its moments."""
+        return None
 
 
-def load_study(path: Path = STUDY_FILE) -> type[Study]:
-    """The study of the working directory: what its ``study.py`` calls ``Study``. Running it runs the file.
+def load_study() -> type[Study]:
+    """What ``study.py`` calls ``Study``, in the working directory or the nearest folder above it. It runs the file.
 
     Raises
     ------
     UserError
         There is no such file, or no such name in it.
     """
-    if not path.exists():
-        raise UserError(f"{path} is missing: run from the folder of a study, which says there what its Study is")
+    here = Path.cwd()
+    path = next((found for folder in (here, *here.parents) if (found := folder / STUDY_FILE).exists()), None)
+    if path is None:
+        raise UserError(f"no {STUDY_FILE} in {here} or above it: run from the folder of a study, which says what it is")
     specification = importlib.util.spec_from_file_location("study", path)
     if specification is None or specification.loader is None:
         raise UserError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    if not isinstance(found := getattr(module, "Study", None), type):
+    if not isinstance(study := getattr(module, "Study", None), type):
         raise UserError(f"{path} must define a class Study, or import one by that name (sedlib/pipeline/study.py)")
-    return found
+    return study
 
 
 def with_slots(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import h5py
 import torch
@@ -55,6 +55,7 @@ def checkpoints_schema(study: type[Study]) -> ArtifactSchema:
     )
 
 
+@runtime_checkable
 class Recorded(Protocol):
     """What the file keeps of a checkpoint. The network is live: what is kept is copied at once."""
 

@@ -48,6 +48,8 @@ class StoredNetworks:
             found = states[name].shape[1:] if name in states else None
             if found != tuple(value.shape):
                 raise schema.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
+        if foreign := set(states) - set(network.state_dict()):
+            raise schema.error(file.filename, f"parameter {min(foreign)!r}, which the run's network lacks")
         yield cls(file, run, ParamLayout.from_json(file.attrs["layout"]), network, device)
 
     def load(self, position: int) -> nn.Module:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, OUTSIDE, SAME, verdict
+from sedlib.report.metrics.reading import Numbers, estimated, nested, shown
 from sedlib.report.numbers.digits import NOTHING
-from sedlib.report.numbers.paper import Reported
-from sedlib.report.numbers.reading import OPS, Numbers, estimated, nested, shown
+from sedlib.report.numbers.paper import OPS, Reported
 from sedlib.report.numbers.seeds import Estimate
 
 ORDER = (CONTRADICTED, OUTSIDE, SAME, INSIDE)

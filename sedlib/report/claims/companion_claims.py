@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from sedlib.report.claims.claim import Claim, Source, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
+from sedlib.report.metrics.reading import Numbers, nested, not_controls
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.reading import Numbers, nested, not_controls
 from sedlib.report.numbers.seeds import Estimate, estimate
 
-COMMAND = "dvc repro trajectory curvature"
+COMMAND = "dvc repro geometry/dvc.yaml"
 PC1 = Source("pc1", "geometry", COMMAND)
 SHARE = Source("share", "geometry", COMMAND)
 LEADS = Source("defect", "leads", COMMAND)

@@ -6,10 +6,10 @@ from sedlib.report.claims.claim import Claim, Source, listed, of_range, per_op, 
 from sedlib.report.claims.multitask_claims import multitask_claims
 from sedlib.report.claims.setting_claims import left_open, phases, ranks, settings, window
 from sedlib.report.claims.verdicts import CONTRADICTED, NOT_RUN, SAME
+from sedlib.report.metrics.reading import Numbers, estimated, nested, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.collection import KINDS
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.reading import Numbers, estimated, nested, shown
 
 UPDATE = Source("figure1-update-sed", "table1-single-task", "dvc repro figures")
 GRADIENT = Source("figure2-gradient-sed", "table1-single-task", "dvc repro figures")

@@ -6,7 +6,7 @@ from sedlib.report.claims.claim import Claim
 from sedlib.report.claims.companion_claims import companion_claims
 from sedlib.report.claims.coupling_claims import coupling_claims
 from sedlib.report.claims.intervention_claims import intervention_claims
-from sedlib.report.numbers.reading import Numbers
+from sedlib.report.metrics.reading import Numbers
 
 HEADLINES = (
     "gradient-peak",

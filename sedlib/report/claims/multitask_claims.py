@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from sedlib.report.claims.claim import Claim, Source, listed, of_range, per_op, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, SAME
+from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers import paper
-from sedlib.report.numbers.reading import Numbers
 
 UPDATE = Source("figure3-multitask-update", "multitask", "dvc repro figures")
 MULTITASK = Source("figure4-multitask-per-op", "multitask", "dvc repro figures")

@@ -15,10 +15,10 @@ from sedlib.report.claims.verdicts import (
     TOLERANCE,
     verdict,
 )
+from sedlib.report.metrics.reading import PHASES, Numbers, nested
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.paper import exactly
-from sedlib.report.numbers.reading import PHASES, Numbers, nested
 from sedlib.report.numbers.seeds import Estimate
 
 ABLATION = Source(None, "table2-ablations", "dvc repro ablate")

@@ -13,7 +13,7 @@ from sedlib.report.drawn.panels import BLUE, GREEN, GREY, ORANGE, SKY, STYLE, VE
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.gap_onsets import gap_numbers, update_gaps
-from sedlib.report.numbers.reading import OPS
+from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.trajectories import geometry_numbers
 
 MATRICES = {"W_Q": BLUE, "W_K": SKY, "W_V": GREEN, "W_O": VERMILION}

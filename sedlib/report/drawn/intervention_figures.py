@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from sedlib.report.drawn.charts import COLOURS
 from sedlib.report.drawn.overview import band
 from sedlib.report.drawn.panels import PURPLE, STYLE, finish, panels_of
+from sedlib.report.metrics.reading import nested
 from sedlib.report.numbers.cell_results import TABLED
 from sedlib.report.numbers.collection import Collection
-from sedlib.report.numbers.reading import OPS, nested
+from sedlib.report.numbers.paper import OPS
 from sedlib.terms.conditions import CONTROL, FREEZE
 
 CHANGED = [name for name in TABLED if name != CONTROL.name]

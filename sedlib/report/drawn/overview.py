@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, FIGURE_WIDTH, GREEN, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
+from sedlib.report.metrics.reading import nested, not_controls
 from sedlib.report.numbers.collection import KINDS, Collection
-from sedlib.report.numbers.reading import OPS, nested, not_controls
+from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, streams_on
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of

@@ -83,7 +83,8 @@ def _rank90(centroids: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
         list(grokked), f"{run}: rank-90, principal components that hold 90 % of the centroids' spectrum"
     )
     for op, axes in panels.items():
-        for kind, colour, style in (("logit", BLUE, "-"), ("full", GREY, "--")):
+        kinds, lines = centroids["centroid"].unique(), ((BLUE, "-"), (GREY, "--"), (SKY, ":"), (PURPLE, "-."))
+        for kind, (colour, style) in zip(kinds, itertools.cycle(lines), strict=False):
             curve = centroids[(centroids["op"] == op) & (centroids["centroid"] == kind)]
             axes.plot(curve["step"], curve["rank90"], color=colour, linestyle=style, label=f"{kind} centroid")
         axes.set(ylabel="rank-90", ylim=(0, None))

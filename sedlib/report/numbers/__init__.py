@@ -1,1 +1,1 @@
-"""Reads the results' tables and computes every number of the report."""
+"""Reads the results' tables; computes the numbers of a run and means over seeds; holds those of the paper."""

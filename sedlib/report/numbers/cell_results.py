@@ -36,7 +36,7 @@ def grok_steps(files: Sequence[Path], threshold: float = 0.98, labels: Sequence[
         There is no table.
     """
     if not files:
-        raise UserError("no cell was run; run `dvc repro intervene intervene_control`")
+        raise UserError("no cell was run; run `dvc repro interventions/dvc.yaml`")
     rows = []
     for file in files:
         table = pd.read_csv(file, keep_default_na=True)

@@ -12,8 +12,8 @@ from sedlib.base.errors import UserError
 from sedlib.report.numbers.ablated import ablation_table
 from sedlib.report.numbers.cell_results import grok_steps
 from sedlib.report.numbers.experiments import experiment
-from sedlib.report.numbers.reading import OPS
-from sedlib.report.numbers.results import RunResults, read_table
+from sedlib.report.numbers.paper import OPS
+from sedlib.report.numbers.results import WRITERS, RunResults, read_table
 from sedlib.report.numbers.trajectories import Geometry
 
 Kind = Literal["single_task", "multitask"]
@@ -107,7 +107,8 @@ def collect(folder: Path, expected: Expected) -> Collection:
         if run in runs and Geometry.is_there(folder / run):
             geometry[run] = Geometry.load(folder / run)
         else:
-            missing[f"geometry of {run}"] = f"dvc repro trajectory@{run} curvature@{run}"
+            writers = (f"{WRITERS[table]}@{run}" for table in ("trajectory", "curvature"))
+            missing[f"geometry of {run}"] = f"dvc repro {' '.join(writers)}"
     cells, trajectories = _interventions(folder / "interventions", expected, missing)
     if not runs and cells is None:
         raise UserError(f"no results in {folder}; compute them with `dvc repro`, or fetch them with `dvc pull`")

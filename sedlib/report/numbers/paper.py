@@ -12,6 +12,7 @@ from sedlib.report.numbers.digits import number
 from sedlib.terms.conditions import CONTROL
 
 SEEDS = (42, 137, 2024)
+OPS = ("add", "sub", "mul", "sq")
 
 Kind = Literal["effect", "no effect", "size"]
 

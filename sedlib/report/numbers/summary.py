@@ -12,6 +12,9 @@ from sedlib.report.numbers.rungs import RUNGS
 GROK_THRESHOLDS = (0.5, 0.95, 0.98)
 """Test accuracies in use for the grok step; all are reported, beside the one that params.yaml chooses."""
 
+NO_ACCURACY = "the study measures no test accuracy"
+"""Why a run of some studies has no grok step."""
+
 ORDER = list(RUNGS)
 
 Numbers = TypeVar("Numbers")
@@ -53,12 +56,18 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
         "grok_step_by_threshold": {str(t): grok_step(training, op, t) for t in GROK_THRESHOLDS},
         "streams": {stream_key(stream, window): _curve(curve, grokked) for (stream, window), curve in groups},
     }
-    if grokked is None and "test_accuracy" not in training:
-        summary["reason"] = "the study measures no test accuracy"
+    if "test_accuracy" not in training:
+        _without_accuracy(summary)
     elif grokked is None:
         best = training.loc[training["op"] == op, "test_accuracy"].max()
         summary["reason"] = f"test accuracy reached {best:.3f}, not {threshold}, within {training['step'].max()} steps"
     return summary
+
+
+def _without_accuracy(summary: dict[str, Any]) -> None:
+    """Nothing was there to grok: neither the run nor a stream is said to have failed to."""
+    for numbers in (summary, *summary["streams"].values()):
+        numbers["reason"] = NO_ACCURACY
 
 
 def _longest_window_first(group: tuple[Any, pd.DataFrame]) -> tuple[int, int]:
@@ -86,11 +95,10 @@ def as_text(run: str, summary: dict[str, Any]) -> str:
     lines = [f"{run}: coupling ratio of each stream's basis to a random direction (= 1)", ""]
     for op, values in summary["ops"].items():
         grokked = values["grok_step"]
-        lines.append(
-            f"{op}: "
-            + (f"groks at step {number(grokked)}" if grokked is not None else f"never groks ({values['reason']})")
-            + f", trained to step {number(summary['last_step'])}"
-        )
+        outcome = f"groks at step {number(grokked)}" if grokked is not None else f"never groks ({values['reason']})"
+        if values.get("reason") == NO_ACCURACY:
+            outcome = NO_ACCURACY
+        lines.append(f"{op}: {outcome}, trained to step {number(summary['last_step'])}")
         lines.append(f"  {'stream':<36}{'before grokking':>16}{'peak':>10}{'final':>10}")
         for stream, numbers in values["streams"].items():
             cells = (numbers["plateau"], numbers["peak"], numbers["final"])

@@ -16,10 +16,10 @@ from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.intervention_figures import intervention_figures
 from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
+from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.tidy import tidy
 from sedlib.report.numbers.collection import Collection
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.numbers.paper_seeds import first_and_fresh
-from sedlib.report.numbers.tidy import tidy
 from sedlib.report.page.html import page
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables

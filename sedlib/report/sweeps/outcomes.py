@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
+from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers.cell_results import LABELS, grok_steps, spread
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.reading import shown
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.conditions import CONDITIONS, CONTROL, KEEP_EXECUTION, Condition
 

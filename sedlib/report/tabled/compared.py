@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.claims.verdicts import NOT_RUN, verdict
+from sedlib.report.metrics.reading import estimated, nested, shown
 from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.paper import Reported
-from sedlib.report.numbers.reading import estimated, nested, shown
 from sedlib.report.numbers.seeds import Estimate
 
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from sedlib.report.metrics.reading import Numbers, nested, not_controls, quantity_title
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.paper import Reported, exactly
-from sedlib.report.numbers.reading import OPS, Numbers, nested, not_controls, quantity_title
+from sedlib.report.numbers.paper import OPS, Reported, exactly
 from sedlib.report.numbers.rungs import RUNGS, rung_label, streams_on
 from sedlib.report.tabled.compared import compared, not_run
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.report.metrics.reading import estimated, nested, quantity_title, shown
 from sedlib.report.numbers.digits import NOTHING
-from sedlib.report.numbers.reading import OPS, estimated, nested, quantity_title, shown
+from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.seeds import comparison
 from sedlib.report.tabled.compared import not_run
 

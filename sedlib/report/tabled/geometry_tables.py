@@ -7,15 +7,15 @@ from typing import Any
 import pandas as pd
 
 from sedlib.leads import ACCURACY
+from sedlib.report.metrics.reading import Numbers, nested
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.gap_onsets import FIRST
 from sedlib.report.numbers.paper import Reported
-from sedlib.report.numbers.reading import Numbers, nested
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.tabled.compared import compared, not_run
 
-COMMAND = "dvc repro trajectory curvature"
+COMMAND = "dvc repro geometry/dvc.yaml"
 REPORTED: dict[str, tuple[str, Reported | None]] = {
     "pc1_min": ("PC1 %, least of the attention matrices", paper.PC1_PERCENT),
     "pc1_max": ("PC1 %, largest", paper.PC1_PERCENT),

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from sedlib.report.metrics.reading import Numbers, estimated, nested, shown, sped_up
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.cell_results import TABLED
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.reading import Numbers, estimated, nested, shown, sped_up
 from sedlib.report.tabled.compared import compared, not_run
 from sedlib.terms.conditions import CONTROL, Projection
 
@@ -53,7 +53,7 @@ def rank_curve(numbers: Numbers) -> pd.DataFrame:
         }
         for coordinates, values in found.items()
     ]
-    return pd.DataFrame(rows) if rows else not_run("dvc repro intervene_rank")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro interventions/dvc.yaml:coordinates")
 
 
 def without_weight_decay(numbers: Numbers) -> pd.DataFrame:
@@ -69,4 +69,4 @@ def without_weight_decay(numbers: Numbers) -> pd.DataFrame:
         }
         for condition, values in found.items()
     ]
-    return pd.DataFrame(rows) if rows else not_run("dvc repro intervene_without_weight_decay")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro interventions/dvc.yaml:without_weight_decay")

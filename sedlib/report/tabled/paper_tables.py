@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from sedlib.report.metrics.reading import Numbers, nested, quantity_title
 from sedlib.report.numbers.digits import number
-from sedlib.report.numbers.reading import Numbers, nested, quantity_title
 from sedlib.report.tabled.compared import not_run
 from sedlib.report.tabled.coupling_tables import ablations, ladder, multitask, single_task
 from sedlib.report.tabled.intervention_tables import interventions, rank_curve, without_weight_decay

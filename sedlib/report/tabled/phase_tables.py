@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.claims.verdicts import NOT_RUN
+from sedlib.report.metrics.reading import PHASES, Numbers, nested, quantity_title
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.paper import Reported, exactly
-from sedlib.report.numbers.reading import PHASES, Numbers, nested, quantity_title
 from sedlib.report.tabled.compared import compared
 
 

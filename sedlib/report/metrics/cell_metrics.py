@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
+from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.terms.conditions import CONTROL, PROJECTIONS
 
 

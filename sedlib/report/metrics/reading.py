@@ -7,8 +7,6 @@ from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
 
 Numbers = Mapping[str, Any]
-OPS = ("add", "sub", "mul", "sq")
-"""The paper's operations, in its order."""
 PHASES = ("init", "mid", "after")
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Collection, Kind
 from sedlib.report.numbers.experiments import experiment, require_different_seeds
 from sedlib.report.numbers.gap_onsets import gap_numbers, how_often_first
-from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.rungs import ladder
 from sedlib.report.numbers.summary import by_stream_and_window, stream_key
 from sedlib.report.numbers.trajectories import false_alarms, geometry_numbers, lead_numbers

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from sedlib.report.numbers.cell_metrics import of_conditions, rank_sweep, without_weight_decay
+from sedlib.report.metrics.cell_metrics import of_conditions, rank_sweep, without_weight_decay
+from sedlib.report.metrics.derived import derived
+from sedlib.report.metrics.rounding import Metrics, cut
+from sedlib.report.metrics.run_metrics import gradient_alone, longest_window, of_runs, update_of
 from sedlib.report.numbers.collection import Collection
-from sedlib.report.numbers.derived import derived
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.phases import centroid_definitions, estimators
-from sedlib.report.numbers.rounding import Metrics, cut
-from sedlib.report.numbers.run_metrics import gradient_alone, longest_window, of_runs, update_of
 from sedlib.terms.stream_names import gradient_of
 
 

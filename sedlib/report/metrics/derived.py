@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sedlib.report.metrics.reading import by_seed, nested, not_controls
+from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Kind
-from sedlib.report.numbers.reading import OPS, by_seed, nested, not_controls
-from sedlib.report.numbers.rounding import Metrics, cut, over_seeds
+from sedlib.report.numbers.paper import OPS
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, ladder_stream
 
 RATIOS = {
