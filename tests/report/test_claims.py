@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sedlib.report.claims.listing import claims
-from sedlib.report.numbers.derived import derived
-from sedlib.report.numbers.reading import OPS
+from sedlib.report.metrics.derived import derived
+from sedlib.report.numbers.paper import OPS
 
 
 def said(name: str, numbers: Mapping[str, Any]) -> tuple[str, str]:

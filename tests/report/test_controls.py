@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from sedlib.report.claims.listing import claims
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.overview import overview
+from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.report.tabled.paper_tables import tables
 from tests.report import made_up

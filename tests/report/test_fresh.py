@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sedlib.base.errors import UserError
+from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from tests.report import made_up

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.numbers.gap_onsets import first_onset, gap_numbers, how_often_first, update_gaps
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from tests.report import made_up
 from tests.report.made_up import WITH_CONTROLS, collection

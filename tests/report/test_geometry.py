@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError
 from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers, lead_numbers
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from tests.report import made_up
@@ -141,7 +141,7 @@ def test_a_run_that_never_groks_stands_last_and_is_held_to_what_the_paper_says_o
 def test_without_results_every_table_is_not_run() -> None:
     for table in geometry_tables({}).values():
         assert table["verdict"].tolist() == ["not run"]
-        assert table["command"].tolist() == ["dvc repro trajectory curvature"]
+        assert table["command"].tolist() == ["dvc repro geometry/dvc.yaml"]
 
 
 def labels(figure: Figure) -> dict[str, Any]:
@@ -196,6 +196,7 @@ def test_a_missing_table_names_its_stage(tmp_path: Path) -> None:
     made_up.write(tmp_path)
     (tmp_path / "add-1" / "curvature.csv").unlink()
     assert not Geometry.is_there(tmp_path / "add-1")
-    with pytest.raises(UserError, match=r"curvature.csv is missing; run `dvc repro curvature@add-1`"):
+    with pytest.raises(UserError, match=r"curvature.csv is missing; run `dvc repro geometry/dvc.yaml:curvature@add-1`"):
         Geometry.load(tmp_path / "add-1")
-    assert collect(tmp_path, EXPECTED).missing["geometry of add-1"] == "dvc repro trajectory@add-1 curvature@add-1"
+    command = "dvc repro geometry/dvc.yaml:trajectory@add-1 geometry/dvc.yaml:curvature@add-1"
+    assert collect(tmp_path, EXPECTED).missing["geometry of add-1"] == command

@@ -111,5 +111,5 @@ def test_text_shows_every_table(cells: pd.DataFrame) -> None:
 
 
 def test_no_tables_name_the_stage(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run `dvc repro intervene"):
+    with pytest.raises(UserError, match="run `dvc repro interventions"):
         grok_steps(sorted(tmp_path.glob("*.csv")))

@@ -14,10 +14,10 @@ from sedlib.report.claims.intervention_claims import SPEEDUPS
 from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import verdict
 from sedlib.report.drawn.charts import COLOURS
+from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.cell_results import TABLED
 from sedlib.report.numbers.collection import Expected, collect
-from sedlib.report.numbers.metrics import metrics
 from sedlib.report.numbers.paper import Reported, exactly
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.report.page.writing import write_report
@@ -162,7 +162,7 @@ def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
     found = collection(tmp_path / "results")
     assert found.missing == {
         "run sub-1": "dvc repro figures@sub-1",
-        "geometry of sub-1": "dvc repro trajectory@sub-1 curvature@sub-1",
+        "geometry of sub-1": "dvc repro geometry/dvc.yaml:trajectory@sub-1 geometry/dvc.yaml:curvature@sub-1",
         "cell add-1-update-remove-random": "dvc repro intervene@add-1-update-remove-random",
     }
     write_report(found, tmp_path / "reports")
