@@ -27,12 +27,13 @@ from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.pairs import all_pairs, answers, draw
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
-from sedlib.pipeline.centroids.probing import Probes, centroid_function
+from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
+from sedlib.pipeline.study import Examples
 from sedlib.projection import random_basis
 from sedlib.trajectory import Displacements, expanding_pc1_percent
 from sedlib.vectors import ParamLayout
@@ -109,14 +110,18 @@ def dump(run: str) -> Case:
     experiment = Experiment.load(run)
     network, model = plain.PlainNetwork(experiment), build_model(experiment)
     ops, layout = experiment.run.ops, ParamLayout.attention(model)
-    pairs = draw(all_pairs(ops, experiment.data.p), 512, generator(0, "gradient batch"))
-    targets = answers(ops, pairs, experiment.data.p)
+    batch = _drawn(experiment, 512, "gradient batch")
 
     def ours() -> object:
-        losses = dict(zip(ops, task_losses(model, pairs, targets), strict=True))
+        losses = dict(zip(ops, task_losses(model, batch.inputs, batch.targets), strict=True))
         return task_gradients(losses, model, layout)
 
-    return Case(lambda: plain.gradients(network, pairs, targets), ours, 10)
+    return Case(lambda: plain.gradients(network, batch.inputs, batch.targets), ours, 10)
+
+
+def _drawn(experiment: Experiment, count: int, name: str) -> Examples:
+    """Fixed pairs of a run, as a stage draws them."""
+    return Grokking(experiment).examples("all").drawn(count, generator(0, name))
 
 
 def intervened_step(intervention: str) -> Case:
@@ -152,13 +157,14 @@ def coupling() -> Case:
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
     layout = ParamLayout.attention(model)
-    pairs = draw(all_pairs(["add"], experiment.data.p), 1024, generator(0, "probes"))
-    probes = Probes(pairs, answers(["add"], pairs, experiment.data.p))
+    probes = _drawn(experiment, 1024, "probes")
     theta = layout.flatten(model.state_dict())
     direction = F.normalize(torch.randn(layout.size, generator=generator(0, "benchmark")), dim=0)
-    respond = central_difference(centroid_function(model, layout, probes, "logit"), theta, 0.005)
+    respond = central_difference(centroid_function(Grokking(experiment), model, layout, probes, "logit"), theta, 0.005)
     step = 0.005 * theta.norm().item()
-    return Case(lambda: plain.response(network, direction, step, pairs, probes.answers), lambda: respond(direction), 3)
+    return Case(
+        lambda: plain.response(network, direction, step, probes.inputs, probes.targets), lambda: respond(direction), 3
+    )
 
 
 def bases(folder: Path, n_rows: int) -> Case:
@@ -186,7 +192,10 @@ def curvature(run: str) -> Case:
     experiment, settings = Experiment.load(run), CurvatureParams()
     data, model = Data.of(experiment, CPU), build_model(experiment)
     layout, random = ParamLayout.select(model, "*"), generator(0, "benchmark")
-    gradient_at, theta = batch_gradient(model, layout), layout.flatten(model.state_dict()).detach().clone()
+    gradient_at, theta = (
+        batch_gradient(Grokking(experiment).losses, model, layout),
+        layout.flatten(model.state_dict()).detach().clone(),
+    )
     basis, *others = (random_basis(EXECUTION, layout.size, random) for _ in range(1 + settings.random_subspaces))
     motion, pairs = torch.randn(layout.size, generator=random), pooled_pairs(settings.draws)
     drawn = torch.randint(len(data.train_pairs), (1 + max(map(max, pairs)), settings.batch_size), generator=random)
@@ -216,11 +225,10 @@ def per_example() -> Case:
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment), build_model(experiment).requires_grad_(False)
     layout = ParamLayout.attention(model)
-    pairs = draw(all_pairs(["add"], experiment.data.p), 512, generator(0, "gradient batch"))
-    targets = answers(["add"], pairs, experiment.data.p)
+    batch = _drawn(experiment, 512, "gradient batch")
     return Case(
-        lambda: plain.per_example_basis(network, pairs, targets, RANK),
-        lambda: per_example_basis(model, layout, pairs, targets[0], RANK),
+        lambda: plain.per_example_basis(network, batch.inputs, batch.targets, RANK),
+        lambda: per_example_basis(model, layout, batch.inputs, batch.targets[0], RANK),
         pairs=3,
     )
 
@@ -240,7 +248,7 @@ def per_example_basis(
 
 def stage_start() -> Case:
     """What a stage does before its work: its imports, and the choice of device, threads and kernels."""
-    start = "import runpy, sedlib.hardware; sedlib.base.hardware.configure(); runpy.run_path('stages/coupling.py')"
+    start = "import runpy, sedlib.base.hardware; sedlib.base.hardware.configure(); runpy.run_path('stages/coupling.py')"
     python = partial(subprocess.run, check=True, capture_output=True)
     return Case(
         partial(python, [sys.executable, "-c", "import torch"]),

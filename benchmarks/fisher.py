@@ -16,7 +16,8 @@ from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import per_example_gradients
 from sedlib.grokking.network.model import build
-from sedlib.grokking.setup.pairs import all_pairs, answers, draw
+from sedlib.grokking.setup.pairs import all_pairs, answers
+from sedlib.pipeline.study import Examples
 from sedlib.vectors import ParamLayout
 
 P, RANK = 97, 3
@@ -29,8 +30,9 @@ def measure(method: str, width: int, count: int) -> tuple[int, float, float]:
     torch.set_num_threads(1)
     model = build(P, 1, width, 4, 2 * width, 2, generator(0, "init")).requires_grad_(False)
     layout = ParamLayout.attention(model)
-    pairs = draw(all_pairs(["add"], P), count, generator(0, "gradient batch"))
-    examples = (model.embed(pairs), answers(["add"], pairs, P)[0])
+    pairs = all_pairs(["add"], P)
+    batch = Examples(pairs, answers(["add"], pairs, P)).drawn(count, generator(0, "gradient batch"))
+    examples = (model.embed(batch.inputs), batch.targets[0])
 
     def loss_at(theta: torch.Tensor, h: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         logits = torch.func.functional_call(model, layout.unflatten(theta), (h[None],))[0]

@@ -73,6 +73,7 @@ def grow(axis: str) -> None:
     print("|---" * (1 + 2 * len(STAGES)) + "|")
     for value in AXES[axis]:
         with tempfile.TemporaryDirectory(prefix="sedlib-growth-") as folder:
+            shutil.copy(ROOT / "study.py", folder)
             with (Path(folder) / "params.yaml").open("w") as file:
                 YAML().dump(parameters({**BASE, axis: value}), file)
             cells = [f"{seconds:.1f} | {memory:,.0f}" for seconds, memory in (stage(n, Path(folder)) for n in STAGES)]

@@ -13,8 +13,10 @@ from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
-from sedlib.pipeline.centroids.probing import Probes, centroid_function
+from sedlib.pipeline.centroids.probing import centroid_function
+from sedlib.pipeline.study import Examples
 from sedlib.trajectory import pc1_percent
 from sedlib.vectors import ParamLayout
 from tests.tiny import TINY
@@ -69,10 +71,10 @@ def test_gradients(networks: Networks) -> None:
 def test_response(networks: Networks) -> None:
     training, model = networks
     model.requires_grad_(False)
-    layout, probes = ParamLayout.attention(model), Probes(DATA.train_pairs, DATA.train_answers)
+    layout, probes = ParamLayout.attention(model), Examples(DATA.train_pairs, DATA.train_answers)
     theta = layout.flatten(model.state_dict())
     direction = torch.nn.functional.normalize(torch.ones(layout.size), dim=0)
-    respond = central_difference(centroid_function(model, layout, probes, "logit"), theta, 0.05)
+    respond = central_difference(centroid_function(Grokking(EXPERIMENT), model, layout, probes, "logit"), theta, 0.05)
     step = 0.05 * theta.norm().item()
     theirs = plain.response(training.network, direction, step, DATA.train_pairs, DATA.train_answers)
     assert float(respond(direction)[0]) == pytest.approx(theirs, rel=1e-3)
