@@ -1,7 +1,9 @@
 """What the documentation says is so: its program runs, its tables are the schemas, its links and names exist."""
 
+import ast
 import json
 import re
+import subprocess
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -12,15 +14,19 @@ import torch
 from ruamel.yaml import YAML
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from sedlib.base.store import Schema
 from sedlib.coupling import jvp
-from sedlib.pipeline.centroids.centroid_file import CENTROIDS
+from sedlib.grokking.setup.params import Params
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.artifacts import ArtifactSchema
+from sedlib.pipeline.centroids.centroid_file import centroids_schema
+from sedlib.pipeline.dag import overview
 from sedlib.pipeline.parameters.params_page import params_page
-from sedlib.pipeline.rows.checkpoints import CHECKPOINTS
+from sedlib.pipeline.parameters.sections import read_yaml
+from sedlib.pipeline.rows.checkpoints import checkpoints_schema
 from sedlib.pipeline.rows.spectra import BASES
-from sedlib.pipeline.rows.streams import GRADIENTS
+from sedlib.pipeline.rows.streams import gradients_schema
 from sedlib.report.claims.listing import claims
-from sedlib.report.numbers.derived import derived
+from sedlib.report.metrics.derived import derived
 from sedlib.report.numbers.digits import number
 from sedlib.report.page.documents import TEMPLATES, rendered
 from sedlib.report.page.vocabulary import value_at
@@ -44,19 +50,29 @@ def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -
     assert scope["agreement"].min() > 0.999
 
 
-@pytest.mark.parametrize("schema", [CHECKPOINTS, GRADIENTS, BASES, CENTROIDS], ids=lambda schema: schema.name)
-def test_every_dataset_is_documented(schema: Schema) -> None:
+SCHEMAS = [checkpoints_schema(Grokking), gradients_schema(Grokking), BASES, centroids_schema(Grokking)]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
+def test_every_dataset_is_documented(schema: ArtifactSchema) -> None:
     page = (ROOT / "docs/artifacts.md").read_text()
     section = page.split(f"## {schema.tag} — `artifacts/{schema.name}/RUN.h5`, written by `{schema.stage}`")[1]
     section = section.split("\n## ")[0]
-    rows = re.findall(r"^\| `(.*?)` \| (.*?) \| (\w+) \| (.*?) \|$", section, re.MULTILINE)
-    assert rows == [
-        (name, ", ".join(dataset.axes), dataset.dtype, dataset.description) for name, dataset in schema.datasets.items()
+    rows = re.findall(r"^\| `(.*?)`( \(optional\))? \| (.*?) \| (\w+) \| (.*?) \|$", section, re.MULTILINE)
+    assert [(name, bool(optional), *row) for name, optional, *row in rows] == [
+        (name, dataset.optional, ", ".join(dataset.axes), dataset.dtype, dataset.description)
+        for name, dataset in schema.datasets.items()
     ]
 
 
 def test_the_page_of_parameters_is_the_schema() -> None:
-    assert (ROOT / "docs/parameters.md").read_text() == params_page(), "write it anew: sedlib parameters"
+    page = params_page(Params, read_yaml(ROOT / "params.yaml"))
+    assert (ROOT / "docs/parameters.md").read_text() == page, "write it anew: sedlib parameters > docs/parameters.md"
+
+
+def test_the_page_of_the_pipeline_has_what_sedlib_dag_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert overview() in (ROOT / "docs/pipeline.md").read_text(), "put it in anew: sedlib dag"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -66,21 +82,40 @@ def test_links_lead_somewhere(page: Any) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_tree_in_the_readme_is_the_repository() -> None:
-    assert not re.search(r"@[A-Z]+@", (ROOT / "README.md").read_text())
+def tree_of_the_readme() -> dict[str, str]:
+    """What the tree says of each path; a line that starts in the texts' column goes on with the one before."""
     tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert tree
-    named: set[str] = set()
+    named: dict[str, str] = {}
     folders: list[str] = []
-    for line in tree[1].splitlines():
-        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+    for line in re.sub(r"\n {20,}", " ", tree[1]).splitlines():
+        depth, (name, *text) = (len(line) - len(line.lstrip())) // 2, line.split()
         folders[depth:] = [name]
-        named.add("".join(folders))
-    for name in named:
-        assert (ROOT / name).exists() or name.startswith("artifacts/"), f"the tree names {name}"
-    patterns = ("sedlib/**/*.py", "stages/*.py", "benchmarks/*.py", "docs/*.md", "*.cff")
-    for file in (file for pattern in patterns for file in ROOT.glob(pattern) if file.name != "__init__.py"):
-        assert str(file.relative_to(ROOT)) in named, f"the tree lacks {file.relative_to(ROOT)}"
+        named["".join(folders)] = " ".join(text)
+    return named
+
+
+def test_the_tree_in_the_readme_is_the_repository() -> None:
+    """All of the root, every room and every file of the library, and nothing that is not there."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    files = [Path(name) for name in listed if name and not name.startswith(".")]
+    folders = {f"{folder}/" for file in files for folder in file.parents if folder != Path()}
+    named = tree_of_the_readme().keys()
+    assert named <= folders | {str(file) for file in files}
+    rooms = {folder for folder in folders if folder.startswith("sedlib/") or folder.count("/") == 1}
+    library = {str(file) for file in files if file.parent == Path("sedlib") and file.name != "__init__.py"}
+    pages = {str(file) for file in files if file.parent == Path("docs")}
+    assert {str(file) for file in files if file.parent == Path()} - {"README.md"} | rooms | library | pages <= named
+
+
+def test_the_tree_says_of_a_room_what_its_first_file_says() -> None:
+    for path, text in tree_of_the_readme().items():
+        if path.startswith("sedlib/") and path.endswith("/") and path != "sedlib/":
+            docstring = ast.get_docstring(ast.parse((ROOT / path / "__init__.py").read_text())) or ""
+            sentence = docstring.splitlines()[0].rstrip(".")
+            assert text.casefold() == sentence.casefold(), f"{path}: the tree and its __init__.py differ"
 
 
 @pytest.mark.parametrize("page", TEMPLATES, ids=str)
