@@ -16,7 +16,8 @@ from tests.tiny import TINY
 ANALYSIS = ["bases", "coupling", "figures"]
 FOR_FIGURES = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
 TRAJECTORY, CURVATURE = "geometry/dvc.yaml:trajectory", "geometry/dvc.yaml:curvature"
-ALL = [*FOR_FIGURES, TRAJECTORY, CURVATURE]
+GEOMETRY = [TRAJECTORY, CURVATURE]
+ALL = [*FOR_FIGURES, *GEOMETRY]
 CODE, REPORT = ["code"], ["report"]
 """What there is once, not for every run: the texts that others depend on, and what is made of all results."""
 

@@ -14,7 +14,7 @@ from sedlib.pipeline.parameters.ablation_params import AXES
 from tests.imports import ROOT, direct_imports, import_closure
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
-PIPELINES = [ROOT / "dvc.yaml", ROOT / "geometry/dvc.yaml", ROOT / "interventions/dvc.yaml"]
+PIPELINES = [ROOT / folder / "dvc.yaml" for folder in ("", "ablations", "geometry", "interventions")]
 SWEEPS = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))
 MAY_IMPORT = {
     "base": {"base"},
@@ -144,7 +144,7 @@ def test_what_uses_torch_is_marked_as_using_a_gpu(file: Path, name: str) -> None
 
 
 def test_every_axis_is_ablated() -> None:
-    found = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    found = YAML(typ="safe").load((ROOT / "ablations/dvc.yaml").read_text())["stages"]
     axes = {name: found[name]["matrix"]["axis"] for name in ("ablate", "ablate_batch")}
     assert sorted([*axes["ablate"], *axes["ablate_batch"]]) == sorted(AXES)
     assert all(AXES[axis].needs_checkpoints == (name == "ablate_batch") for name in axes for axis in axes[name])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,10 +44,24 @@ def test_the_papers_pipeline_gets_the_bytes_of_serial_repro(finished: Clone, tmp
     clone = copied(tmp_path / "sedlib")
     done = clone.call("sedlib", "repro", "--workers", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (clone.folder / "dvc.lock").read_text() == (finished.folder / "dvc.lock").read_text()
+    for lock in ("dvc.lock", "geometry/dvc.lock"):
+        assert (clone.folder / lock).read_text() == (finished.folder / lock).read_text()
     assert up_to_date(clone)
     assert "train@add-1 | train add-1: done, 9 in" in done.stderr  # the stage's own steps and accuracies
     assert "accuracy" in done.stderr
+
+
+def test_a_code_edit_runs_what_uses_it_although_the_code_stage_has_not_run_since(clone: Clone) -> None:
+    module = clone.folder / "sedlib/curvature.py"
+    module.write_text(module.read_text().replace("LARGEST_ROUNDING = 0.1", "LARGEST_ROUNDING = 0.11", 1))
+    done = clone.call("sedlib", "repro", "geometry/dvc.yaml", "--workers", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"done     (\S+)", done.stderr) == ["geometry/dvc.yaml:curvature@add-1"]
+    assert clone.repro() == []
+    (clone.folder / "sedlib/pipeline/code/imports.py").write_text("from nothing import at_all\n")
+    refused = clone.call("sedlib", "repro", "--workers", "1")
+    assert refused.returncode == 1
+    assert "stage code fails, which says what else is stale" in refused.stderr
 
 
 def test_each_stage_runs_once_with_one_thread_and_a_second_call_runs_none(fresh: Toy) -> None:

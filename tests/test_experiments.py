@@ -15,13 +15,14 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clone import ALL, ANALYSIS, FOR_FIGURES, REPORT, Clone, copied, names
+from tests.clone import ALL, ANALYSIS, CODE, FOR_FIGURES, GEOMETRY, REPORT, Clone, copied, names
 from tests.imports import ROOT
 from tests.tiny import TINY
 
 RUN = "add-42"
 CHANGED = names(ANALYSIS, RUN) + REPORT
 GRADIENTS = f"artifacts/gradients/{RUN}.h5"
+LOCKS = ("dvc.lock", "geometry/dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         stopping={"accuracy": 0.001, "checkpoints": 42},
         runs={RUN: {**TINY["runs"]["add-1"], "seed": 42, "checkpoint_every": 1, "max_steps": 41}},
     )
-    assert sorted(clone.repro()) == sorted(names(ALL, RUN) + REPORT)
+    assert sorted(clone.repro()) == sorted(CODE + names(ALL, RUN) + REPORT)
     commit_as_somebody(clone)
     assert clone.call("bash", "-euc", "git checkout -qb main && git add . && git commit -qm first").returncode == 0
     return clone
@@ -182,8 +183,8 @@ def test_compare(laboratory: Laboratory) -> None:
 
 def test_add_a_seed(laboratory: Laboratory) -> None:
     [[add, remove]] = recipe("Add a seed")
-    assert laboratory.type(add) == sorted(names(ALL, "add-3") + REPORT)
-    assert laboratory.type(remove) == REPORT
+    assert laboratory.type(add) == sorted(CODE + names(ALL, "add-3") + REPORT)
+    assert laboratory.type(remove) == CODE + REPORT
 
 
 def test_add_an_operation(laboratory: Laboratory) -> None:
@@ -192,14 +193,14 @@ def test_add_an_operation(laboratory: Laboratory) -> None:
     module = laboratory.folder / "sedlib/grokking/setup/operations.py"
     module.write_text(module.read_text().replace("OPERATIONS = {\n", f"OPERATIONS = {{\n{line}"))
     [[add]] = recipe("Add an operation")
-    assert laboratory.type(add) == sorted(names(FOR_FIGURES, "diff-42"))
-    assert f"train@{RUN}" in laboratory.type("dvc repro --dry")  # without the target
+    assert laboratory.type(add) == sorted(CODE + names(FOR_FIGURES, "diff-42"))
+    assert laboratory.type("dvc repro") == sorted([*names(GEOMETRY, "diff-42"), *REPORT])  # no other run
 
 
 def test_change_the_projection_target(laboratory: Laboratory) -> None:
     set_parameters(laboratory, interventions={**TINY["interventions"], "runs": [RUN]})
     [[run, show]] = recipe("Change the projection target")
-    assert laboratory.type(run) == [f"intervene@{RUN}-update-freeze"]
+    assert laboratory.type(run) == [f"interventions/dvc.yaml:intervene@{RUN}-update-freeze"]
     assert "freeze" in laboratory.output(show)
 
 
@@ -227,9 +228,10 @@ def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
 
 
 def written(laboratory: Laboratory, part: str = "", revision: str = "HEAD") -> set[str]:
-    """Objects that a revision's lock names, of those outputs whose path has ``part``."""
-    lock = YAML(typ="safe").load(laboratory.output(f"git show {revision}:dvc.lock"))
-    outs = [out for stage in lock["stages"].values() for out in stage["outs"] if out["path"].startswith("artifacts/")]
+    """Objects that a revision's locks name, of those outputs whose path has ``part``."""
+    texts = [laboratory.output(f"git show {revision}:{lock}") for lock in LOCKS]
+    stages = [stage for text in texts for stage in YAML(typ="safe").load(text)["stages"].values()]
+    outs = [out for stage in stages for out in stage["outs"] if out["path"].startswith("artifacts/")]
     return {out["md5"] for out in outs if part in out["path"]}
 
 

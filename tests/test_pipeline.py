@@ -57,12 +57,15 @@ def test_plain_repro_in_the_root_runs_the_interventions_and_what_their_condition
     assert clone.repro() == [f"{CELLS}:intervene@add-1-update-keep-random", *REPORT]
 
 
+AXES_OF = {"ablate": "-window", "ablate_batch": "-batch_seed", "single_step": ""}
+
+
 def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(clone: Clone) -> None:
-    cells = ["ablate@add-1-window", "ablate_batch@add-1-batch_seed", "single_step@add-1"]
+    cells = [f"ablations/dvc.yaml:{name}@add-1{axis}" for name, axis in AXES_OF.items()]
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"]}, single_step={"runs": ["add-1"]})
     assert sorted(clone.repro(*cells)) == cells
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"], "window": [1, 3, 4]}, single_step={"runs": ["add-1"]})
-    assert clone.repro(*cells) == ["ablate@add-1-window"]
+    assert clone.repro(*cells) == ["ablations/dvc.yaml:ablate@add-1-window"]
     table = clone.call("sedlib", "ablations", "add-1").stdout
     assert {"window", "batch_seed"} <= {line.split()[0] for line in table.splitlines()}
     phases = clone.call("sedlib", "phases", "add-1").stdout

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.clone import ANALYSIS, REPORT, Clone, names
+from tests.clone import ANALYSIS, CODE, REPORT, Clone, names
 from tests.tiny import TINY
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -65,7 +65,7 @@ def done(clone: Clone, *command: str, **variables: str) -> str:
 def cloned(clone: Clone, folder: Path) -> Clone:
     """What another gets from git: no artifact, an empty cache."""
     done(clone, "git", "clone", "-q", str(clone.folder), str(folder))
-    assert not (folder / "artifacts").exists()
+    assert [path.name for path in (folder / "artifacts").iterdir()] == ["README.md"]
     return Clone(folder)
 
 
@@ -99,7 +99,7 @@ def test_another_starts_from_the_gradient_dumps_and_trains_only_for_another_opti
     assert not (other.folder / CHECKPOINTS).exists()
 
     other.set(optimizer={**TINY["optimizer"], "lr": 0.02})
-    assert other.repro("--pull", "--allow-missing", "train@add-1", **KEYS) == ["train@add-1"]
+    assert other.repro("--pull", "--allow-missing", "train@add-1", **KEYS) == [*CODE, "train@add-1"]
 
 
 def test_everything_comes_back_from_a_directory(clone: Clone, tmp_path: Path) -> None:

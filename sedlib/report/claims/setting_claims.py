@@ -21,10 +21,10 @@ from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.paper import exactly
 from sedlib.report.numbers.seeds import Estimate
 
-ABLATION = Source(None, "table2-ablations", "dvc repro ablate")
-BATCH = Source(None, "table2-ablations", "dvc repro ablate_batch")
-PHASE = Source(None, "table3-single-checkpoint", "dvc repro single_step")
-CENTROIDS = Source(None, "centroids", "dvc repro single_step")
+ABLATION = Source(None, "table2-ablations", "dvc repro ablations/dvc.yaml:ablate")
+BATCH = Source(None, "table2-ablations", "dvc repro ablations/dvc.yaml:ablate_batch")
+PHASE = Source(None, "table3-single-checkpoint", "dvc repro ablations/dvc.yaml:single_step")
+CENTROIDS = Source(None, "centroids", "dvc repro ablations/dvc.yaml:single_step")
 LEFT_OPEN = "left open"
 
 

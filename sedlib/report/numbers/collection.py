@@ -96,12 +96,12 @@ def collect(folder: Path, expected: Expected) -> Collection:
         if run in runs and any((folder / run / "ablation").glob("*.csv")):
             ablations[run] = ablation_table(runs[run], folder / run, expected.grok_threshold)
         else:
-            missing[f"ablations of {run}"] = "dvc repro ablate ablate_batch"
+            missing[f"ablations of {run}"] = "dvc repro ablations/dvc.yaml"
     for run in expected.single_step:
         if run in runs and (folder / run / "single_step.csv").exists():
             single_steps[run] = tuple(read_table(folder / run, f"single_step{part}") for part in ("", "_angles"))
         else:
-            missing[f"single-checkpoint bases of {run}"] = f"dvc repro single_step@{run}"
+            missing[f"single-checkpoint bases of {run}"] = f"dvc repro ablations/dvc.yaml:single_step@{run}"
     geometry = {}
     for run in expected.runs:
         if run in runs and Geometry.is_there(folder / run):

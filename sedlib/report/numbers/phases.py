@@ -57,7 +57,7 @@ def centroid_definitions(centroids: pd.DataFrame, single_step: pd.DataFrame) -> 
         if at.empty:
             raise UserError(
                 f"single_step.csv has {op} at step {step}, which centroids.csv lacks, so that one of them is older "
-                "than the run: write it anew with `dvc repro single_step`"
+                "than the run: write it anew with `dvc repro ablations/dvc.yaml:single_step`"
             )
         by_kind: dict[str, Any] = {row["centroid"]: row for row in at.to_dict("records")}
         row: dict[str, Any] = {"phase": phase, "step": step, "op": op}

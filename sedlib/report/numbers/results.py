@@ -18,8 +18,8 @@ WRITERS = {
     "trajectory_windows": "geometry/dvc.yaml:trajectory",
     "curvature": "geometry/dvc.yaml:curvature",
     "restricted_loss": "fourier",
-    "single_step": "single_step",
-    "single_step_angles": "single_step",
+    "single_step": "ablations/dvc.yaml:single_step",
+    "single_step_angles": "ablations/dvc.yaml:single_step",
 }
 """The stage that writes each table."""
 

@@ -52,7 +52,7 @@ def ablations(numbers: Numbers) -> pd.DataFrame:
             row = compared(labels, reported.get((axis, value)), found["r1_peak"], independent)
             means = {name: found[name] for name in ("plateau", "peak", "final") if found[name] is not None}
             rows.append({**row, "n": found["n"], **{f"R̄ {name}": number(mean) for name, mean in means.items()}})
-    return pd.DataFrame(rows) if rows else not_run("dvc repro ablate ablate_batch")
+    return pd.DataFrame(rows) if rows else not_run("dvc repro ablations/dvc.yaml")
 
 
 def multitask(numbers: Numbers) -> pd.DataFrame:
