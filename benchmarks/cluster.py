@@ -1,14 +1,11 @@
-"""What running stages in parallel costs: `python benchmarks/cluster.py`.
+"""What running stages in parallel costs: `python -m benchmarks.cluster`.
 
 Two figures. CPU seconds per stage beyond the stage's own work, on this repository's pipeline with stages that do
 nothing: the clone, DVC in it, the engine, and the last `dvc repro`'s share. And how busy the engine keeps a cluster
 of 16 workers with 200 stages of one second, which sleep, so that a machine of any size can stand for the cluster.
 """
 
-import os
-import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +13,7 @@ from unittest.mock import patch
 
 from distributed import Client, LocalCluster
 
+from benchmarks.timing import cpu_seconds
 from sedlib.cluster import engine
 from sedlib.cluster.plan.jobs import Job, Settled, Task
 from sedlib.cluster.view import View
@@ -61,19 +59,11 @@ def overhead(stages: int) -> tuple[float, float]:
             "      deps: [README.md]\n      outs:\n        - artifacts/${item}\n"
         )
         (root / "dvc.yaml").write_text((root / "dvc.yaml").read_text().replace("stages:\n", f"stages:\n{copies}", 1))
-        parallel = _cpu(root, "sedlib", "repro", "--workers", "1", "copy")
+        parallel = cpu_seconds(root, "sedlib", "repro", "--workers", "1", "copy")
         subprocess.run(["rm", "-rf", ".dvc/cache", "artifacts"], cwd=root, check=True)
         subprocess.run(["git", "checkout", "--quiet", "dvc.lock"], cwd=root, check=True)
-        serial = _cpu(root, "dvc", "repro", "copy")
+        serial = cpu_seconds(root, "dvc", "repro", "copy")
         return parallel / stages, serial / stages
-
-
-def _cpu(root: Path, *command: str) -> float:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(root)}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

@@ -1,0 +1,142 @@
+"""What DVC itself costs in a clone with everything in it: `python -m benchmarks.dvc_costs`.
+
+The clone has the stages of the working tree, each with a tiny stand-in for what it writes, and dvc.lock files of all of
+them. CPU seconds are those of a command and of what it starts, on a machine that may do other work. Beside them stands
+what the same took when each stage listed its own code and all locks were one.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from benchmarks.timing import cpu_seconds
+
+ROOT = Path(__file__).resolve().parent.parent
+FORCED = ("bases@add-42", "bases@mul-42")
+"""Stages of the root that are run again."""
+
+LINES = {
+    "dvc.lock": (48_912, 6_000),
+    "interventions/dvc.lock": (None, 3_000),
+    "geometry/dvc.lock": (None, None),
+    "sweeps/*/dvc.lock": (19_732, 5_000),
+}
+"""By the locks' paths: their lines before, with those of interventions and geometry in the root's, and at most."""
+
+SECONDS = {
+    "dvc status": (22, 6),
+    "dvc repro figures@add-42, nothing to do": (None, 3),
+    "sedlib repro, nothing to do": (77, 15),
+    "a stage of dvc repro, beyond its work": (17, 3),
+    "dvc repro of one stage, beyond its work": (None, None),
+}
+"""By the command: CPU seconds before, and at most."""
+
+STAND_IN = """#!{python} -S
+import json, os, sys
+
+if sys.argv[1] == "stages/fingerprint.py":
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+with open({listing!r}) as listing:
+    written = json.load(listing)
+command = " ".join(["python", *sys.argv[1:]])
+for path in sum(written.values(), []) if command == "python --all" else written[os.getcwd() + " " + command]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(os.path.basename(path) + "\\n")
+"""
+"""In place of `python`: writes what a command would, or all; which code a stage uses is found out as ever."""
+
+
+class StandIn:
+    """The clone in ``folder``, and commands in it that find the stand-in first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clone, self._bin = folder / "clone", folder / "bin"
+        self._variables = {"DVC_SITE_CACHE_DIR": str(folder / "site")}
+        self._copy()
+        self._install(folder / "written.json")
+        self.cpu("python", "stages/fingerprint.py")
+        self.cpu("python", "--all")
+        self.cpu("dvc", "commit", "--force", "--quiet")
+        self._commit()
+
+    def cpu(self, *command: str) -> float:
+        """CPU seconds of a command."""
+        path = f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return cpu_seconds(self.clone, *command, PATH=path, **self._variables)
+
+    def lines(self, pattern: str) -> int:
+        """Of all locks at these paths."""
+        return sum(len(path.read_text().splitlines()) for path in self.clone.glob(pattern))
+
+    def _copy(self) -> None:
+        """The working tree without its locks, under git."""
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in listed.splitlines():
+            if (ROOT / name).is_file() and Path(name).name != "dvc.lock":
+                (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, self.clone / name)
+        subprocess.run(["git", "init", "--quiet"], cwd=self.clone, check=True)
+        self._commit()
+
+    def _install(self, listing: Path) -> None:
+        """List the files of every command as DVC sees them, and put the stand-in where commands look for `python`."""
+        with Repo(str(self.clone)) as repo:
+            stages = [(stage.cmd, stage.wdir, [Path(out.fs_path) for out in stage.outs]) for stage in repo.index.stages]
+        written = {}
+        for command, folder, outs in stages:
+            files = [path if path.suffix else path / "stand-in.txt" for path in outs if not path.exists()]
+            last = command[-1] if isinstance(command, list) else command
+            if "fingerprint.py" not in last:
+                written[f"{folder} {last}"] = [str(path) for path in files]
+        listing.write_text(json.dumps(written))
+        self._bin.mkdir()
+        script = self._bin / "python"
+        script.write_text(STAND_IN.format(python=sys.executable, listing=str(listing)))
+        script.chmod(0o755)
+
+    def _commit(self) -> None:
+        name = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        for command in (["add", "."], [*name, "commit", "--quiet", "--message", "everything"]):
+            subprocess.run(["git", *command], cwd=self.clone, check=True)
+
+
+def seconds(stand_in: StandIn) -> list[float]:
+    """In the order of ``SECONDS``."""
+    status = stand_in.cpu("dvc", "status")
+    figures = stand_in.cpu("dvc", "repro", "figures@add-42")
+    everything = stand_in.cpu("sedlib", "repro")
+    work = stand_in.cpu("python", "stages/bases.py", "add-42")
+    one, two = (stand_in.cpu("dvc", "repro", "--single-item", "--force", *FORCED[:count]) for count in (1, 2))
+    return [status, figures, everything, two - one - work, one - work]
+
+
+def main() -> None:
+    """Print both tables."""
+    with tempfile.TemporaryDirectory(prefix="sedlib-dvc-costs-") as folder:
+        stand_in = StandIn(Path(folder).resolve())
+        _print("lines", LINES, [f"{stand_in.lines(pattern):,}" for pattern in LINES])
+        _print("CPU seconds", SECONDS, [f"{found:.1f}" for found in seconds(stand_in)])
+
+
+def _print(unit: str, known: dict[str, tuple[int | None, int | None]], found: list[str]) -> None:
+    print(f"\n| {unit} | before | now | at most |\n|---|---|---|---|")
+    for (name, (before, limit)), now in zip(known.items(), found, strict=True):
+        print(f"| {name} | {_cell(before)} | {now} | {_cell(limit)} |")
+
+
+def _cell(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    main()
