@@ -32,7 +32,7 @@ from sedlib.report.page.documents import TEMPLATES, rendered
 from sedlib.report.page.vocabulary import value_at
 from tests.imports import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -> None:
@@ -75,11 +75,29 @@ def test_the_page_of_the_pipeline_has_what_sedlib_dag_prints(monkeypatch: pytest
     assert overview() in (ROOT / "docs/pipeline.md").read_text(), "put it in anew: sedlib dag"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Any) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+        linked = page.parent / target if target else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        assert not heading or heading in anchors(linked.read_text()), f"{page.name} links to {target}#{heading}"
+
+
+def anchors(page: str) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+FILES_NAMED = re.compile(
+    r"`((?:sedlib|stages|tests|benchmarks|docs|sweeps|geometry|interventions|ablations)/[\w./-]*)`"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    for name in FILES_NAMED.findall(page.read_text()):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
 
 
 def tree_of_the_readme() -> dict[str, str]:
