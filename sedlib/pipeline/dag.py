@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from sedlib.base.errors import UserError
 from sedlib.pipeline.parameters.sections import read_yaml
 
 ROOT_FILE = "dvc.yaml"
+CODE = "artifacts/code/"
+"""What every stage depends on; a column that says so would say nothing."""
+NOTHING = "–"
 HEAD = "| stage | what it does | reads | writes | parameters |\n|---|---|---|---|---|\n"
 
 
@@ -43,11 +48,20 @@ def kinds() -> nx.DiGraph:
     """The kinds with an edge to each kind that they need; ``count`` says how many stages are of a kind.
 
     Those of the root's dvc.yaml are in it, with all that they need from other files.
+
+    Raises
+    ------
+    UserError
+        DVC finds no repository here, or refuses a file of it.
     """
     graph = nx.DiGraph()
-    with Repo(".") as repo:
-        stages = [stage for stage in repo.index.graph if stage.cmd]
-        edges = [(Kind.of(a.addressing), Kind.of(b.addressing)) for a, b in repo.index.graph.edges if a.cmd and b.cmd]
+    try:
+        with Repo(".") as repo:
+            found = repo.index.graph
+    except DvcException as error:
+        raise UserError(f"no pipeline to draw: {error}") from error
+    stages = [stage for stage in found if stage.cmd]
+    edges = [(Kind.of(a.addressing), Kind.of(b.addressing)) for a, b in found.edges if a.cmd and b.cmd]
     for kind, count in Counter(Kind.of(stage.addressing) for stage in stages).items():
         graph.add_node(kind, count=count)
     graph.add_edges_from(sorted({(a, b) for a, b in edges if a != b}, key=str))
@@ -62,13 +76,10 @@ def mermaid(graph: nx.DiGraph) -> str:
     lines = ["flowchart LR"]
     for file in dict.fromkeys(kind.file for kind in order):
         nodes = [f"    {kind.name}{_label(kind, graph)}" for kind in order if kind.file == file]
-        lines += (
-            nodes if file == ROOT_FILE else [f'    subgraph {Path(file).parent.name} ["{file}"]', *nodes, "    end"]
-        )
-    arrows = nx.transitive_reduction(graph).reverse().edges
-    lines += [
-        f"    {one.name} --> {then.name}" for one, then in sorted(arrows, key=lambda ends: [*map(order.index, ends)])
-    ]
+        framed = [f'    subgraph {Path(file).parent.name} ["{file}"]', *nodes, "    end"]
+        lines += nodes if file == ROOT_FILE else framed
+    arrows = nx.transitive_reduction(graph).reverse()
+    lines += [f"    {kind.name} --> {then.name}" for kind in order for then in sorted(arrows[kind], key=order.index)]
     return "\n".join(lines) + "\n"
 
 
@@ -96,8 +107,8 @@ def _row(kind: Kind) -> Iterator[str]:
     declared = read_yaml(Path(kind.file))["stages"][kind.name]
     stage: dict[str, Any] = {**declared, **declared.get("do", {})}
     yield f"`{kind.name}`"
-    yield stage["desc"]
-    yield _listed([path for path in _names(stage, "deps") if path != f"artifacts/code/{_script(stage)}.txt"])
+    yield stage.get("desc", NOTHING)
+    yield _listed([path for path in _names(stage, "deps") if not path.startswith(CODE)])
     yield _listed([*_names(stage, "outs"), *_names(stage, "metrics")])
     yield _listed(_names(stage, "params"))
 
@@ -112,12 +123,5 @@ def _placeholder(variable: str) -> str:
     return "RUN" if variable == "key" else variable.upper()
 
 
-def _script(stage: dict[str, Any]) -> str:
-    """Stem of the script that it runs, by which its code's text is called."""
-    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
-    (script,) = re.findall(r"stages/(\w+)\.py", " ".join(commands))
-    return str(script)
-
-
 def _listed(names: list[str]) -> str:
-    return "<br>".join(f"`{name.removeprefix('artifacts/')}`" for name in names) or "–"
+    return "<br>".join(f"`{name.removeprefix('artifacts/')}`" for name in names) or NOTHING
