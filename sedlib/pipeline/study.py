@@ -182,6 +182,7 @@ def load_study() -> type[Study]:
     if specification is None or specification.loader is None:
         raise UserError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(specification)
+    sys.modules["study"] = module  # where dataclasses look up what a class's annotations name
     specification.loader.exec_module(module)
     if not isinstance(study := getattr(module, "Study", None), type):
         raise UserError(f"{path} must define a class Study, or import one by that name (sedlib/pipeline/study.py)")

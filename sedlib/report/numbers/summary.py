@@ -90,15 +90,17 @@ def _curve(curve: pd.DataFrame, grokked: int | None) -> dict[str, float | str | 
     return numbers
 
 
+def _outcome(values: dict[str, Any]) -> str:
+    if values["grok_step"] is not None:
+        return f"groks at step {number(values['grok_step'])}"
+    return NO_ACCURACY if values["reason"] == NO_ACCURACY else f"never groks ({values['reason']})"
+
+
 def as_text(run: str, summary: dict[str, Any]) -> str:
     """The summary as a table for a terminal."""
     lines = [f"{run}: coupling ratio of each stream's basis to a random direction (= 1)", ""]
     for op, values in summary["ops"].items():
-        grokked = values["grok_step"]
-        outcome = f"groks at step {number(grokked)}" if grokked is not None else f"never groks ({values['reason']})"
-        if values.get("reason") == NO_ACCURACY:
-            outcome = NO_ACCURACY
-        lines.append(f"{op}: {outcome}, trained to step {number(summary['last_step'])}")
+        lines.append(f"{op}: {_outcome(values)}, trained to step {number(summary['last_step'])}")
         lines.append(f"  {'stream':<36}{'before grokking':>16}{'peak':>10}{'final':>10}")
         for stream, numbers in values["streams"].items():
             cells = (numbers["plateau"], numbers["peak"], numbers["final"])

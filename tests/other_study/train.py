@@ -1,0 +1,57 @@
+"""Train one run of the second study and write its checkpoints and losses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sedlib.base.hardware import configure
+from sedlib.base.randomness import generator
+from sedlib.pipeline.rows.checkpoints import write_checkpoints
+from sedlib.pipeline.stage import stage
+from sedlib.pipeline.study import Study
+from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.workspace import Workspace
+from tests.other_study.study import Perceptrons
+
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    model: nn.Module
+    moments: dict[str, Tensor] = field(default_factory=dict)
+
+
+def main(_: type[Study], run: Workspace) -> None:
+    study, device = Perceptrons.of_run(run.run), configure()
+    losses: list[dict[str, Any]] = []
+    split = {pool: study.examples(pool).inputs for pool in ("train", "test")}
+    write_checkpoints(run.checkpoints, study, trained(study, device, losses), split)
+    write_table(run.table("training"), losses)
+
+
+def trained(study: Perceptrons, device: torch.device, losses: list[dict[str, Any]]) -> Iterator[Checkpoint]:
+    """The checkpoints as they come; rows of the table of losses are appended to ``losses``."""
+    settings, network = study.settings, study.network().to(device)
+    optimizer = torch.optim.SGD(network.parameters(), settings.lr, settings.momentum)
+    pools = [study.examples(pool).to(device) for pool in ("train", "test")]
+    batches = generator(settings.seed, "batches")
+    for step in range(settings.max_steps + 1):
+        if step % settings.checkpoint_every == 0:
+            with torch.no_grad():
+                train, test = (study.losses(network, pool).tolist() for pool in pools)
+            for number, task in enumerate(study.tasks):
+                losses.append({"step": step, "op": task, "train_loss": train[number], "test_loss": test[number]})
+            yield Checkpoint(step, network)
+        numbers = torch.randint(len(pools[0]), (BATCH_SIZE,), generator=batches).to(device)
+        optimizer.zero_grad()
+        study.losses(network, pools[0].chosen(numbers)).sum().backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    stage(main, __doc__)
