@@ -105,7 +105,9 @@ def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_configuring_does_not_load_the_compiler() -> None:
     """Which takes as long as all of PyTorch, in every stage."""
-    code = "import sys, sedlib.base.hardware; sedlib.base.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
+    code = (
+        "import sys, sedlib.base.hardware; sedlib.base.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

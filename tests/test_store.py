@@ -4,18 +4,19 @@ import h5py
 import numpy as np
 import pytest
 
-from sedlib.base.store import ArtifactError, Dataset, Schema, append, growing, require_same_run
+from sedlib.base.store import ArtifactError, Dataset, Schema, append, growing
+from sedlib.pipeline.artifacts import ArtifactSchema, provenance, require_same_run
 from sedlib.vectors import ParamLayout
 
-SCHEMA = Schema(
+SCHEMA = ArtifactSchema(
     "things",
     2,
-    "make",
     {
         "steps": Dataset(("steps",), "int64", "steps"),
         "rows/*": Dataset(("steps", "params"), "float32", "rows"),
         "parts/*/value": Dataset(("length", "..."), "float32", "any shape"),
     },
+    stage="make",
 )
 
 
@@ -166,6 +167,25 @@ def test_what_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="nan in dataset 'rows/a'"):
         write(path, np.full((4, 3), np.nan, np.float32))
     assert not path.exists()
+
+
+def test_a_schema_of_its_own_needs_no_run_and_no_stage(tmp_path: Path) -> None:
+    schema = Schema("things", 1, {"values": Dataset(("n",), "float64", "values")}, attributes=("units",))
+    path = tmp_path / "things.h5"
+    with schema.create(path, {"units": "m"}) as file:
+        file["values"] = np.ones(3)
+    with schema.open(path) as file:
+        assert file["values"].attrs["axes"] == '["n"]'
+    with h5py.File(path, "r+") as file:
+        del file.attrs["units"]
+    with pytest.raises(ArtifactError, match=r"no attribute 'units' .*Write .*things.h5 anew\.$"), schema.open(path):
+        pass
+
+
+def test_provenance_carries_the_run_and_the_layout_on(tmp_path: Path) -> None:
+    with SCHEMA.open(write(tmp_path / "run-1.h5", run='{"seed": 1}')) as file:
+        expected = {"run": '{"seed": 1}', "layout": file.attrs["layout"], "settings": '{"rank": 3}'}
+        assert provenance(file, '{"rank": 3}') == expected
 
 
 def test_artifacts_of_different_runs_do_not_mix(tmp_path: Path) -> None:

@@ -10,19 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.params import Params
-from sedlib.grokking.training.loop import train
+from sedlib.grokking.study import Grokking
 from sedlib.pipeline.coupling import ablation as ablations
 from sedlib.pipeline.coupling.ablation import Ablation
-from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
-from sedlib.pipeline.parameters.axes import AXES
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.parameters.ablation_params import AXES
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
 from sedlib.pipeline.rows.streams import read_streams
-from tests.grokking.test_training import CPU, experiment
+from tests.grokking.test_training import CPU, experiment, write
 from tests.tiny import TINY
 
 VALUES: dict[str, list[Any]] = {
@@ -43,10 +42,8 @@ PARAMS = Params.model_validate({**TINY, "gradient_batch": {"size": 15}, "ablatio
 
 @pytest.fixture(scope="module")
 def checkpoints_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tiny = experiment()
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
-    data = Data.of(tiny, CPU)
-    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
+    write(path, experiment())
     return path
 
 
@@ -57,8 +54,9 @@ def table_of(checkpoints_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     def pipeline(params: Params) -> pd.DataFrame:
         folder = tmp_path_factory.mktemp("pipeline")
         with opened(checkpoints_file, folder, params) as (_, networks, bases):
-            streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file) if stream.op]
-            return pd.DataFrame(measure_coupling(networks, streams, Measurement.of(params)))
+            found = read_streams(networks.file, networks.study)
+            streams = [(stream, read_bases(bases, stream)) for stream in found if stream.task]
+            return pd.DataFrame(measure_coupling(networks, streams, params))
 
     return pipeline
 
@@ -68,16 +66,15 @@ class opened:  # noqa: N801
 
     def __init__(self, checkpoints: Path, folder: Path, params: Params) -> None:
         shutil.copy(checkpoints, folder / "both-1.h5")
-        self.context = RunCheckpoints.open(folder / "both-1.h5", CPU)
+        self.context = RunCheckpoints.open(folder / "both-1.h5", Grokking, CPU)
         self.folder, self.params = folder, params
 
     def __enter__(self) -> tuple[RunCheckpoints, MeasuredNetworks, h5py.File]:
         checkpoints = self.context.__enter__()
-        params = self.params
-        write_streams(self.folder / "gradients.h5", checkpoints, params.gradient_batch, params.measured_checkpoints)
-        self.gradients = MeasuredNetworks.open(self.folder / "gradients.h5", CPU)
+        write_streams(self.folder / "gradients.h5", checkpoints, self.params)
+        self.gradients = MeasuredNetworks.open(self.folder / "gradients.h5", Grokking, CPU)
         networks = self.gradients.__enter__()
-        write_bases(self.folder / "bases.h5", networks.file, params.window, params.rank, params.alignment, CPU)
+        write_bases(self.folder / "bases.h5", networks.file, Grokking, self.params, CPU)
         self.bases = BASES.open(self.folder / "bases.h5")
         return checkpoints, networks, self.bases.__enter__()
 

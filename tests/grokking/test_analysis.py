@@ -9,37 +9,40 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from sedlib.base.randomness import generator
 from sedlib.base.store import ArtifactError
 from sedlib.centroids import full_scores, logit_scores
 from sedlib.coupling import random_directions
-from sedlib.grokking.network.evaluation import Data
-from sedlib.grokking.setup.pairs import all_pairs, answers, draw
-from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.training.loop import train
-from sedlib.pipeline.centroids.centroid_file import CENTROIDS, write_centroids
-from sedlib.pipeline.centroids.probing import Probes
-from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
+from sedlib.grokking.setup.pairs import all_pairs, answers
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.centroids.centroid_file import centroids_schema, write_centroids
+from sedlib.pipeline.centroids.probing import probes_of
+from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.parameters.basis_params import BasisParams
+from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
+from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams, ResponseParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
 from sedlib.pipeline.parameters.sections import ParamsError
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks, measured_checkpoints
 from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
-from sedlib.pipeline.rows.streams import GRADIENTS, LADDER, read_streams
-from tests.grokking.test_training import CPU, experiment
+from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
+from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
-PROBES, RANDOM = ProbeParams(count=16), RandomDirectionParams(count=3)
+ROWS = RowParams(gradient_batch=GradientBatchParams(size=20), measured_checkpoints="all")
+WINDOWS = BasisParams(window=3, rank=2)
+COUPLING = CouplingParams(probes=ProbeParams(count=16), random_directions=RandomDirectionParams(count=3))
 
 
-def coupling_table(
-    networks: MeasuredNetworks, gradients: h5py.File, bases: h5py.File, response: ResponseParams
-) -> pd.DataFrame:
+def coupling_table(networks: MeasuredNetworks, bases: h5py.File, params: CouplingParams = COUPLING) -> pd.DataFrame:
     """The coupling stage's table, every checkpoint measured."""
-    streams = [(stream, read_bases(bases, stream)) for stream in read_streams(gradients)]
-    return pd.DataFrame(measure_coupling(networks, streams, Measurement(PROBES, "logit", response, RANDOM)))
+    streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file, networks.study)]
+    return pd.DataFrame(measure_coupling(networks, streams, params))
 
 
 STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total", *(f"ladder/{rung}" for rung in LADDER)]
@@ -51,44 +54,42 @@ LEADING_THERE = {"update", *(f"ladder/{rung}" for rung in LADDER if rung != "min
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoints and gradients of a run of two operations, nine checkpoints."""
     folder = tmp_path_factory.mktemp("run")
-    tiny = experiment()
-    data = Data.of(tiny, CPU)
-    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
-    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
+    write(folder / "checkpoints.h5", experiment())
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, ROWS)
     return folder
 
 
 @pytest.fixture
 def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as opened:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def networks(folder: Path) -> Iterator[MeasuredNetworks]:
-    with MeasuredNetworks.open(folder / "gradients.h5", CPU) as opened:
+    with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def gradients(folder: Path) -> Iterator[h5py.File]:
-    with GRADIENTS.open(folder / "gradients.h5") as opened:
+    with open_gradients(folder / "gradients.h5", Grokking) as opened:
         yield opened
 
 
 def test_gradient_rows_are_gradients_of_each_operation_alone(checkpoints: RunCheckpoints, gradients: h5py.File) -> None:
-    batch = torch.from_numpy(gradients["batch"][:])
+    batch, study = torch.from_numpy(gradients["batch"][:]), checkpoints.study
     assert len({tuple(pair) for pair in batch.tolist()}) == 20
     for index in (0, 4, 8):
         model = checkpoints.load(index).requires_grad_(True)
         for task, op in enumerate(["add", "mul"]):
             target = answers([op], batch, 7)[0]
-            expected = looped_gradient(
-                lambda model=model, task=task, target=target: F.cross_entropy(model(model.embed(batch))[task], target),  # type: ignore[misc]
-                model,
-                list(checkpoints.layout.names),
-            )
+
+            def loss(model: nn.Module = model, task: int = task, target: torch.Tensor = target) -> torch.Tensor:
+                return F.cross_entropy(model(study.embedded(model, batch))[task], target)
+
+            expected = looped_gradient(loss, model, list(checkpoints.layout.names))
             np.testing.assert_allclose(gradients[f"gradient/{op}"][index], expected, rtol=1e-4, atol=1e-7)
         total = gradients["gradient/add"][index] + gradients["gradient/mul"][index]
         np.testing.assert_allclose(gradients["gradient/total"][index], total, rtol=1e-6, atol=1e-9)
@@ -105,19 +106,21 @@ def test_update_rows_are_differences_of_checkpoints(checkpoints: RunCheckpoints,
 def test_the_gradient_batch_can_be_drawn_from_one_split(
     checkpoints: RunCheckpoints, tmp_path: Path, pairs: str
 ) -> None:
-    write_streams(tmp_path / "g.h5", checkpoints, GradientBatchParams(size=15, pairs=pairs), "all")  # type: ignore[arg-type]
-    with GRADIENTS.open(tmp_path / "g.h5") as file:
+    batch_params = GradientBatchParams(size=15, pairs=pairs)  # type: ignore[arg-type]
+    write_streams(tmp_path / "g.h5", checkpoints, ROWS.model_copy(update={"gradient_batch": batch_params}))
+    with open_gradients(tmp_path / "g.h5", Grokking) as file:
         batch = {tuple(pair) for pair in file["batch"][:].tolist()}
-    assert batch <= {tuple(pair) for pair in checkpoints.pairs(pairs).tolist()}
+    assert batch <= {tuple(pair) for pair in checkpoints.file[f"split/{pairs}"][:].tolist()}
 
 
 @pytest.mark.parametrize(("alignment", "shift"), [("trailing", 2), ("forward", 0)])
 def test_bases_belong_to_the_right_checkpoints(
     gradients: h5py.File, tmp_path: Path, alignment: str, shift: int
 ) -> None:
-    spectra = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, 3, 2, alignment, CPU))  # type: ignore[arg-type]
+    params = WINDOWS.model_copy(update={"alignment": alignment})
+    spectra = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, Grokking, params, CPU))
     with BASES.open(tmp_path / "bases.h5") as bases:
-        for stream in read_streams(gradients):
+        for stream in read_streams(gradients, Grokking(experiment())):
             group = bases[f"streams/{stream.name}/window-3"]
             used_at = group["checkpoint"][:].tolist()
             assert used_at == [stream.first_checkpoint + shift + i for i in range(stream.rows.shape[0] - 2)]
@@ -149,18 +152,19 @@ def test_gradients_that_do_not_fit_their_run_are_refused(
         del file[name]
         if kept is not None:
             file[name] = kept
-    with GRADIENTS.open(path) as file, pytest.raises(ArtifactError, match=message):
-        list(read_streams(file))
+    with open_gradients(path, Grokking) as file, pytest.raises(ArtifactError, match=message):
+        list(read_streams(file, Grokking(experiment())))
 
 
 def test_the_gradients_file_holds_the_networks_at_the_measured_checkpoints(
     checkpoints: RunCheckpoints, tmp_path: Path
 ) -> None:
-    write_streams(tmp_path / "both-1.h5", checkpoints, GradientBatchParams(size=20), 4)
-    with MeasuredNetworks.open(tmp_path / "both-1.h5", CPU) as networks:
+    write_streams(tmp_path / "both-1.h5", checkpoints, ROWS.model_copy(update={"measured_checkpoints": 4}))
+    with MeasuredNetworks.open(tmp_path / "both-1.h5", Grokking, CPU) as networks:
         assert networks.measured == [0, 3, 5, 8]
         assert networks.steps == checkpoints.steps
-        assert torch.equal(networks.pairs("train"), checkpoints.pairs("train"))
+        assert networks.study == checkpoints.study
+        np.testing.assert_array_equal(networks.file["split/train"][:], checkpoints.file["split/train"][:])
         for index in networks.measured:
             expected, found = checkpoints.load(index).state_dict(), networks.load(index).state_dict()
             assert all(torch.equal(found[name], value) for name, value in expected.items())
@@ -176,7 +180,7 @@ def test_networks_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> 
         file["state/token"] = np.zeros((9, 3, 8), np.float32)
     with (
         pytest.raises(ArtifactError, match=r"parameter 'token' of shape \(3, 8\), not \(7, 8\)"),
-        MeasuredNetworks.open(path, CPU),
+        MeasuredNetworks.open(path, Grokking, CPU),
     ):
         pass
 
@@ -184,7 +188,7 @@ def test_networks_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> 
 def test_a_response_lost_in_rounding_is_refused(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
     monkeypatch.setattr(
         "sedlib.pipeline.coupling.measurement.random_directions", lambda n, size, _: torch.zeros(n, size)
     )
@@ -192,12 +196,12 @@ def test_a_response_lost_in_rounding_is_refused(
         BASES.open(tmp_path / "bases.h5") as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),
     ):
-        coupling_table(networks, gradients, bases, ResponseParams())
+        coupling_table(networks, bases)
 
 
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows does not fit a stream of 8"):
-        write_bases(tmp_path / "bases.h5", gradients, 9, 2, "trailing", CPU)
+        write_bases(tmp_path / "bases.h5", gradients, Grokking, BasisParams(window=9, rank=2), CPU)
     assert not (tmp_path / "bases.h5").exists()
 
 
@@ -210,16 +214,28 @@ def test_measured_checkpoints_are_evenly_spaced(n: int, count: int, expected: li
 
 
 def test_probes_are_drawn_from_all_pairs_by_their_own_seed(networks: MeasuredNetworks) -> None:
-    probes = Probes.of(networks, ProbeParams(count=16, seed=3))
+    probes = probes_of(networks.study, ProbeParams(count=16, seed=3), CPU)
     pairs = all_pairs(["add", "mul"], 7)
-    assert torch.equal(probes.pairs, draw(pairs, 16, generator(3, "probes")))
-    assert torch.equal(probes.answers, answers(["add", "mul"], probes.pairs, 7))
+    assert torch.equal(probes.inputs, pairs[torch.randperm(36, generator=generator(3, "probes"))[:16]])
+    assert torch.equal(probes.targets, answers(["add", "mul"], probes.inputs, 7))
+
+
+def test_a_definition_of_the_centroid_that_the_study_lacks_is_refused(
+    networks: MeasuredNetworks, tmp_path: Path
+) -> None:
+    message = "centroid = 'mean' is none of this study's: logit, full"
+    with pytest.raises(ParamsError, match=message):
+        write_centroids(tmp_path / "centroids.h5", networks, CentroidParams(centroid="mean"))
+    assert not (tmp_path / "centroids.h5").exists()
+    with pytest.raises(ParamsError, match=message):
+        list(measure_coupling(networks, [], COUPLING.model_copy(update={"centroid": "mean"})))
 
 
 @pytest.mark.parametrize("kind", ["logit", "full"])
 def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_path: Path, kind: str) -> None:
-    table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", networks, PROBES, kind))  # type: ignore[arg-type]
-    with CENTROIDS.open(tmp_path / "centroids.h5") as file:
+    params = CentroidParams(probes=ProbeParams(count=16), centroid=kind)
+    table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", networks, params))
+    with centroids_schema(Grokking).open(tmp_path / "centroids.h5") as file:
         assert file["steps"][:].tolist() == [5 * index for index in range(9)]
         pairs = torch.from_numpy(file["probes"][:])
         model = networks.load(5)
@@ -232,7 +248,7 @@ def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_p
                         if kind == "full"
                         else logit_scores(model(h), targets[:, x : x + 1])
                     ),
-                    model.embed(pairs[x : x + 1]),
+                    networks.study.embedded(model, pairs[x : x + 1]),
                 )[:, 0]
                 for x in range(16)
             ],
@@ -247,49 +263,49 @@ def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_p
 def test_coupling_ratios_equal_a_slow_restatement(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, kind: str
 ) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
-        settings = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
-        table = coupling_table(networks, gradients, bases, settings)
+        response = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
+        table = coupling_table(networks, bases, COUPLING.model_copy(update={"response": response}))
     model = networks.load(6).double()
     layout = networks.layout
-    probes = Probes.of(networks, PROBES)
+    probes = probes_of(networks.study, COUPLING.probes, CPU)
     theta = layout.flatten(model.state_dict()).clone()
 
     def centroids_at(vector: torch.Tensor) -> torch.Tensor:
         model.load_state_dict({**model.state_dict(), **layout.unflatten(vector)})
-        h = model.embed(probes.pairs).detach().requires_grad_()
-        all_scores = logit_scores(model(h), probes.answers)
+        h = networks.study.embedded(model, probes.inputs).detach().requires_grad_()
+        all_scores = logit_scores(model(h), probes.targets)
         return torch.stack(
             [torch.autograd.grad(scores.sum(), h, retain_graph=True)[0].flatten(1) for scores in all_scores]
         )
 
-    def response(direction: np.ndarray) -> torch.Tensor:
+    def response_to(direction: np.ndarray) -> torch.Tensor:
         step = 1e-4 * theta.norm()
         vector = torch.from_numpy(direction).double()
         quotient = (centroids_at(theta + step * vector) - centroids_at(theta - step * vector)) / (2 * step)
         return quotient.square().sum(-1).mean(-1)
 
     random = random_directions(3, layout.size, generator(0, "random directions"))
-    baseline = torch.stack([response(r.numpy()) for r in random]).quantile(0.5, dim=0)
+    baseline = torch.stack([response_to(r.numpy()) for r in random]).quantile(0.5, dim=0)
     at_six = table[table["step"] == 30]
     assert set(at_six["stream"]) == set(STREAMS)
-    for stream in read_streams(gradients):
+    for stream in read_streams(gradients, Grokking(experiment())):
         expected, _ = dense_svd_basis(stream.rows[:, :], 6 - stream.first_checkpoint, 3, 2)
         for task, op in enumerate(["add", "mul"]):
             found = at_six[(at_six["stream"] == stream.name) & (at_six["window"] == 3) & (at_six["op"] == op)]
-            if stream.op not in (None, op):
+            if stream.task not in (None, op):
                 assert found.empty
                 continue
-            ratios = [float(response(direction)[task] / baseline[task]) for direction in expected]
+            ratios = [float(response_to(direction)[task] / baseline[task]) for direction in expected]
             np.testing.assert_allclose(found["ratio"], ratios, rtol=0.02)
             assert found["direction"].tolist() == [1, 2]
 
 
 def test_only_whole_windows_are_measured(networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, 3, 2, "trailing", CPU)
+    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
     with BASES.open(tmp_path / "bases.h5") as bases:
-        table = coupling_table(networks, gradients, bases, ResponseParams())
+        table = coupling_table(networks, bases)
     first = table.groupby(["stream", "window"])["step"].min()
     assert first.to_dict() == {
         (stream, window): 5 * ((window - 1) + (stream in LEADING_THERE)) for stream in STREAMS for window in (1, 3)

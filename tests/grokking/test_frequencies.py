@@ -10,17 +10,16 @@ import pytest
 import torch
 
 from sedlib.fourier import discrete_logarithms
-from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.readouts import frequencies
 from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
 from sedlib.grokking.setup.pairs import all_pairs, answers
-from sedlib.grokking.setup.params import GradientBatchParams
-from sedlib.grokking.training.loop import train
-from sedlib.pipeline.centroids.centroid_file import CENTROIDS
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.centroids.centroid_file import centroids_schema
+from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from tests.grokking.test_training import CPU, experiment
+from tests.grokking.test_training import CPU, experiment, write
 
 P = 13
 
@@ -34,7 +33,7 @@ def planted_centroids(path: Path) -> None:
         "mul": (2 * discrete_logarithms(P)[pairs].sum(1) / (P - 1)).numpy(),
     }
     attributes = {"run": "{}", "layout": json.dumps({"w": [3]}), "settings": "{}"}
-    with CENTROIDS.create(path, attributes) as file:
+    with centroids_schema(Grokking).create(path, attributes) as file:
         file["probes"], file["steps"] = pairs.numpy(), np.array([0, 25])
         for op, turns in waves.items():
             planted = 3 * np.cos(2 * math.pi * turns)[:, None] * random.standard_normal(4)
@@ -44,7 +43,7 @@ def planted_centroids(path: Path) -> None:
 
 def test_a_planted_frequency_of_the_centroids_is_found_in_its_basis(tmp_path: Path) -> None:
     planted_centroids(tmp_path / "c.h5")
-    with CENTROIDS.open(tmp_path / "c.h5") as file:
+    with centroids_schema(Grokking).open(tmp_path / "c.h5") as file:
         table = pd.DataFrame(centroid_frequencies(file, P))
     assert len(table) == 2 * 3 * 3  # steps, components, bases: additive for both, discrete-log for mul
     first = table[(table["step"] == 25) & (table["component"] == 1)].to_dict("records")
@@ -57,22 +56,22 @@ def test_a_planted_frequency_of_the_centroids_is_found_in_its_basis(tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def gradients_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tiny = experiment()
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
-    data = Data.of(tiny, CPU)
-    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
-    with RunCheckpoints.open(path, CPU) as checkpoints:
-        write_streams(path.with_name("gradients.h5"), checkpoints, GradientBatchParams(size=20), 2)
+    write(path, experiment())
+    params = RowParams(gradient_batch=GradientBatchParams(size=20), measured_checkpoints=2)
+    with RunCheckpoints.open(path, Grokking, CPU) as checkpoints:
+        write_streams(path.with_name("gradients.h5"), checkpoints, params)
     return path.with_name("gradients.h5")
 
 
 def test_restricted_and_excluded_losses_equal_a_slow_restatement(gradients_file: Path) -> None:
-    with MeasuredNetworks.open(gradients_file, CPU) as networks:
-        table = pd.DataFrame(restricted_losses(networks))
+    with MeasuredNetworks.open(gradients_file, Grokking, CPU) as networks:
+        table = pd.DataFrame(restricted_losses(networks, experiment().data))
         pairs = all_pairs(["add", "mul"], 7)
         targets = answers(["add", "mul"], pairs, 7).numpy()
-        logits = networks.load(8)(networks.model.embed(pairs)).detach().double().numpy()
-        trained = {tuple(pair) for pair in networks.pairs("train").tolist()}
+        network = networks.load(8)
+        logits = network(networks.study.embedded(network, pairs)).detach().double().numpy()
+        trained = {tuple(pair) for pair in networks.file["split/train"][:].tolist()}
     training = np.array([tuple(pair) in trained for pair in pairs.tolist()])
 
     def cross_entropy(values: np.ndarray, target: np.ndarray) -> float:
@@ -102,8 +101,8 @@ def test_a_planted_key_frequency_carries_the_loss(gradients_file: Path, monkeypa
     planted[1, :, 0] = -9  # no product is zero
     noise = torch.randn(planted.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(frequencies, "_logits", lambda *_: planted + noise)
-    with MeasuredNetworks.open(gradients_file, CPU) as networks:
-        table = pd.DataFrame(restricted_losses(networks)).query("step == 40").set_index("op")
+    with MeasuredNetworks.open(gradients_file, Grokking, CPU) as networks:
+        table = pd.DataFrame(restricted_losses(networks, experiment().data)).query("step == 40").set_index("op")
     assert table["key_frequencies"].to_dict() == {"add": "2", "mul": "1"}
     assert (table["key_share"] > 0.9).all()
     assert (table["excluded_loss"] > 1.5).all()

@@ -14,19 +14,20 @@ from torch.nn import functional as F
 
 from sedlib import leads, trajectory
 from sedlib.base.randomness import generator
-from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.model import build_model
 from sedlib.grokking.setup.experiment import RunParams
 from sedlib.grokking.setup.pairs import answers
-from sedlib.grokking.training.loop import train
+from sedlib.grokking.setup.params import geometry_problem
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.geometry.all_parameters import positions_of
 from sedlib.pipeline.geometry.components import measure_trajectory
 from sedlib.pipeline.geometry.defects import batch_gradient, measure_curvature
-from sedlib.pipeline.geometry.matrices import attention_matrices, positions_of
 from sedlib.pipeline.parameters.geometry_params import FEWEST, CurvatureParams, GeometryParams, WalkParams, measured
 from sedlib.pipeline.parameters.sections import ParamsError
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.trajectory import random_walk_null
 from sedlib.vectors import ParamLayout
-from tests.grokking.test_training import CPU, experiment
+from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import looped_gradient, stepwise_commutator, trajectory_pca
 
 SETTINGS = CurvatureParams(every=10, draws=4, batch_size=16, eta=0.01, random_subspaces=2)
@@ -35,9 +36,7 @@ MATRICES = [f"layer {layer} W_{kind}" for layer in (0, 1) for kind in "QKVO"]
 
 def written(folder: Path, **changes: dict[str, object]) -> Path:
     """Checkpoints of the tiny run of two operations, every 5 steps to 40, with changes."""
-    tiny = experiment(**changes)
-    data = Data.of(tiny, CPU)
-    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
+    write(folder / "checkpoints.h5", experiment(**changes))
     return folder / "checkpoints.h5"
 
 
@@ -48,7 +47,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkpoints(path: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(path, CPU) as opened:
+    with RunCheckpoints.open(path, Grokking, CPU) as opened:
         yield opened
 
 
@@ -65,7 +64,7 @@ def of_matrix(checkpoints: RunCheckpoints, name: str) -> np.ndarray:
 
 
 def test_the_attention_matrices_are_all_there_each_in_its_place(checkpoints: RunCheckpoints) -> None:
-    matrices, positions = attention_matrices(checkpoints), positions_of(checkpoints)
+    matrices, positions = checkpoints.study.matrices(checkpoints.network), positions_of(checkpoints)
     assert sorted(matrices) == sorted(MATRICES)
     for name, block in matrices.items():
         np.testing.assert_array_equal(positions[slice(None), block], of_matrix(checkpoints, name))
@@ -99,15 +98,15 @@ def test_each_matrix_is_compared_with_walks_of_its_own(checkpoints: RunCheckpoin
 
 
 def test_the_gradient_is_that_of_the_summed_losses_by_all_parameters(checkpoints: RunCheckpoints) -> None:
-    model, pairs = checkpoints.load(8), checkpoints.pairs("train")
+    model, pairs = checkpoints.load(8), torch.from_numpy(checkpoints.file["split/train"][:])
     layout = ParamLayout.select(model, "*")
     theta = layout.flatten(model.state_dict()).clone()
     targets = answers(["add", "mul"], pairs, 7)
-    found = batch_gradient(checkpoints.load(0), layout)(theta, pairs, targets)
+    found = batch_gradient(checkpoints.study.losses, checkpoints.load(0), layout)(theta, pairs, targets)
     model = checkpoints.load(8).requires_grad_(True)
 
     def loss() -> torch.Tensor:
-        logits = model(model.embed(pairs))
+        logits = model(checkpoints.study.embedded(model, pairs))
         return F.cross_entropy(logits[0], targets[0]) + F.cross_entropy(logits[1], targets[1])
 
     torch.testing.assert_close(found, looped_gradient(loss, model, list(layout.names)), rtol=1e-4, atol=1e-6)
@@ -115,13 +114,13 @@ def test_the_gradient_is_that_of_the_summed_losses_by_all_parameters(checkpoints
 
 def commutators_in_float64(checkpoints: RunCheckpoints, index: int) -> tuple[np.ndarray, np.ndarray]:
     """δ and defect of the pairs of a pool of four batches, from the steps themselves, at a checkpoint."""
-    training = checkpoints.pairs("train")
+    training = torch.from_numpy(checkpoints.file["split/train"][:])
     random = generator(0, f"commutator batches/{checkpoints.steps[index]}")
     drawn = [training[torch.randint(len(training), (16,), generator=random)] for _ in range(4)]
     model = checkpoints.load(index)
     layout = ParamLayout.select(model, "*")
     theta = layout.flatten(model.state_dict()).double()
-    wide = type(model)(7, 2, 8, 2, 16, 2).double()
+    wide = build_model(experiment()).double()
 
     def gradient_at(at: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         wide.load_state_dict(layout.unflatten(at))
@@ -151,7 +150,7 @@ def test_the_table_is_that_of_steps_in_float64(checkpoints: RunCheckpoints) -> N
     assert table.index.tolist() == [0, 10, 20, 30, 40]
     size = positions_of(checkpoints).layout.size
     basis = np.zeros((16, size))
-    for number, (name, block) in enumerate(attention_matrices(checkpoints).items()):
+    for number, (name, block) in enumerate(checkpoints.study.matrices(checkpoints.network).items()):
         basis[2 * number : 2 * number + 2, block] = trajectory_pca(of_matrix(checkpoints, name))[0][:2]
     for index in (0, 4, 8):
         deltas, defects = commutators_in_float64(checkpoints, index)
@@ -218,13 +217,13 @@ def test_a_run_that_can_never_be_measured_is_refused_before_it_is_trained(
     run: dict[str, int], curvature: dict[str, int], message: str | None
 ) -> None:
     settings = GeometryParams(curvature=CurvatureParams.model_validate(curvature))
-    problem = settings.problem("add-1", RunParams.model_validate({"ops": ["add"], "seed": 1, **run}))
+    problem = geometry_problem(settings, "add-1", RunParams.model_validate({"ops": ["add"], "seed": 1, **run}))
     assert (problem is None) if message is None else (problem is not None and re.search(message, problem))
 
 
 def test_too_few_checkpoints_are_named(tmp_path: Path) -> None:
     short = written(tmp_path, run={"max_steps": 5})
-    with RunCheckpoints.open(short, CPU) as checkpoints:
+    with RunCheckpoints.open(short, Grokking, CPU) as checkpoints:
         for measure in (lambda: measure_trajectory(checkpoints, WalkParams()), lambda: list(curvature(checkpoints))):
             with pytest.raises(ParamsError, match=r"checkpoints\.h5: a trajectory needs at least 3 checkpoints, got 2"):
                 measure()
@@ -255,7 +254,7 @@ def test_a_matrix_that_does_not_move_is_named(path: Path, tmp_path: Path) -> Non
     with h5py.File(still, "r+") as file:
         weights = file["state/encoder.layers.1.self_attn.out_proj.weight"]
         weights[:] = weights[0]
-    with RunCheckpoints.open(still, CPU) as checkpoints:
+    with RunCheckpoints.open(still, Grokking, CPU) as checkpoints:
         with pytest.raises(ParamsError, match=r"layer 1 W_O: a block that does not move"):
             measure_trajectory(checkpoints, WalkParams())
         with pytest.raises(ParamsError, match=r"block 'layer 1 W_O': .*span fewer than rank"):

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib.grokking.network.evaluation import Data
+from sedlib.base.store import ArtifactError
 from sedlib.grokking.network.model import GrokkingTransformer
-from sedlib.grokking.setup.params import GradientBatchParams
-from sedlib.grokking.training.loop import train
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
-from sedlib.pipeline.rows.streams import GRADIENTS, read_streams
+from sedlib.pipeline.rows.streams import open_gradients, read_streams
 from sedlib.vectors import ParamLayout
-from tests.grokking.test_training import CPU, experiment
+from tests.grokking.test_training import CPU, experiment, write
 
 N_STEPS = 12
 
@@ -48,18 +48,17 @@ Dumped = tuple[Recorder, dict[str, np.ndarray]]
 def dumped(folder: Path, every: int) -> Dumped:
     """What training did, and the streams that were dumped from its checkpoints."""
     tiny = experiment(run={"checkpoint_every": every, "max_steps": N_STEPS})
-    data = Data.of(tiny, CPU)
     recorders: list[Recorder] = []
 
     def record(model: GrokkingTransformer) -> Recorder:
         recorders.append(Recorder(model))
         return recorders[0]
 
-    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU, record))
-    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
-    with GRADIENTS.open(folder / "gradients.h5") as file:
-        return recorders[0], {stream.name: stream.rows[:, :] for stream in read_streams(file)}
+    write(folder / "checkpoints.h5", tiny, record)
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, RowParams(gradient_batch=GradientBatchParams(size=20)))
+    with open_gradients(folder / "gradients.h5", Grokking) as file:
+        return recorders[0], {stream.name: stream.rows[:, :] for stream in read_streams(file, Grokking(tiny))}
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +111,8 @@ def test_the_update_without_decay_is_the_decayed_sum_of_the_adam_parts(
 
 def test_rows_belong_to_the_checkpoint_that_a_step_leads_to(tmp_path: Path) -> None:
     dumped(tmp_path, 4)
-    with GRADIENTS.open(tmp_path / "gradients.h5") as file:
-        first = {stream.name: stream.first_checkpoint for stream in read_streams(file)}
+    with open_gradients(tmp_path / "gradients.h5", Grokking) as file:
+        first = {stream.name: stream.first_checkpoint for stream in read_streams(file, Grokking(experiment()))}
     at_once = {"gradient/add", "gradient/mul", "gradient/total", "ladder/minibatch-gradient"}
     assert {name for name, checkpoint in first.items() if checkpoint == 0} == at_once
     assert {name for name, checkpoint in first.items() if checkpoint == 1} == {
@@ -130,5 +129,8 @@ def test_a_missing_rung_is_refused(tmp_path: Path) -> None:
     dumped(tmp_path, 4)
     with h5py.File(tmp_path / "gradients.h5", "r+") as file:
         del file["ladder/step"]
-    with pytest.raises(Exception, match="no dataset 'ladder/step'"), GRADIENTS.open(tmp_path / "gradients.h5"):
-        pass
+    with (
+        open_gradients(tmp_path / "gradients.h5", Grokking) as file,
+        pytest.raises(ArtifactError, match="no dataset 'ladder/step'"),
+    ):
+        list(read_streams(file, Grokking(experiment())))

@@ -186,8 +186,6 @@ def test_an_experiment_is_one_run_of_the_file(tmp_path: Path) -> None:
     assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
     with pytest.raises(ParamsError, match="no run 'both-2' under 'runs'; there are: add-1, both-1"):
         Experiment.load("both-2", path)
-    with pytest.raises(ParamsError, match="no run 'both-2' under 'runs'; there are: add-1, both-1"):
-        Params.of_run("both-2", path)
 
 
 def test_an_experiment_names_keys_as_the_file_does(tmp_path: Path) -> None:

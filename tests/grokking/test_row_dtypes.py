@@ -14,17 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedlib.base.store import ArtifactError
-from sedlib.grokking.network.evaluation import Data
-from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.training.loop import train
-from sedlib.pipeline.coupling.measurement import Measurement, measure_coupling
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.grokking.study import Grokking
+from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.parameters.basis_params import BasisParams
+from sedlib.pipeline.parameters.centroid_params import ProbeParams
+from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
+from sedlib.pipeline.parameters.row_params import DumpParams, GradientBatchParams, RowParams
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows, append_row
 from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
-from sedlib.pipeline.rows.streams import GRADIENTS, SCALED_GRADIENTS, open_gradients, read_streams
-from tests.grokking.test_training import CPU, experiment
+from sedlib.pipeline.rows.streams import gradients_schema, open_gradients, read_streams
+from tests.grokking.test_training import CPU, experiment, write
 
 
 def in_memory() -> h5py.File:
@@ -90,25 +92,26 @@ def test_a_block_of_scaled_rows_is_that_block_of_the_rows() -> None:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunCheckpoints]:
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
-    tiny = experiment()
-    data = Data.of(tiny, CPU)
-    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
-    with RunCheckpoints.open(path, CPU) as opened:
+    write(path, experiment())
+    with RunCheckpoints.open(path, Grokking, CPU) as opened:
         yield opened
+
+
+def dumped_as(dtype: RowDtype) -> RowParams:
+    batch = GradientBatchParams(size=20)
+    return RowParams(gradient_batch=batch, measured_checkpoints=4, dump=DumpParams(dtype=dtype))
 
 
 def analysed(checkpoints: RunCheckpoints, folder: Path, dtype: RowDtype) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """All rows, and all coupling ratios, of a dump in a dtype."""
     folder.mkdir()
-    write_streams(folder / "g.h5", checkpoints, GradientBatchParams(size=20), 4, dtype)
-    with MeasuredNetworks.open(folder / "g.h5", CPU) as networks:
-        write_bases(folder / "b.h5", networks.file, 3, 2, "trailing", CPU)
+    write_streams(folder / "g.h5", checkpoints, dumped_as(dtype))
+    with MeasuredNetworks.open(folder / "g.h5", Grokking, CPU) as networks:
+        write_bases(folder / "b.h5", networks.file, Grokking, BasisParams(window=3, rank=2), CPU)
         with BASES.open(folder / "b.h5") as bases:
-            streams = list(read_streams(networks.file))
-            measurement = Measurement(ProbeParams(count=16), "logit", ResponseParams(), RandomDirectionParams(count=3))
-            ratios = measure_coupling(
-                networks, [(stream, read_bases(bases, stream)) for stream in streams], measurement
-            )
+            streams = list(read_streams(networks.file, networks.study))
+            params = CouplingParams(probes=ProbeParams(count=16), random_directions=RandomDirectionParams(count=3))
+            ratios = measure_coupling(networks, [(stream, read_bases(bases, stream)) for stream in streams], params)
             return {stream.name: stream.rows[:, :] for stream in streams}, pd.DataFrame(ratios)
 
 
@@ -139,38 +142,38 @@ def test_nothing_overflows_and_what_is_not_finite_stays_so(dtype: RowDtype) -> N
 
 def test_rows_of_another_dtype_than_declared_are_refused(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
     path = tmp_path / "g.h5"
-    write_streams(path, checkpoints, GradientBatchParams(size=20), 4, "float16")
-    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), GRADIENTS.open(path):
+    write_streams(path, checkpoints, dumped_as("float16"))
+    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), gradients_schema(Grokking).open(path):
         pass
     with h5py.File(path, "r+") as file:
         file.attrs["settings"] = json.dumps({"dtype": "float32"})
-    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), open_gradients(path):
+    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), open_gradients(path, Grokking):
         pass
-    write_streams(path, checkpoints, GradientBatchParams(size=20), 4)
+    write_streams(path, checkpoints, dumped_as("float32"))
     with h5py.File(path, "r+") as file:
         file.attrs["settings"] = json.dumps({"dtype": "float16"})
-    with pytest.raises(ArtifactError, match="of dtype float32, not float16"), open_gradients(path):
+    with pytest.raises(ArtifactError, match="of dtype float32, not float16"), open_gradients(path, Grokking):
         pass
 
 
 def test_a_scale_is_needed_for_every_row(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
     path = tmp_path / "g.h5"
-    write_streams(path, checkpoints, GradientBatchParams(size=20), 4, "float16")
+    write_streams(path, checkpoints, dumped_as("float16"))
     with h5py.File(path, "r+") as file:
         kept = file["scale/gradient/add"][:4]
         del file["scale/gradient/add"]
         file["scale/gradient/add"] = kept
-    with pytest.raises(ArtifactError, match="axis 'steps' of length 4"), open_gradients(path):
+    with pytest.raises(ArtifactError, match="axis 'steps' of length 4"), open_gradients(path, Grokking):
         pass
 
 
 def test_a_missing_gradients_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no such file"), open_gradients(tmp_path / "g.h5"):
+    with pytest.raises(ArtifactError, match="no such file"), open_gradients(tmp_path / "g.h5", Grokking):
         pass
 
 
 def test_the_schema_of_scaled_rows_differs_in_rows_alone() -> None:
-    added = {name: SCALED_GRADIENTS.datasets[name] for name in set(SCALED_GRADIENTS.datasets) - set(GRADIENTS.datasets)}
-    assert {name.removeprefix("scale/") for name in added} == {
-        name for name, dataset in SCALED_GRADIENTS.datasets.items() if dataset.dtype == "float16"
-    }
+    plain, scaled = (gradients_schema(Grokking, dtype).datasets for dtype in ("float32", "float16"))
+    rows = {name for name, dataset in scaled.items() if dataset.dtype == "float16"}
+    assert {name.removeprefix("scale/") for name in set(scaled) - set(plain)} == rows
+    assert all(scaled[name] == dataset for name, dataset in plain.items() if name not in rows)

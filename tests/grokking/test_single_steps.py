@@ -6,44 +6,49 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.pairs import answers
-from sedlib.grokking.setup.params import GradientBatchParams, ProbeParams, RandomDirectionParams, ResponseParams
-from sedlib.grokking.training.loop import train
-from sedlib.pipeline.coupling.measurement import Measurement
+from sedlib.grokking.study import Grokking
 from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
-from sedlib.pipeline.rows.checkpoints import RunCheckpoints, write_checkpoints
+from sedlib.pipeline.parameters.basis_params import BasisParams
+from sedlib.pipeline.parameters.centroid_params import ProbeParams
+from sedlib.pipeline.parameters.coupling_params import RandomDirectionParams, ResponseParams
+from sedlib.pipeline.parameters.phase_params import PhaseParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import BASES, write_bases
-from tests.grokking.test_training import CPU, experiment
+from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import looped_gradient, principal_cosines
 
-MEASUREMENT = Measurement(ProbeParams(count=16), "logit", ResponseParams(kind="jvp"), RandomDirectionParams(count=3))
+PARAMS = PhaseParams(
+    rank=2,
+    probes=ProbeParams(count=16),
+    response=ResponseParams(kind="jvp"),
+    random_directions=RandomDirectionParams(count=3),
+)
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, np.ndarray]]:
     """Both tables of a tiny run, and by operation the centred gradients of its fixed batch at step 30."""
     folder = tmp_path_factory.mktemp("run")
-    tiny = experiment()
-    data = Data.of(tiny, CPU)
-    write_checkpoints(folder / "checkpoints.h5", tiny, data, train(tiny, data, CPU))
-    with RunCheckpoints.open(folder / "checkpoints.h5", CPU) as checkpoints:
-        write_streams(folder / "gradients.h5", checkpoints, GradientBatchParams(size=20), "all")
-        with MeasuredNetworks.open(folder / "gradients.h5", CPU) as networks:
-            write_bases(folder / "bases.h5", networks.file, 3, 2, "trailing", CPU)
+    write(folder / "checkpoints.h5", experiment())
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, RowParams(gradient_batch=GradientBatchParams(size=20)))
+        with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as networks:
+            write_bases(folder / "bases.h5", networks.file, Grokking, BasisParams(window=3, rank=2), CPU)
             with BASES.open(folder / "bases.h5") as bases:
-                tables = measure_single_steps(networks, bases, {"init": 0, "mid": 30}, 2, MEASUREMENT)
+                tables = measure_single_steps(networks, bases, {"init": 0, "mid": 30}, PARAMS)
             batch = torch.from_numpy(networks.file["batch"][:])
-        model = checkpoints.load(6).double().requires_grad_(True)
+        study, model = checkpoints.study, checkpoints.load(6).double().requires_grad_(True)
         rows = {}
         for task, op in enumerate(["add", "mul"]):
             rows[op] = np.stack(
                 [
                     looped_gradient(
                         lambda pair=pair, op=op, task=task: F.cross_entropy(  # type: ignore[misc]
-                            model(model.embed(pair[None]))[task], answers([op], pair[None], 7)[0]
+                            model(study.embedded(model, pair[None]))[task], answers([op], pair[None], 7)[0]
                         ),
                         model,
                         list(checkpoints.layout.names),

@@ -1,10 +1,13 @@
 import pytest
 import torch
 
+from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.grokking.setup.domain import operands
 from sedlib.grokking.setup.operations import OPERATIONS
-from sedlib.grokking.setup.pairs import all_pairs, answers, draw, split
+from sedlib.grokking.setup.pairs import all_pairs, answers, split
+from sedlib.grokking.study import Grokking
+from tests.grokking.test_training import experiment
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
@@ -38,8 +41,20 @@ def test_split_is_a_shuffled_partition() -> None:
     assert not torch.equal(train, split(pairs, 0.5, generator(1, "split"))[0])
 
 
-def test_drawn_pairs_differ_and_are_limited() -> None:
-    pairs = all_pairs(["add"], 5)
-    assert len({tuple(pair) for pair in draw(pairs, 25, generator(0, "probes")).tolist()}) == 25
-    with pytest.raises(ValueError, match="cannot draw 26 different pairs from 25"):
-        draw(pairs, 26, generator(0, "probes"))
+def test_drawn_examples_differ_and_are_limited() -> None:
+    everything = Grokking(experiment()).examples("all")
+    drawn = everything.drawn(36, generator(0, "probes"))
+    assert sorted(drawn.inputs.tolist()) == everything.inputs.tolist()
+    assert drawn.inputs.tolist() != everything.inputs.tolist()
+    assert torch.equal(drawn.targets, answers(["add", "mul"], drawn.inputs, 7))
+    with pytest.raises(UserError, match="cannot draw 37 different examples from 36; choose a smaller count"):
+        everything.drawn(37, generator(0, "probes"))
+
+
+def test_a_run_has_its_split_as_pools_of_examples() -> None:
+    study = Grokking(experiment())
+    pools = {pool: study.examples(pool) for pool in ("train", "test", "all")}
+    assert pools["train"].inputs.tolist() == split(all_pairs(["add", "mul"], 7), 0.5, generator(1, "split"))[0].tolist()
+    assert sorted(pools["train"].inputs.tolist() + pools["test"].inputs.tolist()) == pools["all"].inputs.tolist()
+    for examples in pools.values():
+        assert torch.equal(examples.targets, answers(["add", "mul"], examples.inputs, 7))

@@ -1,6 +1,9 @@
 import copy
 import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,9 +20,13 @@ from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import all_pairs, answers, split
+from sedlib.grokking.study import Grokking
 from sedlib.grokking.training import stepping
+from sedlib.grokking.training.checkpoint import Checkpoint
 from sedlib.grokking.training.loop import TrainingDivergedError, train
-from sedlib.pipeline.rows.checkpoints import Checkpoint, RunCheckpoints, write_checkpoints
+from sedlib.grokking.training.recording import record
+from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from tests.reference import encoder
 from tests.tiny import TINY
 
@@ -33,6 +40,14 @@ def experiment(**changes: dict[str, object]) -> Experiment:
         **{name: TINY[name] for name in ("model", "data", "optimizer", "stopping")},
     }
     return Experiment.model_validate({name: {**section, **changes.get(name, {})} for name, section in sections.items()})
+
+
+def write(
+    path: Path, tiny: Experiment, intervene: Callable[[GrokkingTransformer], Intervention] = lambda _: Intervention()
+) -> list[dict[str, Any]]:
+    """Train and write the checkpoints; return the readouts."""
+    data = Data.of(tiny, CPU)
+    return record(path, Grokking(tiny), data, train(tiny, data, CPU, intervene))
 
 
 def snapshots(tiny: Experiment) -> list[tuple[Checkpoint, dict[str, torch.Tensor]]]:
@@ -185,11 +200,6 @@ def test_divergence_is_reported_with_step_and_remedy() -> None:
         snapshots(experiment(optimizer={"lr": 1e38}))
 
 
-def write(path: Path, tiny: Experiment) -> None:
-    data = Data.of(tiny, CPU)
-    write_checkpoints(path, tiny, data, train(tiny, data, CPU))
-
-
 def test_training_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     digests = set()
     for name in ("first.h5", "second.h5"):
@@ -200,18 +210,25 @@ def test_training_twice_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) -> None:
     tiny = experiment()
-    write(tmp_path / "both-1.h5", tiny)
+    readouts = write(tmp_path / "both-1.h5", tiny)
     trained = snapshots(tiny)
-    with RunCheckpoints.open(tmp_path / "both-1.h5", CPU) as checkpoints:
-        assert checkpoints.experiment == tiny
+    with RunCheckpoints.open(tmp_path / "both-1.h5", Grokking, CPU) as checkpoints:
+        assert checkpoints.study == Grokking(tiny)
         assert checkpoints.steps == [checkpoint.step for checkpoint, _ in trained]
         for index, (checkpoint, state) in enumerate(trained):
             found = checkpoints.load(index).state_dict()
             assert all(torch.equal(found[name], state[name]) for name in state)
-            np.testing.assert_array_equal(checkpoints.file["optimizer/exp_avg"][index], checkpoint.exp_avg)
-            np.testing.assert_array_equal(checkpoints.file["optimizer/exp_avg_sq"][index], checkpoint.exp_avg_sq)
-        pairs = torch.cat([checkpoints.pairs("train"), checkpoints.pairs("test")])
+            for name, expected in {"exp_avg": checkpoint.exp_avg, "exp_avg_sq": checkpoint.exp_avg_sq}.items():
+                np.testing.assert_array_equal(checkpoints.file[f"optimizer/{name}"][index], expected)
+                assert torch.equal(checkpoints.moments(index)[name], expected)
+        pairs = torch.cat([torch.from_numpy(checkpoints.file[f"split/{pool}"][:]) for pool in ("train", "test")])
         assert sorted(pairs.tolist()) == all_pairs(tiny.run.ops, tiny.data.p).tolist()
+        for pool in ("train", "test"):
+            inputs = checkpoints.study.examples(pool).inputs
+            np.testing.assert_array_equal(checkpoints.file[f"split/{pool}"][:], inputs)
+    assert readouts == [
+        {"step": checkpoint.step, **asdict(readout)} for checkpoint, _ in trained for readout in checkpoint.readouts
+    ]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +236,7 @@ def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) 
     [
         ("state/token", np.zeros((9, 7, 4), np.float32), r"parameter 'token' of shape \(7, 4\), not \(7, 8\)"),
         ("state/token", None, "parameter 'token' of shape None, not"),
+        ("state/notes", np.zeros((9, 2), np.float32), "parameter 'notes', which the run's network lacks"),
         ("steps", np.zeros(9, np.int64), "steps that do not increase"),
     ],
 )
@@ -228,10 +246,11 @@ def test_checkpoints_that_do_not_fit_their_run_are_refused(
     path = tmp_path / "both-1.h5"
     write(path, experiment())
     with h5py.File(path, "r+") as file:
-        del file[name]
+        if name in file:
+            del file[name]
         if value is not None:
             file[name] = value
-    with pytest.raises(ArtifactError, match=message), RunCheckpoints.open(path, CPU):
+    with pytest.raises(ArtifactError, match=message), RunCheckpoints.open(path, Grokking, CPU):
         pass
 
 
@@ -239,8 +258,8 @@ def test_further_datasets_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "both-1.h5"
     write(path, experiment())
     with h5py.File(path, "r+") as file:
-        file["state/notes"] = np.zeros((9, 2), np.float32)
-    with RunCheckpoints.open(path, CPU) as checkpoints:
+        file["notes"] = np.zeros((9, 2), np.float32)
+    with RunCheckpoints.open(path, Grokking, CPU) as checkpoints:
         checkpoints.load(0)
 
 
@@ -251,6 +270,6 @@ def test_a_broken_checkpoint_file_is_refused(tmp_path: Path) -> None:
         file["state/token"][3, 0, 0] = np.nan
     with (
         pytest.raises(ArtifactError, match=r"nan in dataset 'state/token' at \[3, 0, 0\].*train@both-1"),
-        RunCheckpoints.open(path, CPU),
+        RunCheckpoints.open(path, Grokking, CPU),
     ):
         pass
