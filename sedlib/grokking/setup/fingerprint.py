@@ -25,18 +25,33 @@ def operation_sources(source: str) -> dict[str, str]:
     Raises
     ------
     ValueError
-        There is no such table, or a name in it is not written out.
+        There is no such table, or a name in it is not written out, or code stands beside it, which no line would show.
     """
+    found: dict[str, str] | None = None
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [TABLE]:
-            if not isinstance(node.value, ast.Dict):
-                break
-            names = [key.value if isinstance(key, ast.Constant) else None for key in node.value.keys]
-            if not all(isinstance(name, str) for name in names):
-                break
-            lines = [_on_one_line(source, value) for value in node.value.values]
-            return dict(zip(map(str, names), lines, strict=True))
-    raise ValueError(f"expected a table {TABLE} whose keys are names")
+            found = _entries(source, node.value)
+        elif not _is_import_or_text(node):
+            raise ValueError(f"beside the table {TABLE} stands code in line {node.lineno}; put it into another module")
+    if found is None:
+        raise ValueError(f"expected a table {TABLE} whose keys are names")
+    return found
+
+
+def _entries(source: str, table: ast.expr) -> dict[str, str] | None:
+    """The source of each value by its name; None where the names are not written out."""
+    if not isinstance(table, ast.Dict):
+        return None
+    names = [key.value if isinstance(key, ast.Constant) else None for key in table.keys]
+    if not all(isinstance(name, str) for name in names):
+        return None
+    return dict(zip(map(str, names), (_on_one_line(source, value) for value in table.values), strict=True))
+
+
+def _is_import_or_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
 
 
 def _on_one_line(source: str, node: ast.expr) -> str:
