@@ -16,7 +16,7 @@ from dvc.stage import Stage
 from sedlib.base.errors import UserError
 from sedlib.cluster.plan.inputs import refuse_untracked
 from sedlib.cluster.plan.jobs import Settled, Task
-from sedlib.cluster.plan.settled import hashed, produced_hash, restorable, settle
+from sedlib.cluster.plan.settled import hashed, holds_produced, produced_hash, restorable, settle
 
 # What a stage says of itself under `meta` in dvc.yaml.
 USES_GPU = "gpu"  # it computes on the device that SEDLIB_DEVICE names
@@ -143,4 +143,4 @@ class _Sorting:
 def _reads_known_outputs(stage: Stage, produced: Mapping[str, Any]) -> bool:
     """Whether no dependency is a folder that holds other stages' outputs."""
     inside = [dep for dep in stage.deps if produced_hash(produced, dep) is None]
-    return not any(localfs.overlaps(dep.fs_path, path) for dep in inside for path in produced)
+    return not any(holds_produced(produced, dep) for dep in inside)

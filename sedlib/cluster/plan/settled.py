@@ -58,12 +58,26 @@ def produced_hash(produced: Mapping[str, Any], dep: Dependency) -> tuple[HashInf
     """Hash and size of a dependency that is an output of a settled stage, or a file inside of one that is a folder."""
     if (out := produced.get(dep.fs_path)) is not None:
         return out.hash_info, out.meta
-    for path, out in produced.items():
-        if localfs.isin(dep.fs_path, path) and out.hash_info.isdir and (tree := out.get_obj()) is not None:
-            meta, found = tree.get(localfs.relparts(dep.fs_path, path)) or (None, None)
+    for folder in set(localfs.parents(dep.fs_path)) & set(produced):
+        out = produced[folder]
+        if out.hash_info.isdir and (tree := out.get_obj()) is not None:
+            _, found = tree.get(localfs.relparts(dep.fs_path, folder)) or (None, None)
             if found is not None:
-                return found, Meta(size=meta.size if meta else None)
+                return found, Meta(size=_size(out.cache.oid_to_path(found.value)))
     return None
+
+
+def _size(path: str) -> int | None:
+    """Of a file in the cache: what the folder's own entry does not say, and dvc.lock does."""
+    return localfs.size(path) if localfs.exists(path) else None
+
+
+def holds_produced(produced: Mapping[str, Any], dep: Dependency) -> bool:
+    """Whether a dependency is a folder with outputs of settled stages, or lies in one of these."""
+    folder = f"{dep.fs_path}{localfs.sep}"
+    return not produced.keys().isdisjoint(localfs.parents(dep.fs_path)) or any(
+        path.startswith(folder) for path in produced
+    )
 
 
 def hashed(stage: Stage, dep: Dependency) -> Any:
