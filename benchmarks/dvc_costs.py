@@ -1,7 +1,8 @@
 """What DVC itself costs in a clone with everything in it: `python -m benchmarks.dvc_costs`.
 
-The clone has the stages of the working tree, a tiny stand-in for what each writes, and complete dvc.lock files. CPU seconds
-are those of a command and of what it starts. Before: when each stage listed its code itself and all locks were one.
+The clone has the stages of the working tree, a tiny stand-in for what each writes, and complete dvc.lock files. CPU
+seconds are those of a command and of what it starts. The column "before" is from when each stage listed its code itself
+and all stages of the paper shared one lock.
 """
 
 import argparse
