@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 def main() -> None:
     scripts = sorted((ROOT / "stages").glob("*.py"))
     apart = [ROOT / OPERATIONS_FILE]  # artifacts/setup says which of its lines a run uses
-    write_texts(
-        {script.stem: code_text(script, ROOT, ROOT / "study.py", apart) for script in scripts}, ARTIFACTS / "code"
-    )
+    texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart) for script in scripts}
+    write_texts(texts, ARTIFACTS / "code")
     operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())
-    runs = read_yaml(PARAMS_FILE)["runs"]
-    write_texts({run: run_text(Experiment.load(run), operations) for run in runs}, ARTIFACTS / "setup")
+    params = read_yaml(PARAMS_FILE)
+    runs = {run: Experiment.of(params, run) for run in params.get("runs") or {}}
+    write_texts({run: run_text(experiment, operations) for run, experiment in runs.items()}, ARTIFACTS / "setup")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_the_table_of_ablations_by_hand(results: RunResults, tmp_path: Path) -> 
 
 
 def test_no_ablation_names_the_remedy(results: RunResults, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"name the run under ablation.runs and run `dvc repro ablate`"):
+    with pytest.raises(UserError, match=r"name the run under ablation.runs and run `dvc repro ablations/dvc.yaml`"):
         ablation_table(results, tmp_path, 0.98)
 
 

@@ -1,6 +1,5 @@
 """The whole of params.yaml: the single truth about every parameter, its meaning and its limits."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from sedlib.grokking.setup.experiment import (
     OptimizerParams,
     RunParams,
     StoppingParams,
+    name_problem,
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.operations import OPERATIONS
@@ -22,8 +22,6 @@ from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, T
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
-
-RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 class SingleStepParams(Section):
@@ -62,8 +60,8 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
     @classmethod
     def _file_names(cls, runs: dict[str, RunParams]) -> dict[str, RunParams]:
         for name in runs:
-            if not re.fullmatch(RUN_NAME, name):
-                raise ValueError(f"run name {name!r} cannot be a file name; use letters, digits, - and _")
+            if problem := name_problem(name):
+                raise ValueError(problem)
         return runs
 
     @model_validator(mode="after")

@@ -1,6 +1,8 @@
-"""What of a Python file decides what it does: its source without comments, docstrings and descriptions of parameters.
+"""What of a Python file decides what it does: its tokens without comments, docstrings and descriptions of parameters.
 
-Only positions are taken from the parser, the text stays what was typed: every version of Python gives the same essence.
+The parser is asked for positions alone, and every version of Python splits the rest in the same tokens: all versions
+give the same essence. How lines are broken inside brackets is no part of it, nor a comma after the last argument: a
+formatter changes both when a description gets longer.
 """
 
 import ast
@@ -8,11 +10,17 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Iterator
+from keyword import iskeyword
 
 DESCRIPTION = "description"
 """Keyword under which a parameter is explained to a reader."""
-GOES_ON = "\0"
-"""Stands at the end of a line that ends inside a string, where spaces and blank lines are part of the string."""
+FORMATTED = {"FSTRING_START": "FSTRING_END", "TSTRING_START": "TSTRING_END"}
+"""Kinds of token in which newer versions of Python begin and end a string that older ones keep whole."""
+
+Position = tuple[int, int]
+"""Line, from 1, and column in characters."""
+Word = tuple[str, str]
+"""Kind of a token, as tokenize names it, and its text; a string is one word."""
 
 
 def fingerprint(source: str) -> str:
@@ -21,31 +29,72 @@ def fingerprint(source: str) -> str:
 
 
 def essence(source: str) -> str:
-    r"""The source without words for a reader, and without blank lines and spaces at the ends of lines.
+    r"""The source without words for a reader: a statement to a line, its tokens apart by one space.
 
-    >>> essence("def f(x):\n    '''Twice x.'''\n    return 2 * x  # why\n")
-    'def f(x):\n    return 2 * x\n'
+    >>> essence("def f(x):\n    '''Twice x.'''\n    return (2 *\n            x)  # why\n")
+    'def f ( x ) :\n    return ( 2 * x )\n'
     """
+    lines: list[str] = []
+    statement: list[str] = []
+    depth, calls = 0, [False]
+    for kind, text in _words(source):
+        if kind in ("INDENT", "DEDENT"):
+            depth += 1 if kind == "INDENT" else -1
+        elif kind in ("NEWLINE", "ENDMARKER"):
+            if statement:
+                lines.append("    " * depth + " ".join(statement) + "\n")
+            statement = []
+        else:
+            if text in ("(", "[", "{"):
+                calls.append(text == "(" and _is_callee(statement[-1:]))
+            elif text in (")", "]", "}") and calls.pop() and statement[-1] == ",":
+                statement.pop()
+            statement.append(text)
+    return "".join(lines)
+
+
+def _is_callee(before: list[str]) -> bool:
+    """Whether a bracket after this word holds arguments; elsewhere a last comma makes a tuple."""
+    return any(word in (")", "]") or (word.isidentifier() and not iskeyword(word)) for word in before)
+
+
+def _words(source: str) -> Iterator[Word]:
+    """The tokens that do something."""
     lines = source.split("\n")
-    kept = [[*line, "\n"] for line in lines]
-    for first, last in _strings(source):
-        for number in range(first, last):
-            kept[number - 1].insert(-1, GOES_ON)
-    for (first, start), (last, end) in [*_documented(source, lines), *_comments(source)]:
-        for number in range(first, last + 1):
-            begin = start if number == first else 0
-            stop = end if number == last else len(kept[number - 1])
-            kept[number - 1][begin:stop] = [""] * (stop - begin)
-    texts = (text.rstrip() for text in "".join(map("".join, kept)).split("\n"))
-    return "".join(f"{text}\n" for text in texts if text).replace(GOES_ON, "")
+    spans = iter([*sorted(_documented(source, lines)), None])
+    span = next(spans)
+    tokens = tokenize.generate_tokens(io.StringIO(source, newline="\n").readline)
+    for token in tokens:
+        while span and token.start >= span[1]:
+            span = next(spans)
+        if token.type in (tokenize.COMMENT, tokenize.NL) or (span and span[0] <= token.start):
+            continue
+        kind = tokenize.tok_name[token.type]
+        if kind in FORMATTED:
+            yield "STRING", _between(lines, token.start, _end_of(tokens, kind))
+        else:
+            yield kind, token.string
 
 
-Span = tuple[tuple[int, int], tuple[int, int]]
-"""Line, from 1, and column in characters, of where something starts and of where it has ended."""
+def _end_of(tokens: Iterator[tokenize.TokenInfo], start: str) -> Position:
+    """Where the string ends that such a token began; strings may stand inside of it."""
+    depth = 1
+    for token in tokens:
+        kind = tokenize.tok_name[token.type]
+        depth += (kind in FORMATTED) - (kind in FORMATTED.values())
+        if not depth:
+            return token.end
+    raise SyntaxError(f"a string that {start} begins does not end")
 
 
-def _documented(source: str, lines: list[str]) -> Iterator[Span]:
-    """Strings that stand as statements, which are documentation, and descriptions of parameters."""
+def _between(lines: list[str], start: Position, end: Position) -> str:
+    (first, begin), (last, stop) = start, end
+    text = "\n".join(lines[first - 1 : last])
+    return text[begin : len(text) - len(lines[last - 1]) + stop]
+
+
+def _documented(source: str, lines: list[str]) -> Iterator[tuple[Position, Position]]:
+    """Where strings stand as statements, which are documentation, and descriptions of parameters."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and _is_text(node.value):
             yield _span(node, lines)
@@ -58,31 +107,8 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
-def _span(node: ast.expr | ast.Expr, lines: list[str]) -> Span:
+def _span(node: ast.expr | ast.Expr, lines: list[str]) -> tuple[Position, Position]:
     """The parser counts columns in bytes of UTF-8."""
     ends = (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)
     first, last = ((line, len(lines[line - 1].encode()[:column].decode())) for line, column in ends)
     return first, last
-
-
-def _comments(source: str) -> Iterator[Span]:
-    for token in _tokens(source):
-        if token.type == tokenize.COMMENT:
-            yield token.start, token.end
-
-
-def _strings(source: str) -> Iterator[tuple[int, int]]:
-    """First and last line of each string; since Python 3.12 a formatted one is several tokens."""
-    first_lines = []
-    for token in _tokens(source):
-        kind = tokenize.tok_name[token.type]
-        if kind == "STRING":
-            yield token.start[0], token.end[0]
-        elif kind in ("FSTRING_START", "TSTRING_START"):
-            first_lines.append(token.start[0])
-        elif kind in ("FSTRING_END", "TSTRING_END"):
-            yield first_lines.pop(), token.end[0]
-
-
-def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
-    return tokenize.generate_tokens(io.StringIO(source).readline)

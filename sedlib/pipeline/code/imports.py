@@ -34,6 +34,7 @@ def imported_modules(file: Path) -> set[str]:
     return names
 
 
+@cache
 def direct_imports(file: Path, root: Path) -> set[Path]:
     """Files under ``root`` that ``file`` imports."""
     found = (root / (name.replace(".", "/") + ".py") for name in imported_modules(file))

@@ -24,7 +24,8 @@ def ablation_table(results: RunResults, folder: Path, grok_threshold: float) -> 
     files = sorted((folder / "ablation").glob("*.csv"))
     if not files:
         raise UserError(
-            f"no tables in {folder / 'ablation'}; name the run under ablation.runs and run `dvc repro ablations/dvc.yaml`"
+            f"no tables in {folder / 'ablation'}; name the run under ablation.runs and run "
+            "`dvc repro ablations/dvc.yaml`"
         )
     rows = []
     for file in files:
