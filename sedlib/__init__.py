@@ -35,8 +35,6 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     from sedlib.centroids import (
         CentroidComparison as CentroidComparison,
         CentroidReadouts as CentroidReadouts,
-        full_scores as full_scores,
-        logit_scores as logit_scores,
     )
     from sedlib.coupling import (
         Baseline as Baseline,
@@ -46,6 +44,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         random_baseline as random_baseline,
         random_directions as random_directions,
     )
+    from sedlib.scores import full_scores as full_scores, logit_scores as logit_scores
 
     # Bases without a window: directions in which examples differ
     from sedlib.fisher import (
@@ -91,6 +90,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     # Whole modules
     from sedlib import (
         bases as bases,
+        blocks as blocks,
         centroids as centroids,
         coupling as coupling,
         curvature as curvature,
@@ -100,6 +100,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         leads as leads,
         positions as positions,
         projection as projection,
+        scores as scores,
         trajectory as trajectory,
         vectors as vectors,
     )

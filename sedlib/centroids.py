@@ -11,23 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 Scores = Callable[[Tensor], Tensor]
 """Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
-
-
-def logit_scores(
-    logits: Float[Tensor, "tasks probes classes"], targets: Int64[Tensor, "tasks probes"]
-) -> Float[Tensor, "tasks probes"]:
-    r"""Logit of the correct answer, :math:`f_{y(x)}(h)`: the paper's simplified centroid."""
-    return logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-
-
-def full_scores(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, "tasks probes"]:
-    r"""Sum of all logits: its gradient is :math:`J_f(h)^\top \mathbf 1`, the centroid of the LCH paper."""
-    return logits.sum(-1)
 
 
 def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tensor, "tasks probes inputs"]:

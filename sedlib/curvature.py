@@ -111,7 +111,7 @@ def pooled_pairs(draws: int) -> list[tuple[int, int]]:
 def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2) -> Float[Tensor, "directions params"]:
     """Top ``rank`` principal directions of the trajectory of each block, as orthonormal vectors of all parameters.
 
-    ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.positions.blocks), no two
+    ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.blocks.blocks), no two
     of which overlap: directions of different blocks are orthogonal as they stand.
 
     Raises

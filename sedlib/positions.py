@@ -1,53 +1,15 @@
-"""Where a run's parameters were at every checkpoint, as rows of one matrix, and which columns are whose.
+"""Where a run's parameters were at every checkpoint, as rows of one matrix.
 
 Shapes: positions are ``[steps, params]``, a row per checkpoint in the order of a ParamLayout.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from sedlib.vectors import ParamLayout
-
-
-def blocks(
-    layout: ParamLayout, names: Sequence[str], parts: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, slice]:
-    """Columns of the named parameters in a vector of ``layout``, each in its place.
-
-    ``parts`` names, by glob, the equal parts that a parameter's first axis holds, so that each is a block of its own:
-    ``{"*.in_proj_weight": ("query", "key", "value")}`` gives ``….in_proj_weight.query`` and so on.
-
-    Raises
-    ------
-    ValueError
-        The layout has no such parameter, a glob matches none of ``names``, or a first axis has no such parts.
-    """
-    if missing := [name for name in names if name not in layout.names]:
-        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {', '.join(layout.names)}")
-    for pattern in parts or {}:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"pattern {pattern!r} matches none of: {', '.join(names)}")
-    found, start = {}, 0
-    for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
-        if name in names:
-            split = next((some for pattern, some in (parts or {}).items() if fnmatchcase(name, pattern)), None)
-            found.update(_parts(name, shape, slice(start, start + size), split))
-        start += size
-    return found
-
-
-def _parts(name: str, shape: tuple[int, ...], whole: slice, parts: Sequence[str] | None) -> dict[str, slice]:
-    if not parts:
-        return {name: whole}
-    if not shape or shape[0] % len(parts):
-        raise ValueError(f"parameter {name!r} of shape {shape} has no {len(parts)} equal parts along its first axis")
-    width = (whole.stop - whole.start) // len(parts)
-    edges = range(whole.start, whole.stop, width)
-    return {f"{name}.{part}": slice(edge, edge + width) for part, edge in zip(parts, edges, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,30 @@ from pathlib import Path
 
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.fingerprint import OPERATIONS_FILE, operation_sources, run_text
+from sedlib.grokking.setup.fingerprint import CONDITIONS_FILE, OPERATIONS_FILE, operation_sources, run_text
 from sedlib.pipeline.code.fingerprints import code_text, write_texts
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
 from sedlib.pipeline.workspace import ARTIFACTS
 
 ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
+CELLS = ("intervene", "constrain")
+"""Scripts whose commands name a condition, and the name says all that it is."""
 
 
 def main() -> None:
-    scripts = sorted((ROOT / "stages").glob("*.py"))
-    apart = [ROOT / OPERATIONS_FILE]  # artifacts/setup says which of its lines a run uses
-    texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart) for script in scripts}
+    texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart_from(script)) for script in SCRIPTS}
     write_texts(texts, ARTIFACTS / "code")
     operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())
     params = read_yaml(PARAMS_FILE)
     runs = {run: Experiment.of(params, run) for run in params.get("runs") or {}}
     write_texts({run: run_text(experiment, operations) for run, experiment in runs.items()}, ARTIFACTS / "setup")
+
+
+def apart_from(script: Path) -> list[Path]:
+    """Lists of which a script uses what its run or its command names, and no more."""
+    conditions = [ROOT / CONDITIONS_FILE] if script.stem in CELLS else []
+    return [ROOT / OPERATIONS_FILE, *conditions]  # artifacts/setup says which operations a run uses
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from sedlib.centroids import centroids, compare, full_scores, logit_scores, principal_components, read_out
+from sedlib.centroids import centroids, compare, principal_components, read_out
+from sedlib.scores import full_scores, logit_scores
 from tests.reference import looped_centroids, principal_cosines
 
 

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from sedlib.base.randomness import generator
-from sedlib.centroids import centroids, full_scores
+from sedlib.centroids import centroids
 from sedlib.coupling import CentroidsAt, central_difference, coupling_ratios, jvp, random_baseline, random_directions
+from sedlib.scores import full_scores
 from sedlib.vectors import ParamLayout
 
 

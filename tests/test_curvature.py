@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sedlib.base.randomness import generator
+from sedlib.blocks import blocks
 from sedlib.curvature import (
     Commutator,
     LostInRoundingError,
@@ -18,7 +19,6 @@ from sedlib.curvature import (
     expected_random_share,
     pooled_pairs,
 )
-from sedlib.positions import blocks
 from sedlib.projection import random_basis
 from sedlib.vectors import ParamLayout
 from tests.reference import principal_cosines, stepwise_commutator, trajectory_pca

@@ -24,7 +24,7 @@ NOT_LISTED = {
     "fourier": BEHIND,
     "gradients.require_equal_lengths": "a check that modules share",
     "leads": BEHIND,
-    "positions.blocks": BEHIND,
+    "blocks.blocks": BEHIND,
     "precision": "a rule that modules share",
     "trajectory.principal_components": "centroids has another function of that name",
 }

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedlib.positions import Positions, blocks
+from sedlib.blocks import blocks
+from sedlib.positions import Positions
 from sedlib.vectors import ParamLayout
 
 LAYOUT = ParamLayout(("bias", "in_proj_weight", "scale", "norm"), ((5,), (6, 4), (), (3,)))

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.params import Params
-from sedlib.terms.conditions import NEED_FINISHED_RUN
+from sedlib.terms.condition import NEED_FINISHED_RUN
 from tests.imports import ROOT
 
 FILES = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))

@@ -12,7 +12,8 @@ from scipy.stats import ks_2samp
 import sedlib.bases
 from sedlib.base.randomness import generator
 from sedlib.bases import directions, gram
-from sedlib.positions import Positions, blocks
+from sedlib.blocks import blocks
+from sedlib.positions import Positions
 from sedlib.trajectory import (
     Displacements,
     expanding_pc1_percent,

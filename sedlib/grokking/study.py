@@ -13,18 +13,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.base.randomness import generator
-from sedlib.centroids import full_scores, logit_scores
+from sedlib.blocks import blocks
 from sedlib.grokking.network.losses import pair_losses, task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import all_pairs, answers, split
-from sedlib.pipeline.study import AdamW, Examples, InputFormat, Ladder
-from sedlib.positions import blocks
+from sedlib.pipeline.study import AdamW, Examples, InputFormat, Ladder, Study
+from sedlib.scores import full_scores, logit_scores
 from sedlib.vectors import ParamLayout
 
 
 @dataclass(frozen=True)
-class Grokking:
+class Grokking(Study):
     """One run of the paper."""
 
     experiment: Experiment

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from sedlib.base.errors import UserError
-from sedlib.positions import blocks
+from sedlib.blocks import blocks
 from sedlib.vectors import ParamLayout
 
 STUDY_FILE = Path("study.py")

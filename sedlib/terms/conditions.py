@@ -1,39 +1,11 @@
-"""Conditions of an intervention: what is done to each training step. Listed once, here; a name is never taken apart."""
+"""The conditions of an intervention, listed once, here: another one is a line.
 
-from dataclasses import dataclass
-from typing import Literal
+A condition's name says all that it is, so this list is no part of the code that a cell depends on: a new line trains no
+cell again. No code parses a name.
+"""
 
-Verb = Literal["control", "keep", "remove", "freeze", "kick"]
-Basis = Literal["sed", "random", "fixed-random", "execution"]
-History = Literal["applied", "raw"]
-Projection = Literal["update", "gradient"]
-PROJECTIONS: tuple[Projection, ...] = ("update", "gradient")
+from sedlib.terms.condition import CONTROL, FREEZE, KEEP_EXECUTION, KICK, PROJECTIONS, Condition, Intervention
 
-
-@dataclass(frozen=True)
-class Condition:
-    """What is done, with respect to which subspace, and for a SED basis from which rows that is taken."""
-
-    verb: Verb
-    basis: Basis | None = None
-    history: History | None = None
-    """Of a SED basis: rows as they were ``applied``, after projection, or ``raw``, before it."""
-
-    @property
-    def name(self) -> str:
-        """As files, tables and commands have it; ``applied`` goes without saying, as in the released scripts."""
-        return "-".join(part for part in (self.verb, self.basis, "raw" if self.history == "raw" else None) if part)
-
-    @property
-    def is_projected(self) -> bool:
-        """Whether a part of the step is taken away: of the update, or of the gradient."""
-        return self.verb in ("keep", "remove", "freeze")
-
-
-CONTROL = Condition("control")
-FREEZE = Condition("freeze")
-KICK = Condition("kick")
-KEEP_EXECUTION = Condition("keep", "execution")
 CONDITIONS = {
     condition.name: condition
     for condition in (
@@ -50,23 +22,7 @@ CONDITIONS = {
         FREEZE,
     )
 }
-NEED_FINISHED_RUN = (KICK, KEEP_EXECUTION)
-"""These need the checkpoints of the finished run, for its execution basis; only sweeps ask for them."""
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """A condition, and what it projects: AdamW's update, or the clipped gradient before it; none where nothing is."""
-
-    condition: Condition
-    projection: Projection | None
-
-    @property
-    def name(self) -> str:
-        """As commands have it, such as ``update-keep-sed`` or ``control``."""
-        return "-".join(part for part in (self.projection, self.condition.name) if part)
-
-
+"""By name."""
 INTERVENTIONS = {
     found.name: found
     for found in (

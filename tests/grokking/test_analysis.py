@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from sedlib.base.randomness import generator
 from sedlib.base.store import ArtifactError
-from sedlib.centroids import full_scores, logit_scores
 from sedlib.coupling import random_directions
 from sedlib.grokking.setup.pairs import all_pairs, answers
 from sedlib.grokking.study import Grokking
@@ -31,6 +30,7 @@ from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks, measured_checkpoints
 from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
 from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
+from sedlib.scores import full_scores, logit_scores
 from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 

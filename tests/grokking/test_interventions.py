@@ -28,7 +28,8 @@ from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.projection import RollingHistory
-from sedlib.terms.conditions import INTERVENTIONS, KICK
+from sedlib.terms.condition import KICK
+from sedlib.terms.conditions import INTERVENTIONS
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 from tests.imports import ROOT, import_closure

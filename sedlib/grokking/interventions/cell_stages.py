@@ -5,7 +5,8 @@ from itertools import product
 
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.intervention_params import InterventionParams
-from sedlib.terms.conditions import CONDITIONS, CONTROL, Condition, Intervention
+from sedlib.terms.condition import CONTROL, Condition, Intervention
+from sedlib.terms.conditions import CONDITIONS
 
 STAGES = "interventions/dvc.yaml"
 KEEP_RANDOM = Intervention(Condition("keep", "random"), "update").name

@@ -8,7 +8,8 @@ from pydantic import Field, PlainSerializer, model_validator
 
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, validated
-from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS, KICK, NEED_FINISHED_RUN, Condition, Projection
+from sedlib.terms.condition import KICK, NEED_FINISHED_RUN, Condition, Projection
+from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS
 
 TAKES: dict[str, Callable[[Condition], bool]] = {
     "coordinates": lambda condition: (condition.verb, condition.basis) == ("keep", "random"),

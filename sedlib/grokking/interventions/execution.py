@@ -24,7 +24,7 @@ from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.projection import onto_basis, orthonormal
-from sedlib.terms.conditions import KICK
+from sedlib.terms.condition import KICK
 from sedlib.vectors import ParamLayout
 
 

@@ -30,7 +30,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.projection import removing
-from sedlib.terms.conditions import CONTROL
+from sedlib.terms.condition import CONTROL
 from sedlib.vectors import ParamLayout
 
 

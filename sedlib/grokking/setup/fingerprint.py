@@ -10,6 +10,7 @@ from pathlib import Path
 from sedlib.grokking.setup.experiment import Experiment
 
 OPERATIONS_FILE = Path("sedlib/grokking/setup/operations.py")
+CONDITIONS_FILE = Path("sedlib/terms/conditions.py")
 TABLE = "OPERATIONS"
 
 

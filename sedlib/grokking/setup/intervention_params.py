@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from sedlib.grokking.setup.projection_params import ProjectionParams
-from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS, NEED_FINISHED_RUN, Condition, Projection
+from sedlib.terms.condition import NEED_FINISHED_RUN, Condition, Projection
+from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS
 
 NEEDS_FINISHED_RUN = "needs the checkpoints of the finished run, so that only sweeps ask for it (stages/constrain.py)"
 

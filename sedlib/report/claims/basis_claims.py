@@ -7,7 +7,7 @@ from sedlib.report.claims.verdicts import ABOUT, CONTRADICTED, NOT_RUN, SAME, TO
 from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.terms.conditions import PROJECTIONS, Basis, Condition, History, Verb
+from sedlib.terms.condition import PROJECTIONS, Basis, Condition, History, Verb
 
 INTERVENED = ("add", "mul")
 """Operations that the paper intervened on."""

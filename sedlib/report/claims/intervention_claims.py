@@ -8,7 +8,7 @@ from sedlib.report.claims.verdicts import ABOUT, CONTRADICTED, NOT_RUN, SAME, TO
 from sedlib.report.metrics.reading import Numbers, by_seed, nested, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.terms.conditions import FREEZE, Condition
+from sedlib.terms.condition import FREEZE, Condition
 
 SPEEDUPS = (
     ("update", "remove-sed", "Removing the SED directions from the update accelerates grokking"),

@@ -14,7 +14,7 @@ from sedlib.report.metrics.reading import nested
 from sedlib.report.numbers.cell_results import TABLED
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper import OPS
-from sedlib.terms.conditions import CONTROL, FREEZE
+from sedlib.terms.condition import CONTROL, FREEZE
 
 CHANGED = [name for name in TABLED if name != CONTROL.name]
 MARKERS = {"add": "o", "mul": "^"}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
-from sedlib.terms.conditions import CONTROL, PROJECTIONS
+from sedlib.terms.condition import CONTROL, PROJECTIONS
 
 
 def of_conditions(cells: pd.DataFrame | None) -> Metrics:

@@ -8,7 +8,7 @@ from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.digits import rounded
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, ladder, rung_label
-from sedlib.terms.conditions import CONTROL
+from sedlib.terms.condition import CONTROL
 from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, StreamName
 
 DIGITS = 4

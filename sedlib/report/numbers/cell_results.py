@@ -11,7 +11,8 @@ from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.numbers.summary import GROK_THRESHOLDS
-from sedlib.terms.conditions import CONDITIONS, CONTROL, NEED_FINISHED_RUN, PROJECTIONS, Condition
+from sedlib.terms.condition import CONTROL, NEED_FINISHED_RUN, PROJECTIONS, Condition
+from sedlib.terms.conditions import CONDITIONS
 
 TABLED = [
     name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sedlib.report.numbers.digits import number
-from sedlib.terms.conditions import CONTROL
+from sedlib.terms.condition import CONTROL
 
 SEEDS = (42, 137, 2024)
 OPS = ("add", "sub", "mul", "sq")

@@ -14,7 +14,8 @@ from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers.cell_results import LABELS, grok_steps, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.terms.conditions import CONDITIONS, CONTROL, KEEP_EXECUTION, Condition
+from sedlib.terms.condition import CONTROL, KEEP_EXECUTION, Condition
+from sedlib.terms.conditions import CONDITIONS
 
 OPTIONS = ["target", "rank", "start", "strength", "size"]
 KIND = ["op", "projection", "condition", *OPTIONS]

@@ -7,7 +7,7 @@ from sedlib.report.numbers import paper
 from sedlib.report.numbers.cell_results import TABLED
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.tabled.compared import compared, not_run
-from sedlib.terms.conditions import CONTROL, Projection
+from sedlib.terms.condition import CONTROL, Projection
 
 
 def interventions(numbers: Numbers, projection: Projection) -> pd.DataFrame:
