@@ -1,4 +1,4 @@
-"""The study of this folder: the paper's. Every stage takes it from here; another study is another such file."""
+"""The study of this folder: the paper's. Every stage takes it from here; docs/extending.md shows how to write another."""
 
 from sedlib.grokking.study import Grokking as Study
 

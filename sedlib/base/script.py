@@ -1,4 +1,4 @@
-"""How a script ends."""
+"""Ends a script with a message, and without a traceback, on an error that its user can fix."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a crash in the middle of a write leaves, and every later `dvc` command stumbles over."""
+"""Repairs what a crash in the middle of a write leaves, on which every later `dvc` command would fail."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""How the script of a stage is called that each run has."""
+"""Calls the script of a stage that every run has with the folder's study and the run."""
 
 import argparse
 from collections.abc import Callable

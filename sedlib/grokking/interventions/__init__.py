@@ -1,1 +1,1 @@
-"""Training of which a part of every step is taken away, or to which something is added."""
+"""Training in which a part of each step is removed, or something is added to it."""

@@ -1,4 +1,4 @@
-"""The command line of the scripts that train a run under an intervention; a script knows its own conditions alone."""
+"""The command line of the scripts that train a run under an intervention; each accepts its own conditions only."""
 
 import argparse
 from collections.abc import Callable

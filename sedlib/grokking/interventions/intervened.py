@@ -1,4 +1,4 @@
-"""Training under an intervention, as the table of its accuracies."""
+"""Trains one cell and returns its table of readouts."""
 
 from collections.abc import Callable
 from dataclasses import asdict

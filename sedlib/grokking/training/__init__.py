@@ -1,1 +1,1 @@
-"""From step 0 to the last checkpoint."""
+"""Trains a run and records its checkpoints."""
