@@ -1,4 +1,4 @@
-"""The study of this folder: the paper's. Every stage takes it from here; docs/extending.md shows how to write another."""
+"""The study of this folder: the paper's. Every stage takes it from here; docs/extending.md shows how to write one."""
 
 from sedlib.grokking.study import Grokking as Study
 

@@ -155,10 +155,11 @@ def intervention_tables() -> str:
     UserError
         No cell was run.
     """
+    from sedlib.pipeline.parameters.grok_params import GrokParams
     from sedlib.pipeline.workspace import INTERVENTION_TABLES
     from sedlib.report.numbers.cell_results import as_text, grok_steps
 
-    return as_text(grok_steps(sorted(INTERVENTION_TABLES.glob("*.csv"))))
+    return as_text(grok_steps(sorted(INTERVENTION_TABLES.glob("*.csv")), GrokParams.load().grok_threshold))
 
 
 def run_ablations(name: str) -> str:

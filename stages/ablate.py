@@ -5,21 +5,21 @@ from contextlib import ExitStack
 
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
+from sedlib.base.tables import read_table, write_table
 from sedlib.pipeline.artifacts import require_same_run
+from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.coupling.ablation import Ablation
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.study import Study, load_study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
-from sedlib.report.numbers.results import read_table
 
 
 def main(study: type[Study], run: Workspace, axis: str) -> None:
     params, device = AnalysisParams.load(), configure()
-    coupling = read_table(run.results, "coupling")
+    coupling = read_table(run.table("coupling"), f"dvc repro coupling@{run.run}")
     with ExitStack() as files:
         networks = files.enter_context(MeasuredNetworks.open(run.gradients, study, device))
         bases = files.enter_context(BASES.open(run.bases))
@@ -37,4 +37,5 @@ if __name__ == "__main__":
     parser.add_argument("axis", choices=AXES, metavar="AXIS", help=", ".join(AXES))
     given = parser.parse_args()
     with clear_errors():
+        require_current_code(__file__)
         main(load_study(), Workspace(given.run), given.axis)

@@ -1,12 +1,12 @@
 """Compute the rolling SVD bases of one run's streams."""
 
 from sedlib.base.hardware import configure
+from sedlib.base.tables import write_table
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import open_gradients
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 

@@ -1,12 +1,12 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
 from sedlib.base.hardware import configure
+from sedlib.base.tables import write_table
 from sedlib.pipeline.centroids.centroid_file import write_centroids
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 

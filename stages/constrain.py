@@ -4,17 +4,21 @@ from pathlib import Path
 
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
+from sedlib.base.tables import write_table
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import constraining, execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 
 def main(cell: Cell, folder: Path) -> None:
+    require_current_run(cell.run, Experiment.load(cell.run))
     device, experiment = configure(), cell.experiment()
     curvature = TrajectoryParams.load().geometry.curvature
     execution = execution_basis_of(Workspace(cell.run).checkpoints, curvature.components, device)
@@ -24,4 +28,6 @@ def main(cell: Cell, folder: Path) -> None:
 
 if __name__ == "__main__":
     with clear_errors():
-        main(*parse_cell("stages/constrain.py", __doc__))
+        cell, folder = parse_cell("stages/constrain.py", __doc__)
+        require_current_code(__file__)
+        main(cell, folder)

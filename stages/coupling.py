@@ -1,6 +1,7 @@
 """Measure one run's coupling ratios at the measured checkpoints."""
 
 from sedlib.base.hardware import configure
+from sedlib.base.tables import write_table
 from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.coupling_params import CouplingParams
@@ -9,7 +10,6 @@ from sedlib.pipeline.rows.spectra import BASES, read_bases
 from sedlib.pipeline.rows.streams import read_streams
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 

@@ -1,12 +1,12 @@
 """Measure how far gradient steps are from commuting along one run, and in which directions."""
 
 from sedlib.base.hardware import configure
+from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.defects import measure_curvature
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 

@@ -4,15 +4,19 @@ from pathlib import Path
 
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
+from sedlib.base.tables import write_table
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.projected_steps import projecting
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
-from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.code.current import require_current_code
 
 
 def main(cell: Cell, folder: Path) -> None:
+    require_current_run(cell.run, Experiment.load(cell.run))
     device, experiment = configure(), cell.experiment()
     rows = trajectory(cell, experiment, device, projecting(cell, ProjectionParams.load(), experiment.run.seed))
     write_table(folder / f"{cell.name}.csv", rows)
@@ -20,4 +24,6 @@ def main(cell: Cell, folder: Path) -> None:
 
 if __name__ == "__main__":
     with clear_errors():
-        main(*parse_cell("stages/intervene.py", __doc__))
+        cell, folder = parse_cell("stages/intervene.py", __doc__)
+        require_current_code(__file__)
+        main(cell, folder)

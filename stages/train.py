@@ -1,25 +1,29 @@
 """Train one grokking run and write its checkpoints and readouts."""
 
+import argparse
+
 from sedlib.base.hardware import configure
 from sedlib.base.progress import track
+from sedlib.base.script import clear_errors
+from sedlib.base.tables import write_table
 from sedlib.grokking.network.evaluation import Data
-from sedlib.grokking.study import Grokking
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.training.checkpoint import Checkpoint
 from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
-from sedlib.pipeline.stage import stage
-from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
+from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.workspace import Workspace
 
 
-def main(_: type[Study], run: Workspace) -> None:
-    study = Grokking.of_run(run.run)
-    experiment, device = study.experiment, configure()
+def main(run: Workspace) -> None:
+    experiment = Experiment.load(run.run)
+    require_current_run(run.run, experiment)
+    device = configure()
     data = Data.of(experiment, device)
     total = experiment.run.max_steps // experiment.run.checkpoint_every + 1
     checkpoints = track(train(experiment, data, device), total, f"train {run.run}", describe)
-    write_table(run.table("training"), record(run.checkpoints, study, data, checkpoints))
+    write_table(run.table("training"), record(run.checkpoints, experiment, data, checkpoints))
 
 
 def describe(checkpoint: Checkpoint) -> str:
@@ -31,4 +35,9 @@ def describe(checkpoint: Checkpoint) -> str:
 
 
 if __name__ == "__main__":
-    stage(main, __doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
+    given = parser.parse_args()
+    with clear_errors():
+        require_current_code(__file__)
+        main(Workspace(given.run))

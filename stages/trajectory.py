@@ -1,12 +1,12 @@
 """Measure how much of one run's motion lies along a single direction, for each matrix of the slots."""
 
 from sedlib.base.hardware import configure
+from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.components import measure_trajectory
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 
 

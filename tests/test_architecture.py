@@ -3,14 +3,17 @@
 import ast
 import re
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.code.imports import imported_modules
 from sedlib.pipeline.parameters.ablation_params import AXES
+from sedlib.pipeline.parameters.sections import StageParams
 from tests.imports import ROOT, direct_imports, import_closure
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
@@ -136,11 +139,51 @@ def test_a_stage_depends_on_its_own_code_and_says_what_it_does(file: Path, name:
 
 
 @pytest.mark.parametrize(("file", "name"), GROUPS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
-def test_what_uses_torch_is_marked_as_using_a_gpu(file: Path, name: str) -> None:
+def test_what_chooses_a_device_is_marked_as_using_a_gpu(file: Path, name: str) -> None:
     stage = groups(file)[name]
     script = ROOT / command_of(stage).split()[1]
     chooses = ROOT / "sedlib/base/hardware.py" in import_closure(script)
     assert chooses == (stage.get("meta") or {}).get("gpu", False)
+
+
+def sections_read(script: Path) -> set[str]:
+    """Keys of params.yaml, from the top, that the parameters have as fields which a script loads."""
+    tree = ast.parse(script.read_text())
+    modules = {
+        alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    loads = [
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "load" and isinstance(node.value, ast.Name)
+    ]
+    found = [getattr(import_module(str(modules[name])), name) for name in loads if name in modules]
+    sections = [section for section in found if issubclass(section, (StageParams, ProjectionParams))]
+    inside = {ProjectionParams: "interventions"}  # fields of a section
+    return {inside.get(section) or key for section in sections for key in section.model_fields}
+
+
+@pytest.mark.parametrize(("file", "name"), GROUPS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
+def test_a_stage_depends_on_the_parameters_that_its_script_loads(file: Path, name: str) -> None:
+    """Training stages read their run's parameters too, of which artifacts/setup has a text."""
+    stage = groups(file)[name]
+    script = ROOT / command_of(stage).split()[1]
+    if script.stem in ("fingerprint", "report"):  # the whole file, and a run of each
+        return
+    assert {key.partition(".")[0] for key in stage.get("params", [])} == sections_read(script)
+    trains = "sedlib/grokking/training/loop.py" in {str(f.relative_to(ROOT)) for f in import_closure(script)}
+    assert trains <= any("artifacts/setup" in dep for dep in stage["deps"])
+
+
+def test_training_knows_nothing_of_measuring() -> None:
+    """An edit of what is measured trains nothing."""
+    used = {str(file.relative_to(ROOT / "sedlib")) for file in import_closure(ROOT / "stages/train.py")}
+    measuring = {"centroids.py", "coupling.py", "bases.py", "curvature.py", "positions.py", "grokking/study.py"}
+    assert not used & measuring
+    assert not any(file.startswith("report/") for file in used)
+    for script in ("ablate", "single_step", "coupling", "dump"):
+        used = {str(file.relative_to(ROOT / "sedlib")) for file in import_closure(ROOT / f"stages/{script}.py")}
+        assert not any(file.startswith("report/") for file in used), script
 
 
 def test_every_axis_is_ablated() -> None:

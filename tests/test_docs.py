@@ -22,7 +22,7 @@ from sedlib.pipeline.centroids.centroid_file import centroids_schema
 from sedlib.pipeline.dag import overview
 from sedlib.pipeline.parameters.params_page import params_page
 from sedlib.pipeline.parameters.sections import read_yaml
-from sedlib.pipeline.rows.checkpoints import checkpoints_schema
+from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema
 from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.rows.streams import gradients_schema
 from sedlib.report.claims.listing import claims
@@ -50,7 +50,7 @@ def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -
     assert scope["agreement"].min() > 0.999
 
 
-SCHEMAS = [checkpoints_schema(Grokking), gradients_schema(Grokking), BASES, centroids_schema(Grokking)]
+SCHEMAS = [checkpoints_schema(Grokking.inputs), gradients_schema(Grokking), BASES, centroids_schema(Grokking)]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)

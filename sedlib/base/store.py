@@ -103,7 +103,7 @@ class Schema:
             yield file
 
     def error(self, path: Path | str, problem: str) -> ArtifactError:
-        """What was expected of the file at ``path``, what was found, and how to mend it."""
+        """What was expected of the file at ``path``, what was found, and how to bring it back."""
         return ArtifactError(f"{path}: expected a {self.tag} artifact, found {problem}. {self.remedy(Path(path))}")
 
     def _matches(self, file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset, Dataset]]:

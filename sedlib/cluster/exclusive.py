@@ -15,7 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
-from sedlib.cluster.repair import mend
+from sedlib.cluster.repair import repair
 
 
 class Stopped(BaseException):
@@ -53,11 +53,11 @@ def working(command: Callable[[Path, Path], int]) -> int:
     root = Path.cwd()
     try:
         with stoppable(), alone(root) as scratch:
-            _mend(root)
+            _repair(root)
             try:
                 return command(root, scratch)
             finally:
-                _mend(root)
+                _repair(root)
     except Stopped as stopped:
         say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
         return stopped.exit_code
@@ -65,8 +65,8 @@ def working(command: Callable[[Path, Path], int]) -> int:
         raise UserError(str(error)) from error
 
 
-def _mend(root: Path) -> None:
-    for text in mend(root, Path(settings()["cache"]["dir"])):
+def _repair(root: Path) -> None:
+    for text in repair(root, Path(settings()["cache"]["dir"])):
         say(text)
 
 

@@ -19,7 +19,7 @@ from sedlib.cluster.worker.snapshot import git
 SECONDS_OF_A_WRITE = 5.0  # at most, of an entry of the run-cache
 
 
-def mend(root: Path, cache: Path) -> Iterator[str]:
+def repair(root: Path, cache: Path) -> Iterator[str]:
     """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache."""
     clear_unfinished(cache)
     for name in git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines():

@@ -17,8 +17,9 @@ from sedlib.blocks import blocks
 from sedlib.grokking.network.losses import pair_losses, task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.pairs import all_pairs, answers, split
-from sedlib.pipeline.study import AdamW, Examples, InputFormat, Ladder, Study
+from sedlib.grokking.setup.pairs import PAIRS, all_pairs, answers, split_pairs
+from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.study import AdamW, Examples, Ladder, Study
 from sedlib.scores import full_scores, logit_scores
 from sedlib.vectors import ParamLayout
 
@@ -29,7 +30,7 @@ class Grokking(Study):
 
     experiment: Experiment
 
-    inputs: ClassVar[InputFormat] = InputFormat(("operands",), "int64", "pairs (a, b)")
+    inputs: ClassVar[InputFormat] = PAIRS
     centroids: ClassVar[tuple[str, ...]] = ("logit", "full")
     tables: ClassVar[tuple[str, ...]] = ("fourier", "restricted_loss")
 
@@ -74,10 +75,8 @@ class Grokking(Study):
     def examples(self, pool: str) -> Examples:
         """All pairs, or those of one side of the run's split."""
         data = self.experiment.data
-        pairs = all_pairs(self.tasks, data.p)
-        if pool != "all":
-            train, test = split(pairs, data.train_fraction, generator(self.experiment.run.seed, "split"))
-            pairs = {"train": train, "test": test}[pool]
+        train, test = split_pairs(self.tasks, data.p, data.train_fraction, self.experiment.run.seed)
+        pairs = {"all": all_pairs(self.tasks, data.p), "train": train, "test": test}[pool]
         return Examples(pairs, answers(self.tasks, pairs, data.p))
 
     def losses(self, network: nn.Module, examples: Examples) -> Float[Tensor, " tasks"]:

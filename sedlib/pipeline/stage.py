@@ -1,9 +1,11 @@
 """Calls the script of a stage that every run has with the folder's study and the run."""
 
 import argparse
+import sys
 from collections.abc import Callable
 
 from sedlib.base.script import clear_errors
+from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.study import Study, load_study
 from sedlib.pipeline.workspace import Workspace
 
@@ -14,6 +16,7 @@ def stage(main: Callable[[type[Study], Workspace], None], description: str | Non
     parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
     workspace = Workspace(parser.parse_args().run)
     with clear_errors():
+        require_current_code(sys.argv[0])
         study = load_study()
         study.of_run(workspace.run)  # refuses a name that params.yaml does not have
         main(study, workspace)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from sedlib.base.errors import UserError
 from sedlib.blocks import blocks
+from sedlib.pipeline.rows.input_format import InputFormat
 from sedlib.vectors import ParamLayout
 
 STUDY_FILE = Path("study.py")
@@ -59,16 +60,6 @@ class Examples:
 
 def _moved(tensor: Tensor, device: torch.device, dtype: torch.dtype | None) -> Tensor:
     return tensor.to(device, dtype if tensor.is_floating_point() else None)
-
-
-@dataclass(frozen=True)
-class InputFormat:
-    """How files name what an input is."""
-
-    axes: tuple[str, ...]
-    """Names of its axes; none for a single number."""
-    dtype: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -178,6 +169,7 @@ def load_study() -> type[Study]:
     path = next((found for folder in (here, *here.parents) if (found := folder / STUDY_FILE).exists()), None)
     if path is None:
         raise UserError(f"no {STUDY_FILE} in {here} or above it: run from the folder of a study, which says what it is")
+    sys.path.append(str(path.parent))  # for what lies beside it
     specification = importlib.util.spec_from_file_location("study", path)
     if specification is None or specification.loader is None:
         raise UserError(f"{path} cannot be imported")

@@ -47,7 +47,7 @@ def write(
 ) -> list[dict[str, Any]]:
     """Train and write the checkpoints; return the readouts."""
     data = Data.of(tiny, CPU)
-    return record(path, Grokking(tiny), data, train(tiny, data, CPU, intervene))
+    return record(path, tiny, data, train(tiny, data, CPU, intervene))
 
 
 def snapshots(tiny: Experiment) -> list[tuple[Checkpoint, dict[str, torch.Tensor]]]:

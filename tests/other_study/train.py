@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from sedlib.base.hardware import configure
 from sedlib.base.randomness import generator
-from sedlib.pipeline.rows.checkpoints import write_checkpoints
+from sedlib.base.tables import write_table
+from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
-from sedlib.pipeline.tables import write_table
 from sedlib.pipeline.workspace import Workspace
 from tests.other_study.study import Perceptrons
 
@@ -30,7 +30,8 @@ def main(_: type[Study], run: Workspace) -> None:
     study, device = Perceptrons.of_run(run.run), configure()
     losses: list[dict[str, Any]] = []
     split = {pool: study.examples(pool).inputs for pool in ("train", "test")}
-    write_checkpoints(run.checkpoints, study, trained(study, device, losses), split)
+    slots, checkpoints = study.slots(study.network()), trained(study, device, losses)
+    write_checkpoints(run.checkpoints, study.inputs, study.to_json(), slots, checkpoints, split)
     write_table(run.table("training"), losses)
 
 

@@ -105,6 +105,7 @@ def test_what_remains_of_a_file_is_what_does_something_in_its_order(file: Path) 
         ("x = [  # all\n    1,\n\n    # last\n    2,\n]\n", "x = [ 1 , 2 , ]\n"),
         ("x = (\n    1,\n)\ny = f(x,)\nz = a[x,]\n", "x = ( 1 , )\ny = f ( x )\nz = a [ x , ]\n"),
         ("if x:\n    return (1,)\n", "if x :\n    return ( 1 , )\n"),
+        ("match x:\n    case (y,): ...\n", "match x :\n    case ( y , ) : ...\n"),
         ("x = 1\n\x0cy = 2  # a page further\nz = 'a\x0b\x85\u2028b'  # c\nw = 3  # d\n",
          "x = 1\ny = 2\nz = 'a\x0b\x85\u2028b'\nw = 3\n"),
     ],

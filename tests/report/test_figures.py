@@ -62,7 +62,7 @@ def results(ops: list[str], window: int = 3) -> RunResults:
             for op in ops
         ]
     )
-    return RunResults(training, spectra, centroids, coupling, fourier, losses)
+    return RunResults(training, spectra, centroids, coupling, {"fourier": fourier, "restricted_loss": losses})
 
 
 def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:

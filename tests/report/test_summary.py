@@ -24,7 +24,7 @@ def results(accuracy: list[float]) -> RunResults:
         for i, ratio in enumerate(values, 1)
     ]
     empty = pd.DataFrame()
-    return RunResults(training, empty, empty, pd.DataFrame(rows), empty, empty)
+    return RunResults(training, empty, empty, pd.DataFrame(rows))
 
 
 def test_grok_step_is_the_first_checkpoint_at_the_threshold() -> None:

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from sedlib.base.errors import UserError
+from sedlib.pipeline.coupling.training_phases import phase_steps
 from sedlib.pipeline.rows.streams import LADDER
 from sedlib.report.numbers.ablated import ablation_table
-from sedlib.report.numbers.phases import centroid_definitions, estimators, phase_steps
+from sedlib.report.numbers.phases import centroid_definitions, estimators
 from sedlib.report.numbers.results import RunResults
 from sedlib.report.numbers.rungs import RUNGS, ladder
 
@@ -46,7 +47,7 @@ def results() -> RunResults:
         ("gradient/add", 1): {40: [300.0]},
     }
     empty = pd.DataFrame()
-    return RunResults(training, empty, centroids, coupling(ratios), empty, empty)
+    return RunResults(training, empty, centroids, coupling(ratios))
 
 
 def test_the_ladder_by_hand(results: RunResults) -> None:

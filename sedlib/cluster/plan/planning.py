@@ -46,7 +46,11 @@ def plan(targets: Sequence[str] = ()) -> Plan:
         sorting = _Sorting()
         for stage in in_order(repo, targets):
             sorting.add(stage, list(graph.successors(stage)))
-        refuse_untracked(repo, sorting.stale, {out.fs_path for stage in graph for out in stage.outs})
+        refuse_untracked(
+            repo,
+            [*sorting.stale, *(stage for stage in graph if (stage.meta or {}).get(PLANS))],
+            {out.fs_path for stage in graph for out in stage.outs},
+        )
         return sorting.plan
 
 

@@ -95,8 +95,4 @@ class Cell(Section):
         ParamsError
             The run or one of its sections is missing or wrong.
         """
-        experiment = Experiment.load(self.run, path)
-        if self.weight_decay is None:
-            return experiment
-        optimizer = experiment.optimizer.model_copy(update={"weight_decay": self.weight_decay})
-        return experiment.model_copy(update={"optimizer": optimizer})
+        return Experiment.load(self.run, path).with_weight_decay(self.weight_decay)

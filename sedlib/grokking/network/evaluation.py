@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from sedlib.base.randomness import generator
 from sedlib.grokking.network.losses import pair_losses
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.pairs import all_pairs, answers, split
+from sedlib.grokking.setup.pairs import answers, split_pairs
 
 EVALUATION_BATCH = 1024  # fits the cache: half the time of one batch of all pairs
 
@@ -31,7 +30,7 @@ class Data:
     def of(cls, experiment: Experiment, device: torch.device) -> "Data":
         """The run's split."""
         ops, p = experiment.run.ops, experiment.data.p
-        train, test = split(all_pairs(ops, p), experiment.data.train_fraction, generator(experiment.run.seed, "split"))
+        train, test = split_pairs(ops, p, experiment.data.train_fraction, experiment.run.seed)
         return cls(*(part.to(device) for part in (train, answers(ops, train, p), test, answers(ops, test, p))))
 
 

@@ -139,7 +139,11 @@ class Experiment(Section):
             raise ParamsError(f"{path}: {problem}")
         sections = {name: values.get(name, {}) for name in ("model", "data", "optimizer", "stopping")}
         found = validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})
-        if found.run.weight_decay is None:
-            return found
-        optimizer = found.optimizer.model_copy(update={"weight_decay": found.run.weight_decay})
-        return found.model_copy(update={"optimizer": optimizer})
+        return found.with_weight_decay(found.run.weight_decay)
+
+    def with_weight_decay(self, weight_decay: float | None) -> "Experiment":
+        """The same with another weight decay; as it is where that is None."""
+        if weight_decay is None:
+            return self
+        optimizer = self.optimizer.model_copy(update={"weight_decay": weight_decay})
+        return self.model_copy(update={"optimizer": optimizer})

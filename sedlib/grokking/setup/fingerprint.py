@@ -7,7 +7,10 @@ the text as it is, and so all of the run's results.
 import ast
 from pathlib import Path
 
+from sedlib.base.errors import UserError
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.pipeline.code.current import REMEDY
+from sedlib.pipeline.workspace import ARTIFACTS
 
 OPERATIONS_FILE = Path("sedlib/grokking/setup/operations.py")
 CONDITIONS_FILE = Path("sedlib/terms/conditions.py")
@@ -57,3 +60,17 @@ def _is_import_or_text(node: ast.stmt) -> bool:
 
 def _on_one_line(source: str, node: ast.expr) -> str:
     return " ".join((ast.get_source_segment(source, node) or "").split())
+
+
+def require_current_run(run: str, experiment: Experiment) -> None:
+    """Compare a run with the text of what it is, if there is one: DVC takes its results for those of the text.
+
+    Raises
+    ------
+    UserError
+        params.yaml or one of the run's operations was edited since the code stage ran.
+    """
+    text = ARTIFACTS / "setup" / f"{run}.txt"
+    operations = operation_sources((Path(__file__).parent / OPERATIONS_FILE.name).read_text())
+    if text.exists() and text.read_text() != run_text(experiment, operations):
+        raise UserError(f"run {run} is not what it was when {text} was written; {REMEDY}")

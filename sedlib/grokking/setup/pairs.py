@@ -9,8 +9,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from sedlib.base.randomness import generator
 from sedlib.grokking.setup.domain import operands, train_size
 from sedlib.grokking.setup.operations import OPERATIONS
+from sedlib.pipeline.rows.input_format import InputFormat
+
+PAIRS = InputFormat(("operands",), "int64", "pairs (a, b)")
 
 
 def all_pairs(ops: Sequence[str], p: int) -> Int64[Tensor, "pairs 2"]:
@@ -23,6 +27,13 @@ def answers(ops: Sequence[str], pairs: Int64[Tensor, "pairs 2"], p: int) -> Int6
     """Result of each operation on each pair, in 0 … p − 1."""
     a, b = pairs.unbind(-1)
     return torch.stack([OPERATIONS[op].apply(a, b) % p for op in ops])
+
+
+def split_pairs(
+    ops: Sequence[str], p: int, train_fraction: float, seed: int
+) -> tuple[Int64[Tensor, "train 2"], Int64[Tensor, "test 2"]]:
+    """All pairs of a run, shuffled by its seed, as training and test pairs."""
+    return split(all_pairs(ops, p), train_fraction, generator(seed, "split"))
 
 
 def split(

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from sedlib.grokking.network.evaluation import Data
-from sedlib.grokking.study import Grokking
+from sedlib.grokking.network.model import build_model
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.pairs import PAIRS
 from sedlib.grokking.training.checkpoint import Checkpoint
-from sedlib.pipeline.rows.checkpoints import write_checkpoints
+from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
+from sedlib.vectors import ParamLayout
 
 
-def record(path: Path, study: Grokking, data: Data, checkpoints: Iterable[Checkpoint]) -> list[dict[str, Any]]:
+def record(path: Path, experiment: Experiment, data: Data, checkpoints: Iterable[Checkpoint]) -> list[dict[str, Any]]:
     """Write every checkpoint as it comes; return the readouts as rows of a tidy table."""
     readouts: list[dict[str, Any]] = []
 
@@ -20,5 +23,7 @@ def record(path: Path, study: Grokking, data: Data, checkpoints: Iterable[Checkp
             yield checkpoint
             readouts.extend({"step": checkpoint.step, **asdict(readout)} for readout in checkpoint.readouts)
 
-    write_checkpoints(path, study, noted(), {"train": data.train_pairs, "test": data.test_pairs})
+    slots = ParamLayout.attention(build_model(experiment))
+    split = {"train": data.train_pairs, "test": data.test_pairs}
+    write_checkpoints(path, PAIRS, experiment.model_dump_json(), slots, noted(), split)
     return readouts

@@ -10,7 +10,7 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Iterator
-from keyword import iskeyword
+from keyword import iskeyword, issoftkeyword
 
 DESCRIPTION = "description"
 """Keyword under which a parameter is explained to a reader."""
@@ -55,7 +55,11 @@ def essence(source: str) -> str:
 
 def _is_callee(before: list[str]) -> bool:
     """Whether a bracket after this word holds arguments; elsewhere a last comma makes a tuple."""
-    return any(word in (")", "]") or (word.isidentifier() and not iskeyword(word)) for word in before)
+    return any(word in (")", "]") or (word.isidentifier() and not _is_reserved(word)) for word in before)
+
+
+def _is_reserved(word: str) -> bool:
+    return iskeyword(word) or issoftkeyword(word)
 
 
 def _words(source: str) -> Iterator[Word]:

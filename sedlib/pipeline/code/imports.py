@@ -9,6 +9,9 @@ from pathlib import Path
 
 from sedlib.base.errors import UserError
 
+PACKAGE = "sedlib"
+"""Its names are looked up when they are used, so that nothing in a file's source says which modules they are of."""
+
 
 @cache
 def imported_modules(file: Path) -> set[str]:
@@ -17,7 +20,7 @@ def imported_modules(file: Path) -> set[str]:
     Raises
     ------
     UserError
-        It is no Python, or an import is relative, which hides where a name comes from.
+        It is no Python, or an import hides where a name comes from: a relative one, or one of ``sedlib`` itself.
     """
     try:
         tree = ast.parse(file.read_text())
@@ -31,6 +34,10 @@ def imported_modules(file: Path) -> set[str]:
             if node.level or not node.module:
                 raise UserError(f"{file}, line {node.lineno}: write the module's whole name, not a relative one")
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    if PACKAGE in names:
+        raise UserError(
+            f"{file} imports {PACKAGE} itself, which hides what it uses of it: write from {PACKAGE}.MODULE import NAME"
+        )
     return names
 
 

@@ -65,7 +65,7 @@ def measure_single_steps(
     batch = _dumped_batch(networks)
     for phase, step in track(phases.items(), len(phases), "single step", lambda item: f"{item[0]}, step {item[1]:,}"):
         index = networks.steps.index(step)
-        kinds = [params.model_copy(update={"centroid": kind}) for kind in study.centroids]
+        kinds = [params.with_centroid(kind) for kind in study.centroids]
         responses = [CheckpointResponses(networks, index, probes, kind) for kind in kinds]
         baselines = [along.baseline(random) for along in responses]
         for task in study.tasks:

@@ -42,7 +42,7 @@ class StoredNetworks:
             run = study.from_json(file.attrs["run"])
         except ValueError as error:
             raise schema.error(file.filename, f"run parameters that are refused ({error})") from error
-        network = run.network().to(device).requires_grad_(False)
+        network = run.network().to(device).requires_grad_(False).eval()  # dropout off, batch statistics as stored
         states = cast("h5py.Group", file["state"])
         for name, value in network.state_dict().items():
             found = states[name].shape[1:] if name in states else None

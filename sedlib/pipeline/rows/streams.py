@@ -143,4 +143,6 @@ def read_streams(file: h5py.File, study: Study) -> Iterator[Stream]:
         if len(rows) != len(file["steps"]) - first_checkpoint:
             raise schema.error(file.filename, f"{len(rows)} rows of {name!r} for {len(file['steps'])} checkpoints")
         scale = file.get(f"scale/{name}")
+        if scale is None and rows.dtype == np.float16:
+            raise schema.error(file.filename, f"rows of {name!r} in float16 without 'scale/{name}'")
         yield Stream(name, rows if scale is None else ScaledRows(rows, scale[:]), first_checkpoint)

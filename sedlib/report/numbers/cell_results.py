@@ -23,7 +23,7 @@ TABLED = [
 LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
-def grok_steps(files: Sequence[Path], threshold: float = 0.98, labels: Sequence[str] = LABELS) -> pd.DataFrame:
+def grok_steps(files: Sequence[Path], threshold: float, labels: Sequence[str] = LABELS) -> pd.DataFrame:
     """One row per cell and operation of the cells' tables.
 
     Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``

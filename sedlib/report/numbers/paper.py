@@ -1,7 +1,8 @@
 """What the paper reports (arXiv 2604.25143), its companion (arXiv 2602.16746), and an independent implementation.
 
-Each number stands with its place. The cells of Tables 2 and 3 were lost where the paper was converted to text; those two
-tables are given here as its author describes them in public. A value by seed stands as reported, a range as its two ends.
+Each number stands with its place. The cells of Tables 2 and 3 were lost where the paper was converted to text; those
+two tables are given here as its author describes them in public. A value by seed stands as reported, a range as its two
+ends.
 """
 
 import math

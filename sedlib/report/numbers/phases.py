@@ -1,30 +1,12 @@
 """A run at three checkpoints: bases from single checkpoints, and the two definitions of the centroid."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.results import grok_step
 
 CENTROIDS = ("logit", "full")
-
-
-def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: float) -> dict[str, int]:
-    """Step of each phase among the ``measured``.
-
-    init is the first; mid, the nearest to half the grok step; after, the last. The grok step is that by which every
-    operation grokked. A run that never groks has no phase after it, and its mid is half of training; in a study that
-    measures no accuracy the last is then called end.
-    """
-    grokked = [grok_step(training, str(op), threshold) for op in training["op"].unique()]
-    found = [step for step in grokked if step is not None]
-    never = len(found) < len(grokked)
-    half = (measured[-1] if never else max(found)) / 2
-    mid = min(measured, key=lambda step: abs(step - half))
-    last = "end" if "test_accuracy" not in training else None if never else "after"
-    return {"init": measured[0], "mid": mid, **({last: measured[-1]} if last else {})}
 
 
 def estimators(single_step: pd.DataFrame, angles: pd.DataFrame) -> pd.DataFrame:

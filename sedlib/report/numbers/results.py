@@ -1,12 +1,12 @@
 """The tidy tables of one run, and the two quantities that all of the report is made of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from sedlib.base.errors import UserError
+from sedlib.base import tables as base
 
 WRITERS = {
     "training": "train",
@@ -36,9 +36,8 @@ class RunResults:
     spectra: pd.DataFrame
     centroids: pd.DataFrame
     coupling: pd.DataFrame
-    fourier: pd.DataFrame | None = None
-    restricted_loss: pd.DataFrame | None = None
-    """Tables of the grokking study alone."""
+    own: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Tables that the study alone has, by name."""
 
     @classmethod
     def load(cls, folder: Path, own: Sequence[str] = GROKKING_TABLES) -> "RunResults":
@@ -49,7 +48,18 @@ class RunResults:
         UserError
             One is missing or unreadable; the message names the file and the remedy.
         """
-        return cls(**{name: read_table(folder, name) for name in [*EVERY_STUDYS_TABLES, *own]})
+        tables = {name: read_table(folder, name) for name in EVERY_STUDYS_TABLES}
+        return cls(**tables, own={name: read_table(folder, name) for name in own})
+
+    @property
+    def fourier(self) -> pd.DataFrame | None:
+        """Frequencies of the centroids, where the study has them."""
+        return self.own.get("fourier")
+
+    @property
+    def restricted_loss(self) -> pd.DataFrame | None:
+        """Losses by frequencies of the logits, where the study has them."""
+        return self.own.get("restricted_loss")
 
     @property
     def ops(self) -> list[str]:
@@ -65,15 +75,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     UserError
         It is missing or unreadable; the message names the file and the remedy.
     """
-    path = folder / f"{name}.csv"
-    if not path.exists():
-        raise UserError(f"{path} is missing; run `dvc repro {WRITERS[name]}@{folder.name}`")
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not a readable table ({error}); restore it with `dvc checkout --force {path}`"
-        ) from error
+    return base.read_table(folder / f"{name}.csv", f"dvc repro {WRITERS.get(name, name)}@{folder.name}")
 
 
 def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:

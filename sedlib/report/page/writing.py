@@ -25,7 +25,7 @@ from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.report.tabled.paper_tables import tables
 
-CODE = ("sedlib", "stages", "params.yaml", "dvc.yaml")
+CODE = ("sedlib", "stages", "study.py", "params.yaml", "dvc.yaml", "ablations", "geometry", "interventions")
 """What determines the results; the commit that changed it last is the report's revision."""
 PACKAGES = ("torch", "numpy", "scipy", "h5py", "pandas", "dvc", "matplotlib", "vl-convert-python")
 DPI = 150

@@ -1,0 +1,29 @@
+"""A script refuses to run as another one than the text of its code says: DVC would take its results for that one's."""
+
+from pathlib import Path
+
+from sedlib.base.errors import UserError
+from sedlib.pipeline.code.essence import fingerprint
+from sedlib.pipeline.workspace import ARTIFACTS
+
+REMEDY = "run `dvc repro code`, then the stage again"
+
+
+def require_current_code(script: str) -> None:
+    """Compare each file that the text of a stage script's code lists with the hash there.
+
+    Where there is no text, DVC knows of no code either: a script that was called by hand.
+
+    Raises
+    ------
+    UserError
+        A file was edited, or is gone, since the code stage ran.
+    """
+    root = Path(script).resolve().parent.parent
+    text = root / ARTIFACTS / "code" / f"{Path(script).stem}.txt"
+    if not text.exists():
+        return
+    for line in text.read_text().splitlines():
+        known, _, name = line.partition(" ")
+        if not (root / name).exists() or fingerprint((root / name).read_text()) != known:
+            raise UserError(f"{name} is not what it was when {ARTIFACTS}/code/{text.name} was written; {REMEDY}")

@@ -1,0 +1,29 @@
+"""The phases of training at which single checkpoints are looked at."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sedlib.leads import first_step
+
+ACCURACY = "test_accuracy"
+
+
+def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: float) -> dict[str, int]:
+    """Step of each phase among the ``measured``.
+
+    init is the first; mid, the nearest to half the grok step; after, the last. The grok step is that by which every
+    task grokked: the first checkpoint at which its test accuracy reaches ``threshold``. A run that never groks has no
+    phase after it, and its mid is half of training; in a study that measures no accuracy the last is then called end.
+    """
+    known = ACCURACY in training
+    grokked = [
+        first_step(rows["step"].to_numpy(), (rows[ACCURACY] >= threshold).to_numpy()) if known else None
+        for _, rows in training.groupby("op", sort=False)
+    ]
+    found = [step for step in grokked if step is not None]
+    never = len(found) < len(grokked)
+    half = (measured[-1] if never else max(found)) / 2
+    mid = min(measured, key=lambda step: abs(step - half))
+    last = "end" if not known else None if never else "after"
+    return {"init": measured[0], "mid": mid, **({last: measured[-1]} if last else {})}
