@@ -7,7 +7,7 @@ from pydantic import Field
 
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.coupling_params import CouplingParams
-from sedlib.pipeline.parameters.row_params import GradientBatchParams
+from sedlib.pipeline.parameters.row_params import GradientBatchParams, Pool
 from sedlib.pipeline.parameters.sections import Model, Section
 from sedlib.pipeline.parameters.value_types import Positive, Seed
 
@@ -47,7 +47,7 @@ class AblationParams(Section):
     alignment: list[Literal["trailing", "forward"]] = Field([], description="Values of alignment.")
     batch_size: list[Positive] = Field([], description="Values of gradient_batch.size.")
     batch_seed: list[Seed] = Field([], description="Values of gradient_batch.seed.")
-    batch_pairs: list[Literal["all", "train", "test"]] = Field([], description="Values of gradient_batch.pairs.")
+    batch_pairs: list[Pool] = Field([], description="Values of gradient_batch.pairs.")
     epsilon: list[Annotated[float, Field(gt=0)]] = Field([], description="Values of response.epsilon.")
     response: list[Literal["difference", "jvp"]] = Field([], description="Values of response.kind.")
     probe_seed: list[Seed] = Field([], description="Values of probes.seed.")

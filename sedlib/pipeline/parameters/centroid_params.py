@@ -7,9 +7,9 @@ from sedlib.pipeline.parameters.value_types import Seed
 
 
 class ProbeParams(Section):
-    """The fixed pairs whose centroids are measured."""
+    """The fixed examples whose centroids are measured."""
 
-    count: int = Field(1024, ge=3, description="Number of different pairs, drawn from all.")
+    count: int = Field(1024, ge=3, description="Number of different examples, drawn from all.")
     seed: Seed = Field(0, description="Seed of the draw.")
 
 

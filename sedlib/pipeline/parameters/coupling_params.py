@@ -19,7 +19,7 @@ class ResponseParams(Section):
         0.005,
         ge=1e-5,
         lt=1,
-        description="Step of the difference, relative to the norm of the attention slots; "
+        description="Step of the difference, relative to the norm of the slots; "
         "smaller ones are lost in float32, where kind: jvp is exact.",
     )
 

@@ -12,9 +12,9 @@ FEWEST = 3
 
 
 class WalkParams(Section):
-    """The random walks beside each attention matrix's trajectory."""
+    """The random walks beside the trajectory of each matrix of the slots."""
 
-    count: int = Field(100, ge=2, description="Random walks with the step lengths of each attention matrix.")
+    count: int = Field(100, ge=2, description="Random walks with the step lengths of each matrix.")
     seed: Seed = Field(0, description="Seed of the walks.")
 
 
@@ -23,10 +23,10 @@ class CurvatureParams(Section):
 
     every: Positive = Field(200, description="Steps between measurements, at least; the first is at step 0.")
     draws: Positive = Field(9, description="Pairs of training batches at each measurement, pooled.")
-    batch_size: Positive = Field(512, description="Training pairs in a batch, drawn with replacement.")
+    batch_size: Positive = Field(512, description="Training examples in a batch, drawn with replacement.")
     eta: float = Field(0.001, gt=0, description="η: size of the two gradient steps.")
     components: Positive = Field(
-        2, description="Principal components of each attention matrix's trajectory in the execution basis."
+        2, description="Principal components of the trajectory of each matrix of the slots in the execution basis."
     )
     random_subspaces: Positive = Field(
         5, description="Random subspaces of the execution basis's dimension, to compare shares with."

@@ -13,9 +13,9 @@ Pool = Literal["all", "train", "test"]
 class GradientBatchParams(Section):
     """The fixed batch on which gradient rows are taken."""
 
-    size: Positive = Field(512, description="Number of different pairs.")
+    size: Positive = Field(512, description="Number of different examples.")
     seed: Seed = Field(0, description="Seed of the draw.")
-    pairs: Literal["all", "train", "test"] = Field("all", description="Pairs drawn from: all, train or test.")
+    pairs: Pool = Field("all", description="Examples drawn from: all, train or test.")
 
 
 class DumpParams(Section):

@@ -8,24 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.pipeline.rows.checkpoint_file import MOMENTS, checkpoints_schema
-from sedlib.pipeline.rows.stored import StoredNetworks
+from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks
 from sedlib.pipeline.study import Study
-from sedlib.vectors import ParamLayout
 
 
 @dataclass(frozen=True)
-class RunCheckpoints:
+class RunCheckpoints(OpenNetworks):
     """A checkpoint file, open for reading."""
-
-    stored: StoredNetworks
-    steps: list[int]
-    """Optimizer steps taken at each checkpoint."""
 
     @classmethod
     @contextmanager
@@ -38,7 +32,8 @@ class RunCheckpoints:
             The file is broken, or its networks are not those of its run.
         """
         schema = checkpoints_schema(study.inputs)
-        with schema.open(path) as file, StoredNetworks.of(file, schema, study, device) as stored:
+        with schema.open(path) as file:
+            stored = StoredNetworks.of(file, schema, study, device)
             steps = file["steps"][:]
             if len(steps) == 0 or (steps[1:] <= steps[:-1]).any():
                 raise schema.error(file.filename, f"steps that do not increase: {steps.tolist()}")
@@ -46,31 +41,6 @@ class RunCheckpoints:
                 if f"optimizer/{name}" not in file:
                     raise schema.error(file.filename, f"no dataset 'optimizer/{name}', which the ladder needs")
             yield cls(stored, steps.tolist())
-
-    @property
-    def file(self) -> h5py.File:
-        """The open file."""
-        return self.stored.file
-
-    @property
-    def study(self) -> Study:
-        """The run that it is of."""
-        return self.stored.study
-
-    @property
-    def layout(self) -> ParamLayout:
-        """The slots."""
-        return self.stored.layout
-
-    @property
-    def network(self) -> nn.Module:
-        """Into which ``load`` puts a checkpoint."""
-        return self.stored.network
-
-    @property
-    def device(self) -> torch.device:
-        """On which it is."""
-        return self.stored.device
 
     def load(self, index: int) -> nn.Module:
         """The network at checkpoint number ``index``; it is overwritten by the next ``load``."""

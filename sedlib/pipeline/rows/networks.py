@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import h5py
 import numpy as np
 import torch
 from torch import nn
 
-from sedlib.pipeline.rows.stored import StoredNetworks
+from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks
 from sedlib.pipeline.rows.streams import gradients_schema, open_gradients
 from sedlib.pipeline.study import Study
-from sedlib.vectors import ParamLayout
 
 
 def measured_checkpoints(n_checkpoints: int, count: int | Literal["all"]) -> list[int]:
@@ -29,11 +27,9 @@ def measured_checkpoints(n_checkpoints: int, count: int | Literal["all"]) -> lis
 
 
 @dataclass(frozen=True)
-class MeasuredNetworks:
+class MeasuredNetworks(OpenNetworks):
     """An open gradients file as the networks that it holds; steps and indices are those of all checkpoints."""
 
-    stored: StoredNetworks
-    steps: list[int]
     measured: list[int]
     """Indices of the checkpoints whose networks are there."""
 
@@ -47,36 +43,9 @@ class MeasuredNetworks:
         ArtifactError
             The file is broken, or its networks are not those of its run.
         """
-        with (
-            open_gradients(path, study) as file,
-            StoredNetworks.of(file, gradients_schema(study), study, device) as stored,
-        ):
+        with open_gradients(path, study) as file:
+            stored = StoredNetworks.of(file, gradients_schema(study), study, device)
             yield cls(stored, file["steps"][:].tolist(), file["measured"][:].tolist())
-
-    @property
-    def file(self) -> h5py.File:
-        """The open file."""
-        return self.stored.file
-
-    @property
-    def study(self) -> Study:
-        """The run that it is of."""
-        return self.stored.study
-
-    @property
-    def layout(self) -> ParamLayout:
-        """The slots."""
-        return self.stored.layout
-
-    @property
-    def network(self) -> nn.Module:
-        """Into which ``load`` puts a state."""
-        return self.stored.network
-
-    @property
-    def device(self) -> torch.device:
-        """On which it is."""
-        return self.stored.device
 
     def load(self, index: int) -> nn.Module:
         """The network at checkpoint number ``index``, a measured one; it is overwritten by the next ``load``."""

@@ -1,7 +1,5 @@
 """The networks that a file holds, one in memory at a time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,10 +25,7 @@ class StoredNetworks:
     device: torch.device
 
     @classmethod
-    @contextmanager
-    def of(
-        cls, file: h5py.File, schema: Schema, study: type[Study], device: torch.device
-    ) -> Iterator["StoredNetworks"]:
+    def of(cls, file: h5py.File, schema: Schema, study: type[Study], device: torch.device) -> "StoredNetworks":
         """Those of a file that follows ``schema``.
 
         Raises
@@ -50,7 +45,7 @@ class StoredNetworks:
                 raise schema.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
         if foreign := set(states) - set(network.state_dict()):
             raise schema.error(file.filename, f"parameter {min(foreign)!r}, which the run's network lacks")
-        yield cls(file, run, ParamLayout.from_json(file.attrs["layout"]), network, device)
+        return cls(file, run, ParamLayout.from_json(file.attrs["layout"]), network, device)
 
     def load(self, position: int) -> nn.Module:
         """The network in a state of the file; it is overwritten by the next ``load``."""
@@ -58,3 +53,37 @@ class StoredNetworks:
         state = {name: torch.from_numpy(states[name][position]) for name in self.network.state_dict()}
         self.network.load_state_dict(state)
         return self.network
+
+
+@dataclass(frozen=True)
+class OpenNetworks:
+    """An open file of networks; which of them it holds, and how they are numbered, its kinds say."""
+
+    stored: StoredNetworks
+    steps: list[int]
+    """Optimizer steps taken at each of the run's checkpoints."""
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        return self.stored.file
+
+    @property
+    def study(self) -> Study:
+        """The run that it is of."""
+        return self.stored.study
+
+    @property
+    def layout(self) -> ParamLayout:
+        """The slots."""
+        return self.stored.layout
+
+    @property
+    def network(self) -> nn.Module:
+        """Into which ``load`` puts a state."""
+        return self.stored.network
+
+    @property
+    def device(self) -> torch.device:
+        """On which it is."""
+        return self.stored.device
