@@ -18,7 +18,7 @@ from sedlib.grokking.network.losses import pair_losses, task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import PAIRS, all_pairs, answers, split_pairs
-from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import AdamW, Examples, Ladder, Study
 from sedlib.scores import full_scores, logit_scores
 from sedlib.vectors import ParamLayout

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sedlib.base.errors import UserError
 from sedlib.blocks import blocks
-from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout
 
 STUDY_FILE = Path("study.py")

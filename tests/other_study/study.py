@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from sedlib.base.randomness import generator
-from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import Examples, Study
 from sedlib.vectors import ParamLayout
 from tests.other_study.network import Perceptron

@@ -12,7 +12,7 @@ from torch import Tensor
 from sedlib.base.randomness import generator
 from sedlib.grokking.setup.domain import operands, train_size
 from sedlib.grokking.setup.operations import OPERATIONS
-from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.input_format import InputFormat
 
 PAIRS = InputFormat(("operands",), "int64", "pairs (a, b)")
 

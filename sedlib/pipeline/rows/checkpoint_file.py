@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sedlib.base.store import Dataset, append, growing
 from sedlib.pipeline.artifacts import ArtifactSchema
-from sedlib.pipeline.rows.input_format import InputFormat
+from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
