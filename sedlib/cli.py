@@ -173,11 +173,12 @@ def run_ablations(name: str) -> str:
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.workspace import Workspace
     from sedlib.report.numbers.ablated import ablation_table
+    from sedlib.report.numbers.digits import printed
     from sedlib.report.numbers.results import RunResults
 
     folder = Workspace(name).results
     table = ablation_table(RunResults.load(folder), folder, Params.load().grok_threshold)
-    return table.to_string(index=False, float_format="{:.4g}".format)
+    return printed(table, 4)
 
 
 def run_phases(name: str) -> str:
@@ -189,6 +190,7 @@ def run_phases(name: str) -> str:
         The run was not measured at single checkpoints.
     """
     from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.digits import printed
     from sedlib.report.numbers.phases import centroid_definitions, estimators
     from sedlib.report.numbers.results import read_table
 
@@ -198,10 +200,7 @@ def run_phases(name: str) -> str:
         "bases from single checkpoints": estimators(single_step, read_table(folder, "single_step_angles")),
         "logit and full centroid": centroid_definitions(read_table(folder, "centroids"), single_step),
     }
-    return "\n\n".join(
-        f"{name}: {title}\n{table.to_string(index=False, na_rep='–', float_format='{:.3g}'.format)}"
-        for title, table in tables.items()
-    )
+    return "\n\n".join(f"{name}: {title}\n{printed(table)}" for title, table in tables.items())
 
 
 def run_geometry(name: str | None) -> str:
@@ -214,6 +213,7 @@ def run_geometry(name: str | None) -> str:
     """
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.digits import printed
     from sedlib.report.numbers.results import read_table
     from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers
 
@@ -224,7 +224,7 @@ def run_geometry(name: str | None) -> str:
     text = as_text({run: geometry_numbers(one, read_table(folders[run], "training")) for run, one in found.items()})
     if name is None:
         return text
-    return f"{text}\n\n{found[name].trajectory.to_string(index=False, float_format='{:.4g}'.format)}"
+    return f"{text}\n\n{printed(found[name].trajectory, 4)}"
 
 
 def all_seeds() -> str:

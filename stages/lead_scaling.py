@@ -10,6 +10,7 @@ from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
+from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 
 
@@ -19,7 +20,7 @@ def main(run: str, rates: list[str]) -> None:
     law = scaling(leads)
     texts = {
         "leads.csv": leads.to_csv(index=False),
-        "leads.md": leads.astype(object).where(leads.notna(), "–").to_markdown(index=False) + "\n",
+        "leads.md": leads.astype(object).where(leads.notna(), NOTHING).to_markdown(index=False) + "\n",
         "scaling.json": json.dumps(law, indent=2) + "\n",
     }
     for name, text in texts.items():

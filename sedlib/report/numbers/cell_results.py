@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.digits import printed
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.numbers.summary import GROK_THRESHOLDS
@@ -110,11 +110,7 @@ def as_text(cells: pd.DataFrame) -> str:
         for projection in PROJECTIONS
     }
     tables |= {"weight decay 0": without_weight_decay(cells), "coordinates kept": rank_curve(cells)}
-    return "\n\n".join(
-        f"{title}\n{table.to_string(index=False, na_rep=NOTHING, float_format=lambda value: number(value, digits=4))}"
-        for title, table in tables.items()
-        if not table.empty
-    )
+    return "\n\n".join(f"{title}\n{printed(table, 4)}" for title, table in tables.items() if not table.empty)
 
 
 def spread(speedups: pd.Series) -> dict[str, float | int | None]:

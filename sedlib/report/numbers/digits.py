@@ -1,5 +1,7 @@
 """Numbers to some digits: as text for people, and rounded for files."""
 
+import pandas as pd
+
 NOTHING = "–"
 """Stands for a number that does not exist."""
 
@@ -16,3 +18,8 @@ def number(value: float | int, digits: int = 3) -> str:
 def rounded(value: float | int, digits: int) -> float:
     """The nearest number of so many digits."""
     return float(f"{value:.{digits}g}")
+
+
+def printed(table: pd.DataFrame, digits: int = 3) -> str:
+    """A table for a terminal, its numbers as ``number`` prints them."""
+    return table.to_string(index=False, na_rep=NOTHING, float_format=lambda value: number(value, digits))

@@ -12,6 +12,7 @@ import vl_convert
 from sedlib.report.claims.claim import WEAKEST
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.charts import Chart
+from sedlib.report.numbers.digits import NOTHING
 
 HERE = Path(__file__).parent
 CHARTS_GLOBAL = "window.vegaEmbed = vegaEmbed;"
@@ -81,7 +82,7 @@ def _table(name: str, table: pd.DataFrame) -> str:
 
 
 def _cell(column: str, value: Any) -> str:
-    text = html.escape("–" if value is None or pd.isna(value) else str(value))
+    text = html.escape(NOTHING if value is None or pd.isna(value) else str(value))
     if column == "verdict":
         return f'<td class="verdict" data-verdict="{text}">{text}</td>'
     return f"<td><code>{text}</code></td>" if column == "command" else f"<td>{text}</td>"
