@@ -38,39 +38,41 @@ def plan(targets: Sequence[str] = ()) -> Plan:
     Raises
     ------
     UserError
-        A stale stage depends on a file that is missing, or that git does not track.
-    """
-    _run_what_plans(targets)
-    with Repo(".") as repo, lock_repo(repo):
-        graph = get_active_graph(repo.index.graph)
-        sorting = _Sorting()
-        for stage in in_order(repo, targets):
-            sorting.add(stage, list(graph.successors(stage)))
-        refuse_untracked(
-            repo,
-            [*sorting.stale, *(stage for stage in graph if (stage.meta or {}).get(PLANS))],
-            {out.fs_path for stage in graph for out in stage.outs},
-        )
-        return sorting.plan
-
-
-def _run_what_plans(targets: Sequence[str]) -> None:
-    """Bring the stages up to date that say what else is stale: they take a second, and read nothing that others write.
-
-    Raises
-    ------
-    UserError
-        One of them fails.
+        A stale stage depends on a file that is missing, or that git does not track; or a stage fails that says what
+        else is stale.
     """
     with Repo(".") as repo:
         with lock_repo(repo):
-            first = [stage for stage in in_order(repo, targets) if (stage.meta or {}).get(PLANS)]
-            stale = [stage.addressing for stage in first if stage.changed()]
-        for address in stale:
-            try:
-                repo.reproduce(address, single_item=True)
-            except ReproductionError as error:
-                raise UserError(f"stage {address} fails, which says what else is stale: {error}") from error
+            stages = in_order(repo, targets)
+            first = [stage.addressing for stage in stages if _plans(stage) and stage.changed()]
+            if not first:
+                return _sorted(repo, stages)
+        _run(repo, first)
+    with Repo(".") as repo, lock_repo(repo):  # what has run is read anew
+        return _sorted(repo, in_order(repo, targets))
+
+
+def _plans(stage: Stage) -> bool:
+    return bool((stage.meta or {}).get(PLANS))
+
+
+def _run(repo: Repo, stages: Sequence[str]) -> None:
+    """Run the stages that say what else is stale: they take a second, and read nothing that others write."""
+    for address in stages:
+        try:
+            repo.reproduce(address, single_item=True)
+        except ReproductionError as error:
+            raise UserError(f"stage {address} fails, which says what else is stale: {error}") from error
+
+
+def _sorted(repo: Repo, stages: Sequence[Stage]) -> Plan:
+    graph = get_active_graph(repo.index.graph)
+    sorting = _Sorting()
+    for stage in stages:
+        sorting.add(stage, list(graph.successors(stage)))
+    reading = [*sorting.stale, *filter(_plans, graph)]  # what these read they say of others
+    refuse_untracked(repo, reading, {out.fs_path for stage in graph for out in stage.outs})
+    return sorting.plan
 
 
 def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
