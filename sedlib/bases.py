@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from sedlib.precision import determined, require_rank
+from sedlib.base.precision import determined, require_rank
 
 BLOCK_BYTES = 2**25
 

@@ -20,9 +20,9 @@ from jaxtyping import Float, Float64
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from sedlib.base.precision import require_rank
 from sedlib.bases import centred, gram
 from sedlib.gradients import LossAt, require_equal_lengths
-from sedlib.precision import require_rank
 
 
 def gradient_basis(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from sedlib.precision import determined, require_rank
+from sedlib.base.precision import determined, require_rank
 
 Projector = Callable[[Tensor], Tensor]
 """Maps a vector to its part in a subspace."""

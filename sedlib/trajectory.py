@@ -17,8 +17,8 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
+from sedlib.base.precision import SMALLEST_RATIO
 from sedlib.bases import RollingBases, Rows, centred, diagonals, rolling_bases
-from sedlib.precision import SMALLEST_RATIO
 
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 

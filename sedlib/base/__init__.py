@@ -1,1 +1,1 @@
-"""What everything stands on: errors, atomic writes, progress, seeded randomness, hardware, HDF5 files with a schema."""
+"""What everything stands on: errors, files and tables, progress, seeded randomness, hardware, precision."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from sedlib.base.errors import UserError
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import OPERATIONS_FILE, operation_sources, run_text
 from sedlib.grokking.setup.operations import OPERATIONS
@@ -113,12 +114,12 @@ def test_parameters_that_all_runs_share_change_all(tmp_path: Path, section: str,
     ],
 )
 def test_a_table_whose_keys_are_no_names_is_refused(source: str) -> None:
-    with pytest.raises(ValueError, match="expected a table OPERATIONS whose keys are names"):
+    with pytest.raises(UserError, match="expected a table OPERATIONS whose keys are names"):
         operation_sources(source)
 
 
 @pytest.mark.parametrize("code", ["def doubled(a):\n    return 2 * a\n", "FACTOR = 2\n", "OTHERS = {'add': 1}\n"])
 def test_code_that_no_line_would_show_is_refused(code: str) -> None:
     """A run depends on its lines alone: what else stood in the file could change an operation unseen."""
-    with pytest.raises(ValueError, match=r"beside the table OPERATIONS stands code in line 8; put it into another"):
+    with pytest.raises(UserError, match=r"beside the table OPERATIONS stands code in line 8; put it into another"):
         operation_sources(replaced(SOURCE, "OPERATIONS = {", f"{code}\n\nOPERATIONS = {{"))

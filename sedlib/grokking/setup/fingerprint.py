@@ -28,7 +28,7 @@ def operation_sources(source: str) -> dict[str, str]:
 
     Raises
     ------
-    ValueError
+    UserError
         There is no such table, or a name in it is not written out, or code stands beside it, which no line would show.
     """
     found: dict[str, str] | None = None
@@ -36,9 +36,9 @@ def operation_sources(source: str) -> dict[str, str]:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [TABLE]:
             found = _entries(source, node.value)
         elif not _is_import_or_text(node):
-            raise ValueError(f"beside the table {TABLE} stands code in line {node.lineno}; put it into another module")
+            raise UserError(f"beside the table {TABLE} stands code in line {node.lineno}; put it into another module")
     if found is None:
-        raise ValueError(f"expected a table {TABLE} whose keys are names")
+        raise UserError(f"expected a table {TABLE} whose keys are names")
     return found
 
 
