@@ -14,6 +14,12 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
 CELLS = ("intervene", "constrain")
 """Scripts whose commands name a condition, and the name says all that it is."""
+GUARDS = [
+    Path("sedlib/pipeline/code/current.py"),
+    Path("sedlib/pipeline/code/essence.py"),
+    Path("sedlib/grokking/setup/fingerprint.py"),
+]
+"""They compare files with these texts, and change no result."""
 
 
 def main() -> None:
@@ -26,9 +32,10 @@ def main() -> None:
 
 
 def apart_from(script: Path) -> list[Path]:
-    """Lists of which a script uses what its run or its command names, and no more."""
-    conditions = [ROOT / CONDITIONS_FILE] if script.stem in CELLS else []
-    return [ROOT / OPERATIONS_FILE, *conditions]  # artifacts/setup says which operations a run uses
+    """Lists of which a script uses what its run or its command names, and no more; and what only refuses to run."""
+    conditions = [CONDITIONS_FILE] if script.stem in CELLS else []
+    lists = [OPERATIONS_FILE, *conditions]  # artifacts/setup says which operations a run uses
+    return [ROOT / file for file in (*lists, *GUARDS)]
 
 
 if __name__ == "__main__":
