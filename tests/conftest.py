@@ -15,7 +15,10 @@ hook = install_import_hook("sedlib", f"{checked.__module__}.{checked.__name__}")
 torch.set_num_threads(1)
 
 
-LONGEST_FIRST = ["pipeline", "cluster_kills", "experiments", "sharing", "other_study", "cluster", "cluster_slurm", "sweeps"]
+LONGEST_FIRST = [
+    *("pipeline", "cluster_kills", "experiments", "sharing", "other_study"),
+    *("cluster", "cluster_slurm", "sweeps"),
+]
 """Files that run real DVC in clones; one that starts last leaves the other processes without work."""
 
 

@@ -58,21 +58,23 @@ def play(clone: Clone, targets: list[str], expected: str, choices: random.Random
 
 
 def _workers(above: list[int]) -> list[int]:
-    """Worker processes that the processes ``above`` started."""
-    return [
-        process.pid
-        for pid in above
-        if psutil.pid_exists(pid)
-        for process in psutil.Process(pid).children(recursive=True)
-        if "--multiprocessing-fork" in process.cmdline()
-    ]
+    """Worker processes that the processes ``above`` started; one that ends while it is looked at is none."""
+    found = []
+    for pid in above:
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if "--multiprocessing-fork" in process.cmdline():
+                        found.append(process.pid)
+    return found
 
 
 def _kill(pid: int | None) -> bool:
-    if pid is None or not psutil.pid_exists(pid):
-        return False
-    psutil.Process(pid).send_signal(signal.SIGKILL)
-    return True
+    with suppress(psutil.NoSuchProcess):
+        if pid is not None:
+            psutil.Process(pid).send_signal(signal.SIGKILL)
+            return True
+    return False
 
 
 def stages_running(clone: Clone) -> list[list[str]]:
