@@ -140,7 +140,7 @@ def _steps(
     experiment: Experiment, data: Data, intervene: Callable[[GrokkingTransformer], Intervention]
 ) -> Callable[[], None]:
     model = build_model(experiment)
-    step = TrainingStep(model, data, experiment.optimizer, intervene(model))
+    step = TrainingStep(model, data, experiment, intervene(model))
     batches = _batches(experiment, data)
     return lambda: step(next(batches))
 

@@ -38,7 +38,7 @@ def networks() -> Networks:
 
 def test_steps(networks: Networks) -> None:
     training, model = networks
-    step = TrainingStep(model, DATA, EXPERIMENT.optimizer, Intervention())
+    step = TrainingStep(model, DATA, EXPERIMENT, Intervention())
     batches = generator(0, "test")
     for _ in range(3):
         batch = torch.randint(len(DATA.train_pairs), (EXPERIMENT.optimizer.batch_size,), generator=batches)

@@ -23,9 +23,10 @@ from sedlib.grokking.setup.pairs import all_pairs, answers, split
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training import stepping
 from sedlib.grokking.training.checkpoint import Checkpoint
-from sedlib.grokking.training.loop import TrainingDivergedError, train
+from sedlib.grokking.training.finite import TrainingDivergedError
+from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
-from sedlib.grokking.training.stepping import Intervention
+from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from tests.reference import encoder
 from tests.tiny import TINY
@@ -193,11 +194,95 @@ def test_products_of_steps_have_the_asked_precision_and_others_full(
     assert seen == {(precision, torch.bfloat16 if precision == "medium" else torch.float32)}
 
 
+class Poison(Intervention):
+    """Puts a value into one weight of a network after a step."""
+
+    def __init__(self, model: GrokkingTransformer, name: str, step: int, value: float = np.nan) -> None:
+        self._weight, self._left, self._value = model.get_parameter(name), step, value
+
+    @torch.no_grad()
+    def after_optimizer(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._weight.flatten()[0] = self._value
+
+
+class Scale(Intervention):
+    """Multiplies the gradient of one weight by a factor from a step on, before it is clipped."""
+
+    def __init__(self, model: GrokkingTransformer, name: str, step: int, factor: float) -> None:
+        self._left = step
+        model.get_parameter(name).register_hook(lambda gradient: self._scaled(gradient, factor))
+
+    def _scaled(self, gradient: torch.Tensor, factor: float) -> torch.Tensor:
+        self._left -= 1
+        return gradient if self._left > 0 else gradient * factor
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("intervene", "message"),
+    [
+        (
+            lambda model: Poison(model, "encoder.layers.1.linear2.weight", 7, np.inf),
+            "the loss of add is nan; the loss of mul is nan; not finite: parameter 'encoder.layers.1.linear2.weight'; "
+            "not finite: gradient of 'token', 'position', 'encoder.layers.0.self_attn.in_proj_weight' and 29 others",
+        ),
+        (
+            lambda model: Poison(model, "heads.1.weight", 7),
+            "the loss of mul is nan; not finite: parameter 'heads.1.weight'; not finite: gradient of 'token'",
+        ),
+        (lambda model: Scale(model, "position", 8, np.nan), "not finite: gradient of 'position';"),
+        (lambda model: Scale(model, "position", 8, np.inf), "not finite: gradient of 'position';"),
+        (lambda model: Scale(model, "position", 8, 1e30), "the norm of the gradient overflows, .* in 'position';"),
+    ],
+)
+def test_a_step_that_is_not_finite_stops_there_and_names_loss_and_parameters(
+    at_once: bool,
+    intervene: Callable[[GrokkingTransformer], Intervention],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """At the step itself, and where the device is not waited for at the next checkpoint: with the same words."""
+    monkeypatch.setattr(stepping, "raises_at_once", lambda *_: at_once)
+    with pytest.raises(TrainingDivergedError, match=f"step 8 of the training: {message}.* optimizer.lr than 0.01"):
+        write(tmp_path / "both-1.h5", experiment(), intervene)
+    assert not list(tmp_path.iterdir())
+
+
+def test_after_a_broken_step_the_network_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CUDA relies on: AdamW leaves out every move from the first broken step on, and its batch is kept."""
+    monkeypatch.setattr(stepping, "raises_at_once", lambda *_: False)
+    tiny = experiment()
+    model, data = build_model(tiny), Data.of(tiny, CPU)
+    step = TrainingStep(model, data, tiny, Intervention())
+    has_three = (data.train_pairs == 3).any(1)
+    with_three, without = (torch.arange(len(has_three))[chosen].repeat(32)[:32] for chosen in (has_three, ~has_three))
+    step(without)
+    model.token.data[3] = np.nan
+    kept = copy.deepcopy(model.state_dict())
+    step(with_three)
+    step(without)
+    assert all(torch.equal(kept[name].nan_to_num(), value.nan_to_num()) for name, value in model.state_dict().items())
+    with pytest.raises(TrainingDivergedError, match="step 2 of the training: the loss of add is nan"):
+        step.require_finite()
+
+
 def test_divergence_is_reported_with_step_and_remedy() -> None:
     with pytest.raises(
-        TrainingDivergedError, match=r"not finite at step 5 .*choose a smaller optimizer.lr than 1e\+38"
+        TrainingDivergedError, match=r"step 2 of the training: .*choose a smaller optimizer.lr than 1e\+20"
     ):
-        snapshots(experiment(optimizer={"lr": 1e38}))
+        snapshots(experiment(optimizer={"lr": 1e20}))
+
+
+def test_pairs_that_are_not_trained_on_must_have_a_finite_loss_too() -> None:
+    tiny = experiment(run={"max_steps": 5})
+    with pytest.raises(
+        TrainingDivergedError, match=r"the loss of add is not finite after step 5 \(train nan, test nan"
+    ):
+        for _ in train(tiny, Data.of(tiny, CPU), CPU, lambda model: Poison(model, "heads.0.weight", 5)):
+            pass
 
 
 def test_training_twice_writes_the_same_bytes(tmp_path: Path) -> None:

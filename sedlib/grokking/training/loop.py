@@ -5,18 +5,14 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.grokking.network.evaluation import Data, Readouts, evaluate
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.training.checkpoint import Checkpoint
+from sedlib.grokking.training.finite import TrainingDivergedError
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.vectors import ParamLayout
-
-
-class TrainingDivergedError(UserError):
-    """The loss is no longer finite."""
 
 
 def train(
@@ -35,13 +31,13 @@ def train(
     Raises
     ------
     TrainingDivergedError
-        A loss is not finite at a checkpoint.
+        A loss or a gradient is not finite, at a step or on all pairs at a checkpoint.
     """
     run, settings, stopping = experiment.run, experiment.optimizer, experiment.stopping
     model = build_model(experiment).to(device)
     slots = ParamLayout.attention(model)
     intervention = intervene(model)
-    take_step = TrainingStep(model, data, settings, intervention)
+    take_step = TrainingStep(model, data, experiment, intervention)
     batches = generator(run.seed, "batches")
     grokked = 0
     for step in range(run.max_steps + 1):
@@ -49,6 +45,7 @@ def train(
             take_step(torch.randint(len(data.train_pairs), (settings.batch_size,), generator=batches))
         if step % run.checkpoint_every:
             continue
+        take_step.require_finite()
         readouts = evaluate(model, data, run.ops)
         _require_finite(readouts, step, settings.lr)
         exp_avg, exp_avg_sq = (take_step.moment(name, slots) for name in ("exp_avg", "exp_avg_sq"))
@@ -62,6 +59,6 @@ def _require_finite(readouts: list[Readouts], step: int, lr: float) -> None:
     for readout in readouts:
         if not all(map(math.isfinite, (readout.train_loss, readout.test_loss))):
             raise TrainingDivergedError(
-                f"the loss of {readout.op} is not finite at step {step} (train {readout.train_loss}, "
+                f"the loss of {readout.op} is not finite after step {step:,} (train {readout.train_loss}, "
                 f"test {readout.test_loss}); choose a smaller optimizer.lr than {lr} or a smaller clip_norm"
             )

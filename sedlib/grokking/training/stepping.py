@@ -14,7 +14,8 @@ from sedlib.base.hardware import matmul_precision, replayed
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer
-from sedlib.grokking.setup.experiment import OptimizerParams
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.training.finite import BrokenStep, TrainingDivergedError, what_is_not_finite
 from sedlib.vectors import ParamLayout
 
 
@@ -37,12 +38,16 @@ class TrainingStep:
 
     The network's parameters become views of one vector, and their gradients of another: norm, clipping and AdamW
     are then one call each. On CUDA both halves of a step are recorded once and replayed.
+
+    No step is made with a loss or a gradient that is not finite, nor any step after it. On the CPU, and under an
+    intervention, such a step raises; on CUDA, which a check at every step would hold up, ``require_finite`` does.
     """
 
     def __init__(
-        self, model: GrokkingTransformer, data: Data, settings: OptimizerParams, intervention: Intervention
+        self, model: GrokkingTransformer, data: Data, experiment: Experiment, intervention: Intervention
     ) -> None:
-        self._model, self._data, self._settings, self._intervention = model, data, settings, intervention
+        self._model, self._data, self._ops, self._intervention = model, data, experiment.run.ops, intervention
+        self._settings = settings = experiment.optimizer
         self._layout = ParamLayout.select(model, "*")
         self._vector = _as_one_vector(model, self._layout)
         device = self._vector.device
@@ -57,17 +62,48 @@ class TrainingStep:
             capturable=device.type == "cuda",
         )
         self._batch = torch.zeros(settings.batch_size, dtype=torch.int64, device=device)
+        self._broken = BrokenStep(self._batch)
+        self._optimizer.found_inf = self._broken.found  # type: ignore[attr-defined]  # as GradScaler leaves out a move
+        self._raises_at_once = raises_at_once(device, intervention)
         self._set_gradient = replayed(self._clipped_gradient, device)
         self._move = replayed(self._optimizer.step, device)
 
     def __call__(self, batch: Int64[Tensor, " batch"]) -> None:
-        """Step on the training pairs numbered ``batch``."""
+        """Step on the training pairs numbered ``batch``.
+
+        Raises
+        ------
+        TrainingDivergedError
+            Here or later (see the class): the loss or the gradient is not finite.
+        """
         self._batch.copy_(batch)
         with matmul_precision(self._settings.matmul_precision):
             self._set_gradient()
+        if self._raises_at_once:
+            self.require_finite()
         self._intervention.before_optimizer()
         self._move()
         self._intervention.after_optimizer()
+
+    def require_finite(self) -> None:
+        """Refuse to go on, or to keep anything of the network, after a step that was not finite.
+
+        Raises
+        ------
+        TrainingDivergedError
+            There was one; the message names it, and the operations and parameters by which it broke.
+        """
+        if not self._broken.found:
+            return
+        self._batch.copy_(self._broken.batch)
+        with matmul_precision(self._settings.matmul_precision):
+            losses = dict(zip(self._ops, self._gradient(), strict=True))
+        step = int(self._optimizer.state[self._vector].get("step", 0)) + 1
+        values = (self._layout.unflatten(vector) for vector in (self._vector, cast("Tensor", self._vector.grad)))
+        raise TrainingDivergedError(
+            f"step {step:,} of the training: {what_is_not_finite(losses, *values)}; choose a smaller "
+            f"optimizer.lr than {self._settings.lr} or a smaller clip_norm than {self._settings.clip_norm}"
+        )
 
     def moment(self, name: str, slots: ParamLayout) -> Float[Tensor, " params"]:
         """AdamW's moment ``exp_avg`` or ``exp_avg_sq`` of the slots; zero before the first step, as AdamW starts."""
@@ -75,12 +111,23 @@ class TrainingStep:
         return slots.flatten(self._layout.unflatten(moment))
 
     def _clipped_gradient(self) -> None:
+        losses = self._gradient()
+        norm = nn.utils.clip_grad_norm_([self._vector], self._settings.clip_norm)
+        self._broken.look(losses.sum() + norm, self._batch)
+
+    def _gradient(self) -> Float[Tensor, " tasks"]:
+        """Set the gradient on the batch; the losses."""
         cast("Tensor", self._vector.grad).zero_()
         pairs, answers = self._data.train_pairs[self._batch], self._data.train_answers[:, self._batch]
         with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
             losses = task_losses(self._model, pairs, answers)
         losses.sum().backward()
-        nn.utils.clip_grad_norm_([self._vector], self._settings.clip_norm)
+        return losses.detach()
+
+
+def raises_at_once(device: torch.device, intervention: Intervention) -> bool:
+    """Whether each step is checked: an intervention reads what it does anyway, and must not see what is not finite."""
+    return device.type == "cpu" or type(intervention) is not Intervention
 
 
 def _as_one_vector(model: nn.Module, layout: ParamLayout) -> nn.Parameter:
