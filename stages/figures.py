@@ -1,8 +1,7 @@
 """Draw one run's figures and sum it up in a few numbers."""
 
-import json
-
 from sedlib.base.atomic import replacing
+from sedlib.base.strict_json import json_text
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
@@ -18,7 +17,7 @@ def main(study: type[Study], run: Workspace) -> None:
     results = RunResults.load(run.results, study.tables)
     save(draw(results, run.run, threshold), run.figures)
     with replacing(run.summary) as path:
-        path.write_text(json.dumps(summarise(results, study.of_run(run.run).labels, threshold), indent=2) + "\n")
+        path.write_text(json_text(summarise(results, study.of_run(run.run).labels, threshold), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Fit the lead of the defect's onset to the grok step, over the runs of a sweep of learning rates."""
 
 import argparse
-import json
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
+from sedlib.base.strict_json import json_text
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.digits import NOTHING
+from sedlib.report.page.outgoing import as_csv, as_markdown
 from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
 
 
@@ -19,9 +20,9 @@ def main(run: str, rates: list[str]) -> None:
     leads = leads_of({float(rate): Path(rate) / ARTIFACTS / "results" / run for rate in rates}, threshold)
     law = scaling(leads)
     texts = {
-        "leads.csv": leads.to_csv(index=False),
-        "leads.md": leads.astype(object).where(leads.notna(), NOTHING).to_markdown(index=False) + "\n",
-        "scaling.json": json.dumps(law, indent=2) + "\n",
+        "leads.csv": as_csv("leads", leads),
+        "leads.md": as_markdown(leads.astype(object).where(leads.notna(), NOTHING)),
+        "scaling.json": json_text(law, indent=2) + "\n",
     }
     for name, text in texts.items():
         with replacing(Path(name)) as path:

@@ -9,6 +9,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
+from sedlib.report.page.outgoing import as_csv, as_markdown
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
 
@@ -17,10 +18,7 @@ def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
     usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
     table = outcomes(files, threshold, usual)
-    for suffix, text in {
-        "csv": table.to_csv(index=False),
-        "md": for_reading(table).to_markdown(index=False) + "\n",
-    }.items():
+    for suffix, text in {"csv": as_csv("outcomes", table), "md": as_markdown(for_reading(table))}.items():
         with replacing(folder / f"outcomes.{suffix}") as path:
             path.write_text(text)
     if doses:

@@ -1,5 +1,6 @@
 """Randomness, atomic writes, hardware and progress: one screen each."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sedlib.base.errors import UserError
 from sedlib.base.hardware import configure, matmul_precision, replayed
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
+from sedlib.base.strict_json import json_text
 
 
 def draw(seed: int, name: str) -> list[float]:
@@ -45,6 +47,15 @@ def test_a_file_is_replaced_and_not_rewritten(tmp_path: Path) -> None:
         assert path.read_text() == "old"
     assert (path.read_text(), linked.read_text()) == ("new", "old")
     assert sorted(tmp_path.iterdir()) == [linked, path]
+
+
+@pytest.mark.parametrize(("number", "named"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
+def test_json_holds_no_number_that_is_not_finite_and_the_message_has_its_place(number: float, named: str) -> None:
+    with pytest.raises(UserError, match=rf"null for what is absent; run\.peaks\.1 is {named}$"):
+        json_text({"run": {"peaks": [1.0, number], "late": None}})
+    with pytest.raises(UserError, match=f"the value is {named}"):
+        json_text(number)
+    assert json_text({"run": [1.0, None]}) == '{"run": [1.0, null]}'
 
 
 def test_precision_of_products_is_put_back() -> None:

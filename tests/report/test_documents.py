@@ -17,7 +17,9 @@ PEAK = "single_task.add.gradient_peak.mean"
 NUMBERS: dict[str, Any] = {
     "single_task": {"add": {"gradient_peak": {"mean": 151.738, "low": None, "high": None, "n": 1, "42": 151.738}}},
     "ablation": {"epsilon": {"0.005": {"peak": 0.04321, "final": None}}},
-    "weight_decay_0": {"control": {"grokked": 0, "grok_step": 12345, "reason": "late"}},
+    "weight_decay_0": {
+        "control": {"grokked": 0, "grok_step": 12345, "reason": "late", "broken": math.nan, "open": True}
+    },
 }
 TEMPLATE = Path("page.md.j2")
 
@@ -80,6 +82,8 @@ def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(fold
         ),
         ('{{ n("ablation.epsilon.0.005.final") }}', "line 1: there is no number at ablation.epsilon.0.005.final"),
         ('{{ n("weight_decay_0.control.reason") }}', "line 1: there is no number at weight_decay_0.control.reason"),
+        ('{{ n("weight_decay_0.control.lost") }}', "line 1: there is no number at weight_decay_0.control.lost"),
+        ('{{ n("weight_decay_0.control.open") }}', "line 1: there is no number at weight_decay_0.control.open"),
         ('{{ table("sweeps/two.md") }}', "line 1: sweeps/two.md is missing; restore it with git checkout"),
         (
             'a\n{% provided verdict("gradient-peak") == "outside" %}\nb\n{% endprovided %}\n',

@@ -2,14 +2,23 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from sedlib.report.claims.listing import claims, rules
+from sedlib.report.drawn.charts import charts_of
+from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.tidy import tidy
+from sedlib.report.page import html
 from sedlib.report.page.writing import write_report
+from sedlib.report.tabled.paper_tables import tables
 from tests.report.made_up import collection
+from tests.toy import until
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
@@ -27,7 +36,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the browser puts what is saved."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Iterator[Any]:
     """A browser without a network."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -43,6 +58,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):
         options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     yield driver
@@ -52,15 +68,25 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def browser(driver: Any, page: Path) -> Iterator[Any]:
     """The page as it is when it was just opened; whatever a test does, the console shows no error."""
+    driver.set_window_size(1200, 1000)
+    opened(driver, page)
+    yield driver
+    assert complaints(driver) == []
+
+
+def opened(driver: Any, page: Path) -> None:
+    """Show a page and wait for its charts."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    driver.set_window_size(1200, 1000)
     driver.get(page.as_uri())
     WebDriverWait(driver, 60).until(
         lambda shown: len(shown.find_elements("css selector", ".chart[data-drawn] svg")) == len(CHARTS)
     )
-    yield driver
-    assert [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+def complaints(driver: Any) -> list[str]:
+    """What the console says of errors, and of what the page's policy stopped."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
 def script(browser: Any, body: str) -> Any:
@@ -154,13 +180,11 @@ def test_a_table_sorts_both_ways(browser: Any) -> None:
     assert values[0] != values[1]
 
 
-def test_each_chart_offers_its_table(browser: Any) -> None:
-    link = browser.find_element("css selector", "#coupling a.table")
-    assert link.get_attribute("href").startswith("blob:")
-    text = browser.execute_async_script(
-        "const done = arguments[1]; fetch(arguments[0]).then(r => r.text()).then(done);", link.get_attribute("href")
-    )
-    assert text.splitlines()[0] == "op,stream,window,step,ratio,run"
+def test_each_chart_offers_its_table(browser: Any, page: Path, downloads: Path) -> None:
+    script(browser, "document.querySelector('#coupling a.table').click()")
+    until((downloads / "coupling.csv").exists, "the table is saved")
+    saved, written = pd.read_csv(downloads / "coupling.csv"), pd.read_csv(page.parent / "data/coupling.csv")
+    pd.testing.assert_frame_equal(saved, written, check_exact=True, check_dtype=False)
 
 
 def test_it_can_be_read_in_a_narrow_window(browser: Any) -> None:
@@ -175,3 +199,77 @@ def test_the_rules_of_the_verdicts_can_be_unfolded(browser: Any) -> None:
     rules.find_element("css selector", "summary").click()
     assert "contradicted" in rules.find_element("css selector", "dl").text
     assert "directions" in rules.find_element("css selector", "#table-rules").text
+
+
+HOSTILE = (
+    "</SCRIPT><script>canary()</script>",
+    "<img src=x onerror=canary()><svg onload=canary()>",
+    "\"' onmouseover='canary()' onfocus=\"canary()\" autofocus tabindex=1 x='",
+    "<!--<script>canary();//",
+    "\\'+canary()+'\u2028canary()\\",
+    "</textarea></style></title><iframe srcdoc='<script>parent.canary()</script>'>",
+    "{{ canary() }} ${canary()} javascript:canary()",
+)
+
+
+def hostile(text: object) -> str:
+    """A text that is markup or code of some kind wherever it stands unescaped; another kind for another text."""
+    return f"{text}{HOSTILE[zlib.crc32(str(text).encode()) % len(HOSTILE)]}"
+
+
+def poisoned(table: pd.DataFrame, headings: Callable[[object], str] = str) -> pd.DataFrame:
+    """The table, each text in it, and where asked for each heading, hostile."""
+    changed = {name: values.map(hostile) for name, values in table.select_dtypes(exclude="number").items()}
+    return table.assign(**{str(name): values for name, values in changed.items()}).rename(columns=headings)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page on which every word from outside is hostile, and many of the report's own."""
+    numbers = metrics(found := collection(tmp_path_factory.mktemp("hostile")))
+    data = {name: poisoned(table) for name, table in tidy(found).items()}
+    built = {name: poisoned(table, hostile) for name, table in tables(numbers).items()}
+    foot = {hostile(name): "".join(HOSTILE) for name in ("parameters", "packages")}
+    missing = {hostile(name): hostile(command) for name, command in found.missing.items()}
+    return html.page(poisoned(claims(numbers)), poisoned(rules()), built, charts_of(data), data, missing, foot)
+
+
+def test_no_word_on_the_page_becomes_markup_or_code(driver: Any, written: str, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(written)
+    driver.set_window_size(1200, 1000)
+    opened(driver, path)
+    for element, there in {"script": len(CHARTS) + 2, "img": 0, "iframe": 0, "style": 1, "h1": 1}.items():
+        assert len(driver.find_elements("css selector", element)) == there, element
+    attributes = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames())"
+    assert script(driver, f"return {attributes}.filter(name => name.startsWith('on') || name === 'autofocus')") == []
+    text = script(driver, "return document.body.textContent")
+    assert all(word in text for word in HOSTILE)
+    first = script(driver, "return document.querySelector('#coupling .vega-bindings label').textContent")
+    assert any(word in first for word in HOSTILE)
+    before = points(driver, "accuracy")
+    driver.find_element("css selector", "#accuracy .vega-bindings input[type=checkbox]").click()
+    settle(driver)
+    assert 0 < points(driver, "accuracy") < before
+    assert complaints(driver) == []
+
+
+def test_a_script_that_somebody_adds_to_the_page_does_not_run(driver: Any, written: str, tmp_path: Path) -> None:
+    """What would run if a word were not escaped: the page's policy is a second wall."""
+    path = tmp_path / "index.html"
+    added = (
+        "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'><a href='javascript:window.ran = 3'>a</a>"
+        "<style>h1 { display: none }</style><script src='data:text/javascript,window.ran=4'></script>"
+        "<iframe srcdoc='<script>parent.ran = 5</script>'></iframe><img src='https://example.org/x.png'>"
+        "<base href='https://example.org'><form action='https://example.org'><button>b</button></form>"
+    )
+    path.write_text(written.replace("<h1>", f"{added}<h1>"))
+    opened(driver, path)
+    script(driver, "document.querySelector('a[href^=javascript]').click(); document.querySelector('form').submit()")
+    settle(driver)
+    assert script(driver, "return window.ran") is None
+    assert script(driver, "return document.baseURI").startswith("file:")
+    assert driver.find_element("css selector", "h1").is_displayed()
+    refused = "\n".join(complaints(driver))
+    for directive in ("script-src", "style-src", "img-src", "base-uri", "form-action"):
+        assert directive in refused, refused

@@ -1,6 +1,5 @@
 """Centroids of a run at the measured checkpoints, and the readouts of every definition of the centroid."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
@@ -11,6 +10,7 @@ import torch
 
 from sedlib.base.progress import track
 from sedlib.base.store import Dataset, append, growing
+from sedlib.base.strict_json import json_text
 from sedlib.centroids import compare, read_out
 from sedlib.pipeline.artifacts import ArtifactSchema, provenance
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
@@ -50,7 +50,7 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
     require_known(type(study), params)
     probes = probes_of(study, params.probes, networks.device)
     table = []
-    settings = json.dumps({**params.probes.model_dump(), "centroid": params.centroid})
+    settings = json_text({**params.probes.model_dump(), "centroid": params.centroid})
     with centroids_schema(type(study)).create(path, provenance(networks.file, settings)) as file:
         file["probes"] = probes.inputs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")

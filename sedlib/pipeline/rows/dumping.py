@@ -3,7 +3,6 @@
 Shapes: rows are ``[params]``, the slots.
 """
 
-import json
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
+from sedlib.base.strict_json import json_text
 from sedlib.gradients import task_gradients
 from sedlib.pipeline.artifacts import provenance
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
@@ -40,7 +40,7 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, params: RowParams) ->
     steps, dtype = checkpoints.steps, params.dump.dtype
     batch = fixed_batch(checkpoints.study, params.gradient_batch)
     measured = measured_checkpoints(len(steps), params.measured_checkpoints)
-    described = json.dumps({**params.gradient_batch.model_dump(), "dtype": dtype})
+    described = json_text({**params.gradient_batch.model_dump(), "dtype": dtype})
     schema = gradients_schema(type(checkpoints.study), dtype)
     with schema.create(path, provenance(checkpoints.file, described)) as file:
         file["steps"] = checkpoints.file["steps"][:]

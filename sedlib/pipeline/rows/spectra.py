@@ -1,6 +1,5 @@
 """Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import h5py
 import torch
 
 from sedlib.base.store import Dataset
+from sedlib.base.strict_json import json_text
 from sedlib.bases import RollingBases, SpectralGaps, gram_band, rolling_bases, spectral_gaps, successive_overlaps
 from sedlib.pipeline.artifacts import ArtifactSchema, provenance
 from sedlib.pipeline.parameters.basis_params import BasisParams
@@ -52,7 +52,7 @@ def write_bases(
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
     steps, window, alignment = gradients["steps"][:], params.window, params.alignment
-    settings = json.dumps({"window": window, "rank": params.rank, "alignment": alignment})
+    settings = json_text({"window": window, "rank": params.rank, "alignment": alignment})
     spectra = []
     with BASES.create(path, provenance(gradients, settings)) as file:
         for stream in read_streams(gradients, study.from_json(gradients.attrs["run"])):

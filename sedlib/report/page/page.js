@@ -1,5 +1,6 @@
 "use strict";
-// Draws every chart from the table inlined beside it, and sorts tables. Nothing is fetched.
+// Draws every chart from the table inlined beside it, and sorts tables. Nothing is fetched, nothing is evaluated:
+// text reaches the page as text, and Vega interprets its expressions.
 
 function theme(target) {
   const style = getComputedStyle(target); // charts keep a light ground: their colours are chosen for it
@@ -16,18 +17,30 @@ function theme(target) {
   };
 }
 
+function inlined(section) {
+  return JSON.parse(section.querySelector("script[type='application/json']").textContent);
+}
+
+function rowsOf(table) {
+  const columns = Object.entries(table);
+  return columns[0][1].map((_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])));
+}
+
 async function draw(section) {
-  const specification = JSON.parse(section.querySelector("script.specification").textContent);
+  const { specification, table } = inlined(section);
   const scale = section.querySelector("select.scale");
   specification.encoding.y.scale = scale.value === "log" ? { type: "log" } : { type: "linear", zero: false };
   for (const parameter of specification.params) {
     if (parameter.bind && section.view && parameter.name !== "zoom") parameter.value = section.view.signal(parameter.name);
   }
   if (section.view) section.view.finalize();
-  specification.data = { values: section.querySelector("script.table").textContent, format: { type: "csv" } };
+  specification.data = { values: rowsOf(table) };
   const target = section.querySelector(".chart");
   specification.config = theme(target);
-  const { view } = await vegaEmbed(target, specification, { actions: false, renderer: "svg", loader: { load: refuse } });
+  const { view } = await vegaEmbed(target, specification, {
+    actions: false, renderer: "svg", ast: true, loader: { load: refuse },
+    defaultStyle: false, tooltip: { disableDefaultStyle: true }, // both in page.css
+  });
   section.view = view;
   target.dataset.drawn = scale.value;
 }
@@ -38,8 +51,15 @@ function refuse(address) {
 
 function offerTable(section) {
   const link = section.querySelector("a.table");
-  const table = section.querySelector("script.table").textContent;
-  link.href = URL.createObjectURL(new Blob([table], { type: "text/csv" }));
+  const columns = Object.entries(inlined(section).table);
+  const lines = columns[0][1].map((_, row) => columns.map(([, values]) => quoted(values[row])).join(","));
+  const text = [columns.map(([name]) => quoted(name)).join(","), ...lines, ""].join("\n");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+}
+
+function quoted(value) {
+  const text = value === null ? "" : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function sortBy(header) {

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pandas as pd
-
 from sedlib.report.claims.listing import claims, headlines
 from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.page.outgoing import as_markdown, without_markup
 
 Value = TypeVar("Value")
 HEADLINE_COLUMNS = ["claim", "paper", "ours", "verdict"]
@@ -37,7 +36,7 @@ class Vocabulary:
     def number(self, place: str) -> float | int:
         """The number at a dotted place of metrics.json."""
         value = value_at(self.numbers, place)
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return value
         return self._refused(f"there is no number at {place}", math.nan)
 
@@ -61,14 +60,15 @@ class Vocabulary:
 
     def claims(self) -> str:
         """Every claim, with links from docs/ to its figure and its table, and its command as code."""
-        shown = self.found.drop(columns="name")
+        shown = without_markup(self.found.drop(columns="name"))
         for column, folder in (("figure", "figures"), ("table", "tables")):
             shown[column] = [_linked(file, f"../reports/{folder}") for file in shown[column]]
-        return _markdown(shown.assign(command=[f"`{command}`" for command in shown["command"]]))
+        shown["command"] = [f"`{command}`" for command in shown["command"]]
+        return str(shown.to_markdown(index=False))
 
     def headlines(self) -> str:
         """The claims that matter most, without their files."""
-        return _markdown(headlines(self.found)[HEADLINE_COLUMNS])
+        return as_markdown(headlines(self.found)[HEADLINE_COLUMNS]).strip()
 
     def _refused(self, reason: str, instead: Value) -> Value:
         self.problems.append((_line_of_caller(), reason))
@@ -105,7 +105,3 @@ def _line_of_caller() -> int:
 
 def _linked(file: str, folder: str) -> str:
     return file if file == NOTHING else f"[{Path(file).stem}]({folder}/{file})"
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    return str(table.to_markdown(index=False))

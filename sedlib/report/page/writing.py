@@ -1,6 +1,5 @@
 """The files of the report: tables, figures, data, charts, metrics.json and index.html."""
 
-import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from sedlib.base.atomic import replacing
+from sedlib.base.strict_json import json_text
 from sedlib.report.claims.listing import claims, rules
 from sedlib.report.drawn.charts import charts_of
 from sedlib.report.drawn.geometry_figures import geometry_figures
@@ -21,6 +21,7 @@ from sedlib.report.metrics.tidy import tidy
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.page.html import page
+from sedlib.report.page.outgoing import as_csv, as_markdown, without_formulas
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.report.tabled.paper_tables import tables
@@ -34,18 +35,17 @@ DPI = 150
 def write_report(found: Collection, folder: Path) -> None:
     """Write everything under ``folder``; files of an earlier report that has more are removed."""
     numbers = metrics(found)
-    summary, data = claims(numbers), tidy(found)
+    summary, data = claims(numbers), {name: without_formulas(table) for name, table in tidy(found).items()}
     built = tables(numbers) | geometry_tables(numbers) | fresh_tables(numbers)
     charts = charts_of(data)
-    as_csv = {name: table.to_csv(index=False) for name, table in data.items()}
     files: dict[Path, str] = {
-        Path("metrics.json"): json.dumps(numbers, indent=2) + "\n",
-        Path("claims.md"): summary.to_markdown(index=False) + "\n",
-        **{Path(f"tables/{name}.csv"): table.to_csv(index=False) for name, table in built.items()},
-        **{Path(f"tables/{name}.md"): table.to_markdown(index=False) + "\n" for name, table in built.items()},
-        **{Path(f"data/{name}.csv"): text for name, text in as_csv.items()},
-        **{Path(f"charts/{chart.name}.json"): json.dumps(spec, indent=1) + "\n" for chart, spec in charts},
-        Path("index.html"): page(summary, rules(), built, charts, as_csv, found.missing, _computed_with()),
+        Path("metrics.json"): json_text(numbers, indent=2) + "\n",
+        Path("claims.md"): as_markdown(summary),
+        **{Path(f"tables/{name}.csv"): as_csv(name, table) for name, table in built.items()},
+        **{Path(f"tables/{name}.md"): as_markdown(table) for name, table in built.items()},
+        **{Path(f"data/{name}.csv"): as_csv(name, table) for name, table in data.items()},
+        **{Path(f"charts/{chart.name}.json"): json_text(spec, indent=1) + "\n" for chart, spec in charts},
+        Path("index.html"): page(summary, rules(), built, charts, data, found.missing, _computed_with()),
     }
     for name, text in files.items():
         with replacing(folder / name) as path:

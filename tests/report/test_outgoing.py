@@ -1,0 +1,83 @@
+"""Words from outside in what the report writes: no spreadsheet computes them, Markdown and JSON show them."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sedlib.base.errors import UserError
+from sedlib.report.numbers.collection import collect
+from sedlib.report.page.html import environment, json_in_html
+from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, without_formulas
+from sedlib.report.page.writing import write_report
+from tests.report.made_up import EXPECTED, write
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+cmd", "-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "-1 [=2]"]
+)
+def test_a_spreadsheet_computes_no_cell_and_no_heading(text: str) -> None:
+    table = without_formulas(pd.DataFrame({text: [text, "a", None]}))
+    assert table.columns.tolist() == [f"'{text}"]
+    assert table.iloc[:2, 0].tolist() == [f"'{text}", "a"]
+    assert table.iloc[:, 0].isna().tolist() == [False, False, True]
+
+
+def test_numbers_in_texts_stay_as_they_are() -> None:
+    numbers = ["-18 [-24.6, -6.4]", "-4,800", "-1e-05", "+3", "–", "1 [0.9, 1e+03]"]
+    table = pd.DataFrame({"ours": numbers, "value": [-1.5] * 6})
+    assert as_csv("any", table) == table.to_csv(index=False)
+
+
+def test_an_infinite_number_is_refused_with_its_place() -> None:
+    with pytest.raises(
+        UserError, match="table leads of the report must hold finite numbers; column lead of row 1 is -inf"
+    ):
+        as_csv("leads", pd.DataFrame({"lead": [1.0, -math.inf, math.nan]}))
+
+
+def test_markdown_shows_a_cell_as_it_is() -> None:
+    text = as_markdown(
+        pd.DataFrame({"a|b": ["<img src=x>", "a\n|b", r"\|", "[x](javascript:1)", "`", "&lt;", "0 [1, 2]"]})
+    )
+    cells = [line.strip("| ") for line in text.splitlines()]
+    assert cells[0] == "a&#124;b"
+    assert cells[2:] == [
+        "&lt;img src=x>",
+        "a &#124;b",
+        r"\&#124;",
+        "[x&#93;(javascript:1)",
+        "&#96;",
+        "&amp;lt;",
+        "0 [1, 2]",
+    ]
+
+
+def test_json_on_the_page_has_no_character_of_html_and_is_the_same_value() -> None:
+    value = {"</script>": "<!-- & \u2028\u2029 ]]>", "number": 0.1, "absent": None}
+    text = json_in_html(value)
+    assert not re.search("[<>&\u2028\u2029]", text)
+    assert json.loads(text) == value
+
+
+def test_what_is_absent_in_a_table_is_null() -> None:
+    table = pd.DataFrame({"text": ["a", None], "number": [math.nan, 2.0]})
+    assert columns_of(table) == {"text": ["a", None], "number": [None, 2.0]}
+
+
+def test_the_pages_template_escapes_every_value_and_quotes_every_attribute() -> None:
+    source = Path("sedlib/report/page/page.html.j2").read_text()
+    assert environment().from_string("{{ text }}").render(text="<'\">&") == "&lt;&#39;&#34;&gt;&amp;"
+    assert not re.search(r"safe|autoescape|=\{\{|= \{\{|\son\w+=", source)
+
+
+def test_a_result_that_is_not_finite_never_reaches_metrics_or_page(tmp_path: Path) -> None:
+    write(tmp_path / "results")
+    path = tmp_path / "results/add-1/centroids.csv"
+    pd.read_csv(path).assign(alignment=math.inf).to_csv(path, index=False)
+    with pytest.raises(UserError, match="finite"):
+        write_report(collect(tmp_path / "results", EXPECTED), tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
