@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         RollingBases as RollingBases,
         Rows as Rows,
         SpectralGaps as SpectralGaps,
+        UndeterminedBasisError as UndeterminedBasisError,
         directions as directions,
         gram as gram,
         gram_band as gram_band,

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
 from sedlib.base.precision import determined, require_rank
 
 BLOCK_BYTES = 2**25
@@ -51,15 +52,30 @@ class RollingBases:
         return self.coefficients.shape[-1]
 
 
+class UndeterminedBasisError(ValueError):
+    """A window's rows span fewer dimensions than its basis is asked to have."""
+
+    def __init__(self, first: int, last: int, problem: str) -> None:
+        super().__init__(problem)
+        self.first, self.last = first, last
+        """Its first and its last row."""
+
+
 def gram(rows: Rows, device: torch.device | str = "cpu") -> Float64[Tensor, "rows rows"]:
     """Gram matrix ``rows @ rows.T``, accumulated in float64 over blocks of columns.
 
     Memory: the result and about ``BLOCK_BYTES`` for a block of columns.
+
+    Raises
+    ------
+    ValueError
+        A row is not finite.
     """
     result = torch.zeros(rows.shape[0], rows.shape[0], dtype=torch.float64, device=device)
     for columns in _column_blocks(rows):
         block = torch.from_numpy(np.asarray(rows[:, columns])).to(device, torch.float64)
         result.addmm_(block, block.T)
+    _require_finite_squares(result.diagonal())
     return result
 
 
@@ -67,6 +83,11 @@ def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Flo
     """Band of the Gram matrix from the diagonal to ``reach`` places beside it, accumulated in float64.
 
     Memory: the result and about ``BLOCK_BYTES``.
+
+    Raises
+    ------
+    ValueError
+        A row is not finite.
     """
     n_rows = rows.shape[0]
     height = max(1, 2 * reach)  # of a block of rows: half as many again are read with it
@@ -79,6 +100,7 @@ def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Flo
             block = torch.from_numpy(np.asarray(rows[read, columns])).to(device, torch.float64)
             products.addmm_(block[: stop - start], block.T)
         band[start:stop] = diagonals(products, reach)
+    _require_finite_squares(band[:, 0])
     return band
 
 
@@ -102,8 +124,10 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
     Raises
     ------
     ValueError
-        The stream is shorter than the window, the band does not reach over it, rank exceeds window, or the rows of a
-        window span fewer than ``rank`` dimensions, so that the basis is not determined.
+        The band is not finite, the stream is shorter than the window, the band does not reach over it, or rank exceeds
+        window.
+    UndeterminedBasisError
+        The rows of a window span fewer than ``rank`` dimensions.
 
     Examples
     --------
@@ -119,6 +143,7 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
             f"a window of {window} rows does not fit a stream of {n_rows}; "
             "choose a smaller window or a run with more checkpoints"
         )
+    require_finite(band=band)
     blocks = _window_blocks(band, window)
     eigenvalues, eigenvectors = torch.linalg.eigh(blocks)
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(-1)
@@ -126,7 +151,10 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
     window_end = torch.arange(window - 1, n_rows)
 
     for index in (~determined(singular_values)[:, rank - 1]).nonzero().flatten().tolist():
-        require_rank(singular_values[index], rank, f"rows {index} to {index + window - 1}")
+        try:
+            require_rank(singular_values[index], rank, f"rows {index} to {index + window - 1}")
+        except ValueError as error:
+            raise UndeterminedBasisError(index, index + window - 1, str(error)) from error
     largest_entry = left.gather(-1, left.abs().argmax(-1, keepdim=True))
     coefficients = left * largest_entry.sign() / singular_values[:, :rank, None]
     return RollingBases(window_end, coefficients, singular_values)
@@ -138,6 +166,11 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
     >>> rows = np.diag([3.0, 2.0, 1.0])
     >>> directions(rows, rolling_bases(gram_band(rows, reach=1), window=2, rank=1), index=1)
     tensor([[0., 1., 0.]])
+
+    Raises
+    ------
+    ValueError
+        A row of the window is not finite.
     """
     end = int(bases.window_end[index]) + 1
     window_rows = slice(end - bases.window, end)
@@ -145,7 +178,9 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
         bases.coefficients[index] @ torch.from_numpy(np.asarray(rows[window_rows, columns])).double()
         for columns in _column_blocks(rows, n_rows=bases.window)
     ]
-    return torch.cat(pieces, dim=1).float()
+    found = torch.cat(pieces, dim=1).float()
+    require_finite(rows=found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -161,12 +196,12 @@ class SpectralGaps:
 
 
 def spectral_gaps(singular_values: Float64[Tensor, "windows window"]) -> SpectralGaps:
-    """The gaps between descending singular values; a ratio to a vanishing value is infinite.
+    """The gaps between descending singular values.
 
     Raises
     ------
     ValueError
-        Fewer than three singular values.
+        There are fewer than three singular values, they are not finite, or so small or large that a reading is not.
 
     Examples
     --------
@@ -176,10 +211,15 @@ def spectral_gaps(singular_values: Float64[Tensor, "windows window"]) -> Spectra
     """
     if singular_values.shape[-1] < 3:
         raise ValueError(f"gaps need a window of at least 3 rows, got {singular_values.shape[-1]}")
+    require_finite(singular_values=singular_values)
+    second, third = singular_values[:, 1], singular_values[:, 2]
+    ratio23, g23 = second / third, second.square() - third.square()
+    if len(found := (~(ratio23.isfinite() & g23.isfinite())).nonzero()):
+        values = singular_values[int(found[0]), :3].tolist()
+        raise ValueError(f"singular_values: window {int(found[0])} has no gap after its second one, got {values}")
     ratios = singular_values[:, :-1] / singular_values[:, 1:]
     ratios = ratios.nan_to_num(nan=0.0, posinf=torch.inf)  # 0/0 is no gap
-    second, third = singular_values[:, 1], singular_values[:, 2]
-    return SpectralGaps(ratios.argmax(-1) + 1, ratios[:, 1], second.square() - third.square())
+    return SpectralGaps(ratios.argmax(-1) + 1, ratio23, g23)
 
 
 def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, " pairs"]:
@@ -191,8 +231,9 @@ def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBas
     Raises
     ------
     ValueError
-        The band does not reach over window + 1 rows.
+        The band does not reach over window + 1 rows, or is not finite.
     """
+    require_finite(band=band)
     blocks = _window_blocks(band, bases.window, offset=1)
     products = bases.coefficients[:-1] @ blocks @ bases.coefficients[1:].mT
     return torch.linalg.svdvals(products).mean(-1)
@@ -208,6 +249,12 @@ def _window_blocks(
     first, second = torch.arange(window)[:, None], torch.arange(window) + offset
     starts = torch.arange(n_rows - window - offset + 1)[:, None, None]
     return band[starts + torch.minimum(first, second), (first - second).abs()]
+
+
+def _require_finite_squares(squares: Float64[Tensor, " rows"]) -> None:
+    """Where they are finite, all products of the rows are."""
+    if len(found := (~squares.isfinite()).nonzero()):
+        raise ValueError(f"rows: row {int(found[0])} is not finite, or so large that its square is not")
 
 
 def _column_blocks(rows: Rows, n_rows: int | None = None) -> Iterator[slice]:

@@ -14,6 +14,13 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
+
+LEAST_SPREAD = 1e-6
+"""Length of the centred centroids relative to that of the centroids themselves: what is less is rounding in float32."""
+SHORTEST = 1e-8
+"""Vectors of less than this length have no cosine: PyTorch's takes them for longer than they are."""
+
 Scores = Callable[[Tensor], Tensor]
 """Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
 
@@ -27,7 +34,7 @@ def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tens
     Raises
     ------
     ValueError
-        The scores are not of shape ``[tasks, probes]``.
+        The scores are not of shape ``[tasks, probes]``, or the inputs or the centroids are not finite.
 
     Examples
     --------
@@ -35,11 +42,15 @@ def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tens
     >>> centroids(lambda inputs: weights @ inputs.T, torch.ones(1, 2)).tolist()
     [[[1.0, 2.0]], [[0.0, 3.0]]]
     """
+    require_finite(inputs=inputs)
     found, pull_back, *_ = torch.func.vjp(scores, inputs)
     if found.ndim != 2 or found.shape[1] != len(inputs):
         raise ValueError(f"the scores must be [tasks, {len(inputs)} probes], got {tuple(found.shape)}")
     select = torch.eye(len(found), dtype=found.dtype, device=found.device)
-    return torch.stack([pull_back(task[:, None].expand_as(found).contiguous())[0].flatten(1) for task in select])
+    gradients = [pull_back(task[:, None].expand_as(found).contiguous())[0].flatten(1) for task in select]
+    result = torch.stack(gradients)
+    require_finite(centroids=result)
+    return result
 
 
 @dataclass(frozen=True)
@@ -55,12 +66,18 @@ class CentroidReadouts:
 
 
 def read_out(centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "probes inputs"]) -> CentroidReadouts:
-    """Rank-90, PC-1 share and alignment of one task's centroids."""
-    share = _spectrum(centroids).square()
+    """Rank-90, PC-1 share and alignment of one task's centroids.
+
+    Raises
+    ------
+    ValueError
+        The centroids are all equal, a single one included, or a centroid or an input has no direction or is not finite.
+    """
+    sizes = torch.linalg.svdvals(_centred(centroids, "centroids"))
+    share = sizes.square()
     share = share / share.sum()
     rank90 = int((share.cumsum(0) < 0.9).sum()) + 1
-    alignment = torch.cosine_similarity(centroids, inputs, dim=-1).mean()
-    return CentroidReadouts(rank90, float(share[0]), float(alignment))
+    return CentroidReadouts(rank90, float(share[0]), _mean_cosine(centroids, inputs, ("centroids", "inputs")))
 
 
 @dataclass(frozen=True)
@@ -76,28 +93,67 @@ class CentroidComparison:
 
 
 def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"]) -> CentroidComparison:
-    """Agreement of two sets of centroids of the same probes."""
-    row_cosine = torch.cosine_similarity(first, second, dim=-1).mean()
-    products = _principal_directions(first, 3) @ _principal_directions(second, 3).mT
+    """Agreement of two sets of centroids of the same probes.
+
+    Raises
+    ------
+    ValueError
+        A set has fewer than three principal directions, or a centroid has no direction or is not finite.
+    """
+    axes = [_principal_directions(centroids, 3, name) for centroids, name in ((first, "first"), (second, "second"))]
+    products = axes[0] @ axes[1].mT
     return CentroidComparison(
-        float(row_cosine), float(products[0, 0].abs()), float(torch.linalg.svdvals(products).mean())
+        _mean_cosine(first, second, ("first", "second")),
+        float(products[0, 0].abs()),
+        float(torch.linalg.svdvals(products).mean()),
     )
 
 
 def principal_components(centroids: Float[Tensor, "probes inputs"], count: int) -> Float64[Tensor, "probes count"]:
-    """Scores of the probes on the top principal directions of the centred centroids; signs are arbitrary."""
-    left, sizes, _ = torch.linalg.svd(_centred(centroids), full_matrices=False)
+    """Scores of the probes on the top principal directions of the centred centroids; signs are arbitrary.
+
+    Raises
+    ------
+    ValueError
+        The centroids have fewer principal directions, or are not finite.
+    """
+    left, sizes, _ = torch.linalg.svd(_centred(centroids, "centroids"), full_matrices=False)
+    _require_directions(sizes, count, "centroids")
     return left[:, :count] * sizes[:count]
 
 
-def _spectrum(centroids: Float[Tensor, "probes inputs"]) -> Float64[Tensor, " components"]:
-    return torch.linalg.svdvals(_centred(centroids))
+def _principal_directions(
+    centroids: Float[Tensor, "probes inputs"], count: int, name: str
+) -> Float64[Tensor, "count inputs"]:
+    _, sizes, directions = torch.linalg.svd(_centred(centroids, name), full_matrices=False)
+    _require_directions(sizes, count, name)
+    return directions[:count]
 
 
-def _principal_directions(centroids: Float[Tensor, "probes inputs"], count: int) -> Float64[Tensor, "count inputs"]:
-    return torch.linalg.svd(_centred(centroids), full_matrices=False)[2][:count]
+def _require_directions(sizes: Float64[Tensor, " components"], count: int, name: str) -> None:
+    found = int((sizes > LEAST_SPREAD * sizes[0]).sum())
+    if found < count:
+        raise ValueError(f"{name}: they vary in {found} directions, of which {count} are asked; choose more probes")
 
 
-def _centred(centroids: Float[Tensor, "probes inputs"]) -> Float64[Tensor, "probes inputs"]:
+def _centred(centroids: Float[Tensor, "probes inputs"], name: str) -> Float64[Tensor, "probes inputs"]:
     """In float64 on the CPU, where the decomposition is deterministic."""
-    return (centroids - centroids.mean(0)).double().cpu()
+    require_finite(**{name: centroids})
+    centred = (centroids - centroids.mean(0)).double().cpu()
+    if not centred.isfinite().all():
+        raise ValueError(f"{name}: values up to {float(centroids.abs().max()):.2g} are too large for their mean")
+    if not centred.norm() > LEAST_SPREAD * centroids.double().norm().cpu():
+        raise ValueError(f"{name}: the {len(centroids)} of them are all equal, so they have no principal direction")
+    return centred
+
+
+def _mean_cosine(
+    first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"], names: tuple[str, str]
+) -> float:
+    for name, rows in zip(names, (first, second), strict=True):
+        require_finite(**{name: rows})
+        lengths = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.float64)
+        if len(short := (~((lengths > SHORTEST) & lengths.isfinite())).nonzero()):
+            probe = int(short[0])
+            raise ValueError(f"{name}: that of probe {probe} has length {float(lengths[probe])}, so no direction")
+    return float(torch.cosine_similarity(first, second, dim=-1).mean())

@@ -22,6 +22,7 @@ from jaxtyping import Float, Float64
 from scipy.special import poch
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
 from sedlib.bases import Rows, directions, gram
 from sedlib.projection import orthonormal
 from sedlib.trajectory import Displacements, principal_components
@@ -66,13 +67,14 @@ def commutators(
     Raises
     ------
     ValueError
-        The step size is not positive, a pair is not of two different batches, or a gradient is not a finite vector of
-        θ's size and dtype other than zero.
+        The step size is not positive and finite, θ is not finite, a pair is not of two different batches, or a gradient
+        is not a finite vector of θ's size and dtype other than zero, or so short that the defect is not finite.
     LostInRoundingError
         Rounding θ to its dtype moves it by more than a tenth of a step.
     """
-    if not step_size > 0:
-        raise ValueError(f"the step size must be positive, got {step_size}")
+    if not 0 < step_size < math.inf:
+        raise ValueError(f"the step size must be positive and finite, got {step_size}")
+    require_finite(theta=theta)
     for pair in pairs:
         if pair[0] == pair[1] or not all(0 <= index < len(batches) for index in pair):
             raise ValueError(f"a pair must name two of {len(batches)} batches, from 0, got {pair}")
@@ -90,8 +92,13 @@ def commutators(
         label = f"pair {first, second}, after one step"
         a_changed = _gradient(gradient_at, theta - step_size * g_b, batches[first], label) - g_a
         b_changed = _gradient(gradient_at, theta - step_size * g_a, batches[second], label) - g_b
-        difference = a_changed - b_changed
-        yield Commutator(step_size * difference, _norm(difference) / (step_size * norms[first] * norms[second]))
+        difference, scale = a_changed - b_changed, step_size * norms[first] * norms[second]
+        if not (scale > 0 and math.isfinite(defect := _norm(difference) / scale)):
+            raise ValueError(
+                f"{label}: no finite defect, as the gradients have the norms {norms[first]:.2g} and "
+                f"{norms[second]:.2g}, and their changes differ by {_norm(difference):.2g}"
+            )
+        yield Commutator(step_size * difference, defect)
 
 
 def pooled_pairs(draws: int) -> list[tuple[int, int]]:
@@ -151,12 +158,12 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     Raises
     ------
     ValueError
-        A vector is zero, or the basis is not orthonormal.
+        A vector is zero or not finite, or the basis is not orthonormal.
     """
     products = (basis @ basis.T).double().cpu()
     if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
         raise ValueError(f"the rows of the basis must be orthonormal, got the products {products.tolist()}")
-    norms = _norms(vectors)
+    norms = _norms(vectors, "vector")
     coordinates = vectors @ basis.T
     across = vectors - coordinates @ basis
     return Decomposition(coordinates.double().norm(dim=1) / norms, across.double().norm(dim=1) / norms)
@@ -192,9 +199,10 @@ def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors pa
     Raises
     ------
     ValueError
-        The step, or a vector, is zero.
+        The step, or a vector, is zero or not finite.
     """
-    cosines = (vectors.double() @ step.double()) / (_norms(vectors) * _norms(step[None]))
+    cosines = (vectors.double() @ step.double()) / (_norms(vectors, "vector") * _norms(step[None], "step"))
+    require_finite(cosines=cosines)
     return float(cosines.abs().mean())
 
 
@@ -222,8 +230,8 @@ def _norm(vector: Float[Tensor, " params"]) -> float:
     return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
-def _norms(vectors: Float[Tensor, "vectors params"]) -> Float64[Tensor, " vectors"]:
+def _norms(vectors: Float[Tensor, "vectors params"], name: str) -> Float64[Tensor, " vectors"]:
     norms = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
-    if not (norms > 0).all():
-        raise ValueError(f"vector {int((~(norms > 0)).nonzero()[0])} has norm {float(norms.min())}, so no direction")
+    if len(found := (~((norms > 0) & norms.isfinite())).nonzero()):
+        raise ValueError(f"{name} {int(found[0])} has norm {float(norms[int(found[0])])}, so no direction")
     return norms

@@ -20,6 +20,7 @@ from jaxtyping import Float, Float64
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
 from sedlib.base.precision import require_rank
 from sedlib.bases import centred, gram
 from sedlib.gradients import LossAt, require_equal_lengths
@@ -35,14 +36,18 @@ def gradient_basis(
     Raises
     ------
     ValueError
-        The centred gradients span fewer than ``rank`` dimensions.
+        Rank is less than 1, a gradient is not finite, or the centred gradients span fewer than ``rank`` dimensions.
     """
+    if rank < 1:
+        raise ValueError(f"rank must be at least 1, got {rank}")
     products = centred(gram(gradients.cpu().numpy(), gradients.device))
     eigenvalues, eigenvectors = torch.linalg.eigh(products.cpu())
     singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)[:rank]
     require_rank(singular_values, rank, f"{len(gradients)} centred gradients")
     coefficients = eigenvectors.flip(1)[:, :rank].T / singular_values[:, None]  # H u = u: no mean is left in them
-    return coefficients.to(gradients) @ gradients, singular_values
+    basis = coefficients.to(gradients) @ gradients
+    require_finite(basis_of_gradients=basis)
+    return basis, singular_values
 
 
 def empirical_fisher(
@@ -55,9 +60,11 @@ def empirical_fisher(
     Raises
     ------
     ValueError
-        The parts of the examples are of different lengths.
+        The parts of the examples are of different lengths, or θ is not finite. Multiplied with a vector: the product
+        is not finite.
     """
     require_equal_lengths(examples)
+    require_finite(theta=theta)
     count = len(examples[0])
     losses = torch.func.vmap(loss_at, in_dims=(None, *[0] * len(examples)))
     blocks = [[part[start : start + block] for part in examples] for start in range(0, count, block)]
@@ -72,6 +79,7 @@ def empirical_fisher(
         for some, weight in zip(blocks, weights.split(block), strict=True):
             _, pull_back, *_ = torch.func.vjp(lambda at, b=some: losses(at, *b), theta)
             total += pull_back(weight)[0]
+        require_finite(product_with_the_fisher_matrix=total)
         return total.double().cpu().numpy()
 
     return LinearOperator((len(theta), len(theta)), matvec=product, dtype=np.float64)
@@ -87,8 +95,13 @@ def lanczos(
     Raises
     ------
     ValueError
-        It did not converge.
+        It did not converge, the tolerance is not positive, or rank is not between 1 and the dimension less one.
     """
+    if not (1 <= rank < operator.shape[0] and tolerance > 0):
+        raise ValueError(
+            f"rank must be at least 1 and less than the dimension {operator.shape[0]:,}, and tolerance positive, "
+            f"got {rank} and {tolerance}"
+        )
     start = torch.randn(operator.shape[0], generator=generator, dtype=torch.float64).numpy()
     try:
         eigenvalues, eigenvectors = eigsh(operator, k=rank, which="LA", v0=start, tol=tolerance)

@@ -14,6 +14,10 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
+
+LEAST_VARIATION = 1e-12
+"""Length of the centred values relative to that of the values themselves: what is less is rounding in float64."""
 INDEPENDENT_FUNCTION = 1e-9
 """A singular value of the functions, relative to the largest: what is less is rounding, and so depends on the others.
 
@@ -22,12 +26,29 @@ The sine of the highest frequency, and products on few points, leave about 1e-16
 
 
 def frequencies(n: int) -> range:
-    """Frequencies of real functions on the cyclic group of order n, without the constant."""
+    """Frequencies of real functions on the cyclic group of order n, without the constant.
+
+    Raises
+    ------
+    ValueError
+        n is less than 1.
+    """
+    if n < 1:
+        raise ValueError(f"n, the order of the group, must be at least 1, got {n}")
     return range(1, n // 2 + 1)
 
 
 def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Float64[Tensor, "points 2"]:
-    """Cosine and sine of ``frequency`` at each element."""
+    """Cosine and sine of ``frequency`` at each element.
+
+    Raises
+    ------
+    ValueError
+        n is less than 1, or an element is not in 0 … n − 1.
+    """
+    if n < 1 or len(found := ((elements < 0) | (elements >= n)).nonzero()):
+        which = f", {int(elements[found[0]])} is none" if n >= 1 else ""
+        raise ValueError(f"elements: expected those of a cyclic group, 0 … n − 1 with n = {n}{which}")
     angle = (elements * frequency % n).double() * (2 * math.pi / n)
     return torch.stack([angle.cos(), angle.sin()], dim=1)
 
@@ -45,7 +66,16 @@ def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> 
 def part_in(
     values: Float[Tensor, "points columns"], functions: Float64[Tensor, "points functions"]
 ) -> Float64[Tensor, "points columns"]:
-    """Least-squares part of the centred values in the span of the centred functions, dependent ones allowed."""
+    """Least-squares part of the centred values in the span of the centred functions, dependent ones allowed.
+
+    Raises
+    ------
+    ValueError
+        There are no points or no functions, or a value or a function is not finite.
+    """
+    if not functions.numel():
+        raise ValueError(f"functions: expected at least one point and one function, got {tuple(functions.shape)}")
+    require_finite(values=values, functions=functions)
     left, sizes, _ = torch.linalg.svd(_centred(functions), full_matrices=False)
     basis = left[:, sizes > INDEPENDENT_FUNCTION * sizes.max().clamp(min=1)]
     return basis @ (basis.T @ _centred(values))
@@ -59,11 +89,12 @@ def explained(
     Raises
     ------
     ValueError
-        A column is constant, so that it has no variance to explain.
+        As in ``part_in``; or a column is constant, so that it has no variance to explain.
     """
     variance = _centred(values).square().sum(0)
-    if not (variance > 0).all():
-        raise ValueError("R² of a constant is not defined; leave constant columns out")
+    constant = variance.sqrt() <= LEAST_VARIATION * values.double().norm(dim=0)
+    if len(found := constant.nonzero()):
+        raise ValueError(f"R² of a constant is not defined; column {int(found[0])} of values is one, leave it out")
     return part_in(values, functions).square().sum(0) / variance
 
 

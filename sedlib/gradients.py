@@ -24,7 +24,7 @@ def task_gradients(
     Raises
     ------
     ValueError
-        A loss is not a finite scalar, or depends on none of the layout's parameters.
+        A loss is not a finite scalar, or depends on none of the layout's parameters, or its gradient is not finite.
 
     Examples
     --------
@@ -54,7 +54,15 @@ def task_gradients(
                 for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
             }
         )
+        _require_finite_row(task, rows[task], layout)
     return rows
+
+
+def _require_finite_row(task: str, row: Float[Tensor, " params"], layout: ParamLayout) -> None:
+    if row.sum().isfinite() or row.isfinite().all():  # the sum is faster, and may overflow
+        return
+    broken = [name for name, part in layout.unflatten(row).items() if not part.isfinite().all()]
+    raise ValueError(f"the gradient of task {task!r} is not finite in: {', '.join(broken)}")
 
 
 LossAt = Callable[..., Tensor]
@@ -73,7 +81,7 @@ def per_example_gradients(
     Raises
     ------
     ValueError
-        The parts are of different lengths.
+        The parts are of different lengths, or a gradient is not finite.
 
     Examples
     --------
@@ -86,7 +94,15 @@ def per_example_gradients(
     rows = torch.empty(len(examples[0]), len(theta), dtype=theta.dtype, device=theta.device)
     for start in range(0, len(rows), block):
         rows[start : start + block] = gradient(theta, *(part[start : start + block] for part in examples))
+    _require_finite_examples(rows)
     return rows
+
+
+def _require_finite_examples(rows: Float[Tensor, "examples params"]) -> None:
+    if rows.sum().isfinite():
+        return
+    if len(broken := (~rows.isfinite().all(dim=1)).nonzero()):
+        raise ValueError(f"the gradient of example {int(broken[0])} is not finite; look at theta and at the example")
 
 
 def require_equal_lengths(examples: Sequence[Tensor]) -> None:

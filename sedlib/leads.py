@@ -85,7 +85,8 @@ def growth(defects: Float[np.ndarray, " measurements"]) -> float:
     ValueError
         There are fewer than three measurements, or one is not positive and finite.
     """
-    return float(defects.max()) / _baseline(defects)
+    baseline = _baseline(defects)
+    return _finite(float(defects.max()) / baseline, f"a growth from {baseline}")
 
 
 def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.ndarray, " checkpoints"]) -> int | None:
@@ -97,7 +98,7 @@ def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.n
         An accuracy is not between 0 and 1, or has no step.
     """
     if not ((accuracies >= 0) & (accuracies <= 1)).all():
-        raise ValueError(f"accuracies must be between 0 and 1, got {accuracies.min()} to {accuracies.max()}")
+        raise ValueError(f"accuracies must be between 0 and 1, got {accuracies.tolist()}")
     return first_step(steps, accuracies >= ACCURACY)
 
 
@@ -139,8 +140,10 @@ def power_law(
     ------
     ValueError
         There are fewer than three runs, one has no positive lead or grok step (it has no logarithm: leave it out, and
-        name it), or all grok at the same step.
+        name it), all grok at the same step, or the confidence is not between 0 and 1.
     """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     if len(grok_steps) != len(leads) or len(leads) < 3:
         raise ValueError(
             f"an exponent with an interval needs at least three runs, got {len(grok_steps)} and {len(leads)} leads"
@@ -151,7 +154,14 @@ def power_law(
         raise ValueError(f"all runs grok at step {grok_steps[0]:g}: no exponent can be fitted")
     (exponent, intercept), covariance = np.polyfit(np.log(grok_steps), np.log(leads), 1, cov=True)
     margin = t.ppf((1 + confidence) / 2, len(leads) - 2) * np.sqrt(covariance[0, 0])
-    return PowerLaw(float(exponent), float(exponent - margin), float(exponent + margin), float(np.exp(intercept)))
+    values = (exponent, exponent - margin, exponent + margin, np.exp(intercept))
+    return PowerLaw(*(_finite(float(value), f"a power law through {grok_steps.tolist()}") for value in values))
+
+
+def _finite(value: float, what: str) -> float:
+    if not np.isfinite(value):
+        raise ValueError(f"{what} is not finite, got {value}")
+    return value
 
 
 def _baseline(defects: Float[np.ndarray, " measurements"]) -> float:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
 from sedlib.base.precision import determined, require_rank
 
 Projector = Callable[[Tensor], Tensor]
@@ -75,11 +76,12 @@ def orthonormal(rows: Float[Tensor, "rank params"]) -> Float[Tensor, "rank param
     Raises
     ------
     ValueError
-        The rows are linearly dependent.
+        The rows are linearly dependent, or not finite.
     """
+    require_finite(rows=rows)
     basis, triangle = torch.linalg.qr(rows.T)
     sizes = triangle.diagonal().abs()
-    if (sizes <= INDEPENDENT_ROW * rows.norm()).any():
+    if not (sizes > INDEPENDENT_ROW * rows.norm()).all() or len(rows) > rows.shape[1]:
         raise ValueError(f"{len(rows)} rows that are linearly dependent span no basis of that rank")
     return basis.T
 
@@ -101,10 +103,18 @@ class RollingHistory:
         return self._count >= len(self._rows)
 
     def append(self, row: Float[Tensor, " params"]) -> None:
-        """Put ``row`` in the place of the oldest."""
+        """Put ``row`` in the place of the oldest.
+
+        Raises
+        ------
+        ValueError
+            It is not finite, or so large that its square is not.
+        """
         place = self._count % len(self._rows)
         self._rows[place] = row
         products = (self._rows @ row).double()
+        if not products[place].isfinite():
+            raise ValueError(f"row: expected finite values, got one whose square is {float(products[place])}")
         self._gram[place], self._gram[:, place] = products, products
         self._count += 1
 
@@ -129,12 +139,23 @@ class RollingHistory:
         kept = determined(singular_values, self._rows.dtype)[:rank]
         left = eigenvectors.flip(1)[:, :rank][:, kept]
         coefficients = (left / eigenvalues.flip(0)[:rank][kept].sqrt()).T
+        require_finite(coefficients=coefficients.to(self._rows))
         return orthonormal(coefficients.to(self._rows) @ self._rows)
 
 
 def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
-    """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal."""
-    return torch.linalg.svdvals((first @ second.T).double().cpu()).mean()
+    """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal.
+
+    Raises
+    ------
+    ValueError
+        A basis has no dimension, or is not finite.
+    """
+    if not (len(first) and len(second)):
+        raise ValueError(f"an overlap needs two bases of at least one dimension, got {len(first)} and {len(second)}")
+    products = first @ second.T
+    require_finite(first=first, second=second, products_of_first_and_second=products)
+    return torch.linalg.svdvals(products.double().cpu()).mean()
 
 
 def principal_angles(
@@ -146,6 +167,12 @@ def principal_angles(
 
     >>> principal_angles(torch.eye(3)[:2], torch.eye(3)[1:]).tolist()  # two planes that share an axis
     [0.0, 90.0]
+
+    Raises
+    ------
+    ValueError
+        A basis is not finite.
     """
+    require_finite(first=first, second=second)
     cosines = torch.linalg.svdvals((first.double() @ second.double().T).cpu())
     return cosines.clamp(max=1).arccos().rad2deg()

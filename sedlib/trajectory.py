@@ -9,6 +9,7 @@ Shapes: positions and displacements are ``[steps, params]`` and are read in bloc
 displacements ``[steps, steps]`` in float64.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
+from sedlib.base.finite import require_finite
 from sedlib.base.precision import SMALLEST_RATIO
 from sedlib.bases import RollingBases, Rows, centred, diagonals, rolling_bases
 
@@ -77,7 +79,7 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     Raises
     ------
     ValueError
-        There are fewer than three checkpoints, or the block does not move.
+        There are fewer than three checkpoints, the Gram matrix is not finite, or the block does not move.
 
     Examples
     --------
@@ -87,6 +89,7 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     """
     if len(gram) < FEWEST_STEPS:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")
+    require_finite(gram=gram)
     about_mean = centred(gram)
     total = float(about_mean.trace())
     if not total > SMALLEST_RATIO[torch.float64] ** 2 * float(gram.diagonal().abs().max()):  # both are squares
@@ -107,7 +110,14 @@ def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tenso
 
 
 def step_norms(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " intervals"]:
-    r"""Length of each step, :math:`\lVert W_t - W_{t-1} \rVert`."""
+    r"""Length of each step, :math:`\lVert W_t - W_{t-1} \rVert`.
+
+    Raises
+    ------
+    ValueError
+        The Gram matrix is not finite.
+    """
+    require_finite(gram=gram)
     sizes = gram.diagonal()
     return (sizes[1:] + sizes[:-1] - 2 * gram.diagonal(-1)).clamp(min=0).sqrt()
 
@@ -121,7 +131,15 @@ def random_walk(
     independent entries (Bartlett), normal below the diagonal and the root of a χ² variable with ``size`` − i degrees
     of freedom at its i-th place, counted from 0, and L alone has all inner products of Z. ``dims`` is at most the
     number of steps.
+
+    Raises
+    ------
+    ValueError
+        The size is less than 1, or a length is negative or not finite.
     """
+    require_finite(step_norms=step_norms)
+    if size < 1 or (step_norms < 0).any():
+        raise ValueError(f"expected a size of at least 1 and lengths of at least 0, got {size}, {step_norms.tolist()}")
     count = len(step_norms)
     dims = min(count, size)
     rows = torch.randn(count, dims, generator=generator, dtype=torch.float64).tril(-1)
@@ -155,8 +173,14 @@ def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
     Raises
     ------
     ValueError
-        The null has fewer than two values, or does not vary.
+        The value is not finite, or the null has fewer than two values, or does not vary.
     """
-    if len(null) < 2 or not float(null.std()) > 0:
+    if not math.isfinite(value):
+        raise ValueError(f"value: expected a finite number, got {value}")
+    require_finite(null=null)
+    if len(null) < 2 or not 0 < float(null.std()) < math.inf:
         raise ValueError(f"a z-score needs at least two values that differ, got {null.tolist()[:3]}")
-    return (value - float(null.mean())) / float(null.std())
+    found = (value - float(null.mean())) / float(null.std())
+    if not math.isfinite(found):
+        raise ValueError(f"a null that varies by {float(null.std()):.2g} is too narrow for a z-score of {value}")
+    return found

@@ -47,10 +47,10 @@ def test_scores_of_another_shape_is_refused() -> None:
 
 @pytest.mark.parametrize("rank", [1, 4, 9])
 def test_rank90_of_a_flat_spectrum(rank: int) -> None:
-    rows = torch.zeros(40, 30, dtype=torch.float64)
+    rows = torch.zeros(2 * rank, 30, dtype=torch.float64)
     for axis in range(rank):  # orthogonal, centred, of equal length
         rows[2 * axis, axis], rows[2 * axis + 1, axis] = 1, -1
-    found = read_out(rows, random(40, 30))
+    found = read_out(rows, random(2 * rank, 30))
     assert found.rank90 == int(np.ceil(0.9 * rank - 1e-9))
     assert found.pc1_share == pytest.approx(1 / rank)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -85,7 +86,10 @@ def test_ratio_is_to_the_median_per_task() -> None:
     assert mean.tolist() == [3.0, 1.25]
 
 
-@pytest.mark.parametrize("value", [0.0, float("nan")])
-def test_a_baseline_that_is_not_positive_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="must be positive for every task"):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(0.0, "must be positive for every task, got .0.0"), (np.nan, "responses: .* got nan"), (-1.0, "not negative")],
+)
+def test_a_baseline_that_is_not_positive_is_refused(value: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         random_baseline(torch.full((4, 1), value))

@@ -176,8 +176,8 @@ def test_a_pool_has_different_pairs_of_the_fewest_batches(draws: int) -> None:
 @pytest.mark.parametrize(
     ("pairs", "eta", "message"),
     [
-        ([(0, 1)], 0.0, "step size must be positive, got 0"),
-        ([(0, 1)], -1.0, "step size must be positive, got -1"),
+        ([(0, 1)], 0.0, "step size must be positive and finite, got 0"),
+        ([(0, 1)], -1.0, "step size must be positive and finite, got -1"),
         ([(1, 1)], ETA, r"must name two of 2 batches, from 0, got \(1, 1\)"),
         ([(0, 2)], ETA, r"must name two of 2 batches, from 0, got \(0, 2\)"),
         ([(-1, 1)], ETA, r"must name two of 2 batches, from 0, got \(-1, 1\)"),

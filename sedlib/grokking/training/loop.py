@@ -9,8 +9,8 @@ from sedlib.base.randomness import generator
 from sedlib.grokking.network.evaluation import Data, Readouts, evaluate
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.training.broken_step import TrainingDivergedError
 from sedlib.grokking.training.checkpoint import Checkpoint
-from sedlib.grokking.training.finite import TrainingDivergedError
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.vectors import ParamLayout
 

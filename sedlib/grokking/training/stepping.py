@@ -15,7 +15,7 @@ from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.training.finite import BrokenStep, TrainingDivergedError, what_is_not_finite
+from sedlib.grokking.training.broken_step import BrokenStep, TrainingDivergedError, what_is_not_finite
 from sedlib.vectors import ParamLayout
 
 
