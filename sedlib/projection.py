@@ -4,7 +4,8 @@ Shapes: vectors are ``[params]``, a basis is ``[rank, params]`` with orthonormal
 :math:`P x = V^\top V x`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -98,6 +99,11 @@ class RollingHistory:
         self._count = 0
 
     @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self._rows.device
+
+    @property
     def is_whole(self) -> bool:
         """Whether W rows have been appended."""
         return self._count >= len(self._rows)
@@ -117,6 +123,16 @@ class RollingHistory:
             raise ValueError(f"row: expected finite values, got one whose square is {float(products[place])}")
         self._gram[place], self._gram[:, place] = products, products
         self._count += 1
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """The rows, their Gram matrix and how many rows were appended."""
+        return {"rows": self._rows, "gram": self._gram, "count": self._count}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state_dict``, with a window and a size as those of the history that gave it."""
+        self._rows.copy_(state["rows"])
+        self._gram.copy_(state["gram"])
+        self._count = state["count"]
 
     def basis(self, rank: int, *, allow_fewer: bool = False) -> Float[Tensor, "found params"]:
         """Top ``rank`` right singular vectors of the last W rows, orthonormal.

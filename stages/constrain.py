@@ -6,6 +6,7 @@ from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
 from sedlib.grokking.interventions.cell_command import parse_cell
+from sedlib.grokking.interventions.cell_texts import parameters_of
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import constraining, execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
@@ -14,16 +15,23 @@ from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
+from sedlib.pipeline.resume.kept_states import hash_of
+from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.workspace import Workspace
 
 
 def main(cell: Cell, folder: Path) -> None:
     require_current_run(cell.run, Experiment.load(cell.run))
-    device, experiment = configure(), cell.experiment()
+    device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
     curvature = TrajectoryParams.load().geometry.curvature
     execution = execution_basis_of(Workspace(cell.run).checkpoints, curvature.components, device)
-    intervene = constraining(cell, experiment, ProjectionParams.load(), curvature, execution)
-    write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene))
+    intervene = constraining(cell, experiment, settings, curvature, execution)
+    parameters = parameters_of(cell, experiment, settings) | {
+        "curvature": curvature.model_dump_json(),
+        "execution basis": hash_of(execution),
+    }
+    with snapshots_of(f"cell-{cell.name}", __file__, parameters, device) as snapshots:
+        write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene, snapshots))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
 from sedlib.grokking.interventions.cell_command import parse_cell
+from sedlib.grokking.interventions.cell_texts import parameters_of
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.projected_steps import projecting
@@ -13,13 +14,15 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.code.current import require_current_code
+from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 
 
 def main(cell: Cell, folder: Path) -> None:
     require_current_run(cell.run, Experiment.load(cell.run))
-    device, experiment = configure(), cell.experiment()
-    rows = trajectory(cell, experiment, device, projecting(cell, ProjectionParams.load(), experiment.run.seed))
-    write_table(folder / f"{cell.name}.csv", rows)
+    device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
+    intervene = projecting(cell, settings, experiment.run.seed)
+    with snapshots_of(f"cell-{cell.name}", __file__, parameters_of(cell, experiment, settings), device) as snapshots:
+        write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene, snapshots))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 import argparse
 
 from sedlib.base.hardware import configure
-from sedlib.base.progress import track
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.experiment import Experiment
-from sedlib.grokking.setup.fingerprint import require_current_run
+from sedlib.grokking.setup.fingerprint import current_run_text, require_current_run
 from sedlib.grokking.training.checkpoint import Checkpoint
-from sedlib.grokking.training.loop import train
+from sedlib.grokking.training.loop import Training
 from sedlib.grokking.training.recording import record
 from sedlib.pipeline.code.current import require_current_code
+from sedlib.pipeline.resume.resumable import tracked
+from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.workspace import Workspace
 
 
@@ -22,8 +23,10 @@ def main(run: Workspace) -> None:
     device = configure()
     data = Data.of(experiment, device)
     total = experiment.run.max_steps // experiment.run.checkpoint_every + 1
-    checkpoints = track(train(experiment, data, device), total, f"train {run.run}", describe)
-    write_table(run.table("training"), record(run.checkpoints, experiment, data, checkpoints))
+    label, parameters = f"train {run.run}", {"run": current_run_text(experiment)}
+    with snapshots_of(f"train-{run.run}", __file__, parameters, device) as snapshots:
+        checkpoints = tracked(Training(experiment, data, device), snapshots, total, label, describe)
+        write_table(run.table("training"), record(run.checkpoints, experiment, data, checkpoints))
 
 
 def describe(checkpoint: Checkpoint) -> str:

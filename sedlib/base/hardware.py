@@ -4,9 +4,11 @@ Hardware is no parameter of a result.
 """
 
 import os
+import platform
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -47,6 +49,22 @@ def configure() -> torch.device:
     # It would write every result twice; nothing here reads memory that it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return device
+
+
+def identity(device: torch.device) -> dict[str, str]:
+    """What bytes depend on beside code and parameters: PyTorch, the device and the threads."""
+    on_cpu = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_cpu_model()}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
+    return {"torch": torch.__version__, "device": f"{device.type} {name}", "threads": str(torch.get_num_threads())}
+
+
+def _cpu_model() -> str:
+    """As Linux names it; its libraries choose kernels by it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 @contextmanager

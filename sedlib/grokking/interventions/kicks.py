@@ -20,6 +20,7 @@ from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.geometry.defects import batch_gradient, commutators_at
+from sedlib.pipeline.resume.kept_states import State
 from sedlib.vectors import ParamLayout
 
 EVERY = 50
@@ -56,6 +57,15 @@ class Kicks(Intervention):
             with torch.no_grad():
                 for name, value in self._layout.unflatten(kicked).items():
                     self._parameters[name].copy_(value)
+
+    def state_dict(self) -> State:
+        """The number of steps, and the generator of the batches."""
+        return {"steps": self._steps, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state."""
+        self._steps = state["steps"]
+        self._generator.set_state(state["generator"])
 
     def _kick(self, theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
         batches = [self._batch() for _ in range(2)]

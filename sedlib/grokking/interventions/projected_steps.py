@@ -29,6 +29,7 @@ from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.resume.kept_states import State
 from sedlib.projection import removing
 from sedlib.terms.condition import CONTROL
 from sedlib.vectors import ParamLayout
@@ -79,6 +80,15 @@ class ProjectedSteps(Intervention):
         """Mean share of the steps that passed, as ratio of norms, and mean overlap of successive bases."""
         passed, self._passed = self._passed, []
         return {"passed": mean(passed), "overlap": self._subspace.read_out()}
+
+    def state_dict(self) -> State:
+        """The number of steps, the shares that were not read out, and the subspace's state."""
+        return {"steps": self._steps, "passed": self._passed, "subspace": self._subspace.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state."""
+        self._steps, self._passed = state["steps"], list(state["passed"])
+        self._subspace.load_state_dict(state["subspace"])
 
     def _part(self, natural: Tensor) -> Tensor:
         self._steps += 1

@@ -11,6 +11,7 @@ from torch import Tensor
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.resume.kept_states import State
 from sedlib.projection import (
     Projector,
     RollingHistory,
@@ -23,10 +24,13 @@ from sedlib.projection import (
 
 
 class Subspace:
-    """Gives a projector for each step that is projected, and hears of every step; ``draw`` may always give the same."""
+    """Gives a projector for each step that is projected, and hears of every step; ``draw`` may always give the same.
 
-    def __init__(self, draw: Callable[[], Projector]) -> None:
-        self._draw = draw
+    What ``draw`` changes is the ``generator``, if anything.
+    """
+
+    def __init__(self, draw: Callable[[], Projector], generator: torch.Generator | None = None) -> None:
+        self._draw, self._generator = draw, generator
 
     def next_projector(self) -> Projector:
         """The projector on the subspace of the next step."""
@@ -38,6 +42,15 @@ class Subspace:
     def read_out(self) -> float | None:
         """Mean overlap of successive subspaces since the last call; None where it is not measured."""
         return None
+
+    def state_dict(self) -> State:
+        """All that the next projectors depend on and a new subspace does not have."""
+        return {"generator": self._generator.get_state()} if self._generator else {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state."""
+        if self._generator:
+            self._generator.set_state(state["generator"])
 
 
 class SedSubspace(Subspace):
@@ -57,6 +70,16 @@ class SedSubspace(Subspace):
         """Mean principal cosine between successive bases since the last call; None if there were no two."""
         overlaps, self._overlaps = self._overlaps, []
         return mean(overlaps)
+
+    def state_dict(self) -> State:
+        """The history, the last basis, and the overlaps that were not read out."""
+        return {"history": self._history.state_dict(), "basis": self._basis, "overlaps": self._overlaps}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state."""
+        self._history.load_state_dict(state["history"])
+        self._overlaps = list(state["overlaps"])
+        self._basis = None if state["basis"] is None else state["basis"].to(self._history.device)
 
     def _next_basis(self) -> Projector:
         """The projector on the basis of the history; of fewer dimensions where steps kept in these span no more."""
@@ -94,7 +117,7 @@ def subspace_of(
         case "sed":
             return _sed(cell, settings, rank, RollingHistory(settings.window, size, device))
         case "random":
-            return Subspace(fresh)
+            return Subspace(fresh, generator)
         case "fixed-random":
             return always(fresh())
         case "execution":
@@ -125,4 +148,8 @@ def _sed(cell: Cell, settings: ProjectionParams, rank: int, history: RollingHist
 def _fresh_coordinates(count: int, size: int, generator: torch.Generator, device: torch.device) -> Subspace:
     if count > size:
         raise ParamsError(f"--coordinates {count:,} exceeds the {size:,} of the target; choose fewer")
-    return Subspace(lambda: onto_coordinates(random_coordinates(count, size, generator).to(device)))
+
+    def fresh() -> Projector:
+        return onto_coordinates(random_coordinates(count, size, generator).to(device))
+
+    return Subspace(fresh, generator)

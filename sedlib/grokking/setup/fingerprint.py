@@ -62,6 +62,11 @@ def _on_one_line(source: str, node: ast.expr) -> str:
     return " ".join((ast.get_source_segment(source, node) or "").split())
 
 
+def current_run_text(experiment: Experiment) -> str:
+    """The run's text from the operations as they are now."""
+    return run_text(experiment, operation_sources((Path(__file__).parent / OPERATIONS_FILE.name).read_text()))
+
+
 def require_current_run(run: str, experiment: Experiment) -> None:
     """Compare a run with the text of what it is, if there is one: DVC takes its results for those of the text.
 
@@ -71,6 +76,5 @@ def require_current_run(run: str, experiment: Experiment) -> None:
         params.yaml or one of the run's operations was edited since the code stage ran.
     """
     text = ARTIFACTS / "setup" / f"{run}.txt"
-    operations = operation_sources((Path(__file__).parent / OPERATIONS_FILE.name).read_text())
-    if text.exists() and text.read_text() != run_text(experiment, operations):
+    if text.exists() and text.read_text() != current_run_text(experiment):
         raise UserError(f"run {run} is not what it was when {text} was written; {REMEDY}")

@@ -16,6 +16,7 @@ from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.training.broken_step import BrokenStep, TrainingDivergedError, what_is_not_finite
+from sedlib.pipeline.resume.kept_states import State, copy_into
 from sedlib.vectors import ParamLayout
 
 
@@ -31,6 +32,13 @@ class Intervention:
     def read_out(self) -> dict[str, float | None]:
         """Readouts over the steps since the last call."""
         return {}
+
+    def state_dict(self) -> State:
+        """All that its next steps depend on and a new one does not have."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state."""
 
 
 class TrainingStep:
@@ -109,6 +117,17 @@ class TrainingStep:
         """AdamW's moment ``exp_avg`` or ``exp_avg_sq`` of the slots; zero before the first step, as AdamW starts."""
         moment = self._optimizer.state[self._vector].get(name, torch.zeros_like(self._vector))
         return slots.flatten(self._layout.unflatten(moment))
+
+    def state_dict(self) -> State:
+        """The parameters and AdamW's state."""
+        return {"parameters": self._vector, "optimizer": dict(self._optimizer.state[self._vector])}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a state, in the tensors that there are: what was recorded reads them."""
+        copy_into(self._vector, state["parameters"])
+        own = self._optimizer.state[self._vector]
+        for name, value in state["optimizer"].items():
+            copy_into(own.setdefault(name, torch.empty_like(value, device=self._vector.device)), value)
 
     def _clipped_gradient(self) -> None:
         losses = self._gradient()

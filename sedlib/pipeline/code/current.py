@@ -19,11 +19,16 @@ def require_current_code(script: str) -> None:
     UserError
         A file was edited, or is gone, since the code stage ran.
     """
-    root = Path(script).resolve().parent.parent
-    text = root / ARTIFACTS / "code" / f"{Path(script).stem}.txt"
+    text = code_text_of(script)
     if not text.exists():
         return
+    root = Path(script).resolve().parent.parent
     for line in text.read_text().splitlines():
         known, _, name = line.partition(" ")
         if not (root / name).exists() or fingerprint((root / name).read_text()) != known:
             raise UserError(f"{name} is not what it was when {ARTIFACTS}/code/{text.name} was written; {REMEDY}")
+
+
+def code_text_of(script: str) -> Path:
+    """The text of a stage script's code; the code stage writes it."""
+    return Path(script).resolve().parent.parent / ARTIFACTS / "code" / f"{Path(script).stem}.txt"

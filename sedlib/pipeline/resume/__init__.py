@@ -1,0 +1,1 @@
+"""What is kept of an unfinished computation, so that it goes on after it was stopped."""

@@ -1,0 +1,128 @@
+"""Where the snapshots of a computation lie, and what they may be used for.
+
+Their folder is named after the computation and the hash of all that its bytes depend on: parameters, code, PyTorch,
+hardware. Another value of any looks into another folder.
+"""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from sedlib.base.errors import UserError
+from sedlib.base.hardware import identity
+from sedlib.base.progress import say
+from sedlib.pipeline.code.current import code_text_of
+from sedlib.pipeline.resume.snapshots import Snapshots
+from sedlib.pipeline.workspace import ARTIFACTS
+
+FORMAT = 1
+SECONDS_BETWEEN = 20.0
+DAYS_KEPT = 14
+SECONDS_FOR_ANOTHER_TO_END = 5.0
+"""A stage whose DVC was killed ends before."""
+KEY = "key.json"
+DIGITS = 16
+"""Of hashes in the names of folders."""
+
+
+@contextmanager
+def snapshots_of(
+    name: str, script: str, parameters: Mapping[str, str], device: torch.device
+) -> Iterator[Snapshots | None]:
+    """The snapshots of the computation ``name`` of a stage script; they are removed on leaving without an error.
+
+    None where the code stage never ran, so that nobody knows which code would go on, or while another process keeps
+    the same ones.
+
+    Parameters
+    ----------
+    parameters
+        Texts of all that the computation depends on, by a name for each.
+
+    Raises
+    ------
+    UserError
+        An environment variable is wrong.
+    """
+    code = code_text_of(script)
+    if not code.exists():
+        yield None
+        return
+    key = {"format": str(FORMAT), **parameters, "code": code.read_text(), **identity(device)}
+    folder = snapshots_folder() / f"{name}-{_hash(json.dumps(key, sort_keys=True))}"
+    seconds = _seconds_between()
+    _remove_old(folder.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=SECONDS_FOR_ANOTHER_TO_END)
+    except Timeout:
+        say(f"{name}: another process keeps its snapshots in {folder}, so none are kept of this one")
+        yield None
+        return
+    try:
+        _compare(name, folder, {part: _hash(text) for part, text in key.items()})
+        snapshots = Snapshots(folder, name, seconds)
+        try:
+            yield snapshots
+        finally:
+            snapshots.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def snapshots_folder() -> Path:
+    """The folder that SEDLIB_SNAPSHOTS names, or else artifacts/snapshots.
+
+    That is the workspace's also for the throw-away clones of `sedlib repro` and `dvc exp run --temp`, which lie in its
+    .dvc/tmp.
+    """
+    if given := os.environ.get("SEDLIB_SNAPSHOTS"):
+        return Path(given)
+    here = Path.cwd()
+    workspace = next((folder.parent.parent for folder in here.parents if folder.parts[-2:] == (".dvc", "tmp")), here)
+    return workspace / ARTIFACTS / "snapshots"
+
+
+def _seconds_between() -> float:
+    given = os.environ.get("SEDLIB_SNAPSHOT_SECONDS")
+    try:
+        seconds = SECONDS_BETWEEN if given is None else float(given)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise UserError(f"SEDLIB_SNAPSHOT_SECONDS must be a number of seconds, 0 or more, got {given!r}")
+    return seconds
+
+
+def _remove_old(root: Path) -> None:
+    """What nobody came back to: a folder changes whenever a file comes into it."""
+    for folder in root.glob("*-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > DAYS_KEPT * 24 * 3600:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compare(name: str, folder: Path, key: dict[str, str]) -> None:
+    """Write the key, and say in what other snapshots of this name differ, so that they are not used."""
+    folder.mkdir(exist_ok=True)  # whoever held the lock removed it
+    (folder / KEY).write_text(json.dumps(key, indent=1))
+    for other in folder.parent.glob(f"{name}-{'[0-9a-f]' * DIGITS}"):
+        with suppress(OSError, ValueError, AttributeError):
+            found = json.loads((other / KEY).read_text())
+            if differing := [part for part in key if found.get(part) != key[part]]:
+                say(f"{name}: the snapshot in {other} is not used, as it is of another {', '.join(differing)}")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
