@@ -1,4 +1,4 @@
-"""Ends a script with a message, and without a traceback, on an error that its user can fix."""
+"""Ends a script with a message, and without a traceback, on an error that its user can fix and when it is stopped."""
 
 import sys
 from collections.abc import Iterator
@@ -6,14 +6,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sedlib.base.errors import UserError
+from sedlib.base.orphans import end_with_dvc
+from sedlib.base.stops import Stopped, stoppable
+
+SECONDS_TO_END = 10.0
+"""Before a script that was stopped is ended, whatever it does."""
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """End the script with code 1 and the message, without a traceback, on a UserError or Ctrl-C."""
+    """End the script with a message: with code 1 on a UserError, with 128 and the signal's number when it is stopped.
+
+    Ctrl-C, SIGTERM and SIGHUP stop it, and so does the end of the DVC that started it.
+    """
+    end_with_dvc()
     try:
-        yield
+        with stoppable(SECONDS_TO_END):
+            yield
     except UserError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"interrupted: {' '.join([Path(sys.argv[0]).stem, *sys.argv[1:]])} is not finished")
+    except Stopped as stopped:
+        script = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
+        print(f"stopped by {stopped.name}: {script} is not finished", file=sys.stderr, flush=True)
+        sys.exit(stopped.exit_code)

@@ -2,44 +2,19 @@
 
 import fcntl
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
+from sedlib.base.progress import say
+from sedlib.base.stops import Stopped, stoppable
 from sedlib.cluster.repair import repair
-
-
-class Stopped(BaseException):
-    """SIGINT or SIGTERM came."""
-
-    def __init__(self, signum: int) -> None:
-        self.exit_code = 128 + signum
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Both signals raise `Stopped` where the program is; a second one does not disturb the clearing up."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_IGN)
-        raise Stopped(signum)
-
-    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def working(command: Callable[[Path, Path], int]) -> int:
@@ -68,11 +43,6 @@ def working(command: Callable[[Path, Path], int]) -> int:
 def _repair(root: Path) -> None:
     for text in repair(root, Path(settings()["cache"]["dir"])):
         say(text)
-
-
-def say(text: str) -> None:
-    """Print where progress is printed."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from typing import Any
 
 from distributed import Client
 
+from sedlib.base.progress import say
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome, execute
-from sedlib.cluster.exclusive import say, settings, working
+from sedlib.cluster.exclusive import settings, working
 from sedlib.cluster.plan.jobs import Job
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.restore import restore

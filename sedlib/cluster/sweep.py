@@ -9,9 +9,10 @@ from pathlib import Path
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
+from sedlib.base.progress import say
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome
-from sedlib.cluster.exclusive import say, settings, working
+from sedlib.cluster.exclusive import settings, working
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.repro import dvc, report, run
 from sedlib.cluster.worker.child import configure

@@ -14,7 +14,7 @@ from distributed import Client, Worker, WorkerPlugin
 from packaging.requirements import Requirement
 
 from sedlib.base.errors import UserError
-from sedlib.cluster.exclusive import say
+from sedlib.base.progress import say
 from sedlib.cluster.plan.jobs import Job
 
 STAGE, GPU = "STAGE", "GPU"
