@@ -157,9 +157,10 @@ def intervention_tables() -> str:
     """
     from sedlib.pipeline.parameters.grok_params import GrokParams
     from sedlib.pipeline.workspace import INTERVENTION_TABLES
-    from sedlib.report.numbers.cell_results import as_text, grok_steps
+    from sedlib.report.numbers.cell_results import as_text, grok_steps, read_cell
 
-    return as_text(grok_steps(sorted(INTERVENTION_TABLES.glob("*.csv")), GrokParams.load().grok_threshold))
+    tables = [read_cell(file) for file in sorted(INTERVENTION_TABLES.glob("*.csv"))]
+    return as_text(grok_steps(tables, GrokParams.load().grok_threshold))
 
 
 def run_ablations(name: str) -> str:
@@ -174,9 +175,9 @@ def run_ablations(name: str) -> str:
     from sedlib.pipeline.workspace import Workspace
     from sedlib.report.numbers.ablated import ablation_table
     from sedlib.report.numbers.digits import printed
-    from sedlib.report.numbers.results import RunResults
+    from sedlib.report.numbers.results import RunFolder, RunResults
 
-    folder = Workspace(name).results
+    folder = RunFolder(Workspace(name).results)
     table = ablation_table(RunResults.load(folder), folder, Params.load().grok_threshold)
     return printed(table, 4)
 
@@ -192,13 +193,15 @@ def run_phases(name: str) -> str:
     from sedlib.pipeline.workspace import Workspace
     from sedlib.report.numbers.digits import printed
     from sedlib.report.numbers.phases import centroid_definitions, estimators
-    from sedlib.report.numbers.results import read_table
+    from sedlib.report.numbers.results import RunFolder
+    from sedlib.terms.tables.centroid_table import CENTROIDS
+    from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
 
-    folder = Workspace(name).results
-    single_step = read_table(folder, "single_step")
+    folder = RunFolder(Workspace(name).results)
+    single_step = folder.read(SINGLE_STEP)
     tables = {
-        "bases from single checkpoints": estimators(single_step, read_table(folder, "single_step_angles")),
-        "logit and full centroid": centroid_definitions(read_table(folder, "centroids"), single_step),
+        "bases from single checkpoints": estimators(single_step, folder.read(ANGLES)),
+        "logit and full centroid": centroid_definitions(folder.read(CENTROIDS), single_step),
     }
     return "\n\n".join(f"{name}: {title}\n{printed(table)}" for title, table in tables.items())
 
@@ -214,14 +217,15 @@ def run_geometry(name: str | None) -> str:
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.workspace import Workspace
     from sedlib.report.numbers.digits import printed
-    from sedlib.report.numbers.results import read_table
+    from sedlib.report.numbers.results import RunFolder
     from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers
+    from sedlib.terms.tables.training_table import TRAINING
 
-    folders = {run: Workspace(run).results for run in ([name] if name else Params.load().runs)}
+    folders = {run: RunFolder(Workspace(run).results) for run in ([name] if name else Params.load().runs)}
     found = {run: Geometry.load(folder) for run, folder in folders.items() if name or Geometry.is_there(folder)}
     if not found:
         raise UserError("no run's geometry was measured; run `dvc repro geometry/dvc.yaml`")
-    text = as_text({run: geometry_numbers(one, read_table(folders[run], "training")) for run, one in found.items()})
+    text = as_text({run: geometry_numbers(one, folders[run].read(TRAINING)) for run, one in found.items()})
     if name is None:
         return text
     return f"{text}\n\n{printed(found[name].trajectory, 4)}"
@@ -238,9 +242,10 @@ def all_seeds() -> str:
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.workspace import Workspace
     from sedlib.report.numbers.experiments import as_text, seed_means
+    from sedlib.report.numbers.results import RunFolder
 
     runs = [Workspace(name) for name in Params.load().runs]
-    summaries = {run.run: json.loads(run.summary.read_text()) for run in runs if run.summary.exists()}
+    summaries = {run.run: RunFolder(run.results).summary() for run in runs if run.summary.exists()}
     if not summaries:
         raise UserError("no run is finished; run `dvc repro figures`")
     return as_text(seed_means(summaries))
@@ -271,10 +276,9 @@ def run_summary(name: str) -> str:
         The run's figures stage has not run.
     """
     from sedlib.pipeline.workspace import Workspace
+    from sedlib.report.numbers.results import RunFolder
     from sedlib.report.numbers.summary import as_text
 
     run = Workspace(name)
-    if not run.summary.exists():
-        raise UserError(f"{run.summary} is missing; run `dvc repro figures@{name}`")
-    text = as_text(name, json.loads(run.summary.read_text()))
+    text = as_text(name, RunFolder(run.results).summary())
     return f"{text}\nfigure: {run.figures / 'coupling.svg'}"

@@ -3,6 +3,7 @@
 import argparse
 from contextlib import ExitStack
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import read_table, write_table
@@ -15,11 +16,12 @@ from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.study import Study, load_study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.ablation_table import ABLATION
+from sedlib.terms.tables.coupling_table import COUPLING
 
 
 def main(study: type[Study], run: Workspace, axis: str) -> None:
     params, device = AnalysisParams.load(), configure()
-    coupling = read_table(run.table("coupling"), f"dvc repro coupling@{run.run}")
     with ExitStack() as files:
         networks = files.enter_context(MeasuredNetworks.open(run.gradients, study, device))
         bases = files.enter_context(BASES.open(run.bases))
@@ -27,8 +29,10 @@ def main(study: type[Study], run: Workspace, axis: str) -> None:
         if AXES[axis].needs_checkpoints:
             checkpoints = files.enter_context(RunCheckpoints.open(run.checkpoints, study, device))
         require_same_run(networks.file, bases, *([checkpoints.file] if checkpoints else []))
+        of = Origin(run.run, networks.file.attrs["run"])
+        coupling = read_table(run.table("coupling"), COUPLING, COUPLING.stage_of(run.run), of)
         ablation = Ablation(params, networks, bases, coupling, checkpoints)
-        write_table(run.table(f"ablation/{axis}"), ablation.along(axis))
+        write_table(run.table(f"ablation/{axis}"), ablation.along(axis), ABLATION, of)
 
 
 if __name__ == "__main__":

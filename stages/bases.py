@@ -1,5 +1,6 @@
 """Compute the rolling SVD bases of one run's streams."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.pipeline.parameters.basis_params import BasisParams
@@ -8,13 +9,14 @@ from sedlib.pipeline.rows.streams import open_gradients
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.spectra_table import SPECTRA
 
 
 def main(study: type[Study], run: Workspace) -> None:
     params = BasisParams.load()
     with open_gradients(run.gradients, study) as gradients:
         spectra = write_bases(run.bases, gradients, study, params, configure())
-    write_table(run.table("spectra"), spectra)
+        write_table(run.table("spectra"), spectra, SPECTRA, Origin(run.run, gradients.attrs["run"]))
 
 
 if __name__ == "__main__":

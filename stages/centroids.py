@@ -1,5 +1,6 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.pipeline.centroids.centroid_file import write_centroids
@@ -8,13 +9,14 @@ from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.centroid_table import CENTROIDS
 
 
 def main(study: type[Study], run: Workspace) -> None:
     params = CentroidParams.load()
     with MeasuredNetworks.open(run.gradients, study, configure()) as networks:
         readouts = write_centroids(run.centroids, networks, params)
-    write_table(run.table("centroids"), readouts)
+        write_table(run.table("centroids"), readouts, CENTROIDS, Origin(run.run, networks.file.attrs["run"]))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
@@ -18,6 +19,7 @@ from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.resume.kept_states import hash_of
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.cell_table import CELL
 
 
 def main(cell: Cell, folder: Path) -> None:
@@ -31,7 +33,8 @@ def main(cell: Cell, folder: Path) -> None:
         "execution basis": hash_of(execution),
     }
     with snapshots_of(f"cell-{cell.name}", __file__, parameters, device) as snapshots:
-        write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene, snapshots))
+        rows = trajectory(cell, experiment, device, intervene, snapshots)
+        write_table(folder / f"{cell.name}.csv", rows, CELL, Origin(cell.name, experiment.model_dump_json()))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Measure one run's coupling ratios at the measured checkpoints."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.pipeline.artifacts import require_same_run
@@ -11,6 +12,7 @@ from sedlib.pipeline.rows.streams import read_streams
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.coupling_table import COUPLING
 
 
 def main(study: type[Study], run: Workspace) -> None:
@@ -18,7 +20,8 @@ def main(study: type[Study], run: Workspace) -> None:
     with MeasuredNetworks.open(run.gradients, study, configure()) as networks, BASES.open(run.bases) as bases:
         require_same_run(networks.file, bases)
         streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file, networks.study)]
-        write_table(run.table("coupling"), measure_coupling(networks, streams, params))
+        ratios = measure_coupling(networks, streams, params)
+        write_table(run.table("coupling"), ratios, COUPLING, Origin(run.run, networks.file.attrs["run"]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Measure how far gradient steps are from commuting along one run, and in which directions."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.defects import measure_curvature
@@ -8,12 +9,14 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.curvature_table import CURVATURE
 
 
 def main(study: type[Study], run: Workspace) -> None:
     params = TrajectoryParams.load()
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
-        write_table(run.table("curvature"), measure_curvature(checkpoints, params.geometry.curvature))
+        measured = measure_curvature(checkpoints, params.geometry.curvature)
+        write_table(run.table("curvature"), measured, CURVATURE, Origin(run.run, checkpoints.file.attrs["run"]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Read the frequencies off one grokking run's centroids and logits."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
@@ -11,6 +12,7 @@ from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS
 
 
 def main(study: type[Study], run: Workspace) -> None:
@@ -21,8 +23,9 @@ def main(study: type[Study], run: Workspace) -> None:
         centroids_schema(study).open(run.centroids) as centroids,
     ):
         require_same_run(networks.file, centroids)
-        write_table(run.table("fourier"), centroid_frequencies(centroids, experiment.data.p))
-        write_table(run.table("restricted_loss"), restricted_losses(networks, experiment.data))
+        of = Origin(run.run, networks.file.attrs["run"])
+        write_table(run.table("fourier"), centroid_frequencies(centroids, experiment.data.p), FOURIER, of)
+        write_table(run.table("restricted_loss"), restricted_losses(networks, experiment.data), RESTRICTED_LOSS, of)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
@@ -15,6 +16,7 @@ from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
+from sedlib.terms.tables.cell_table import CELL
 
 
 def main(cell: Cell, folder: Path) -> None:
@@ -22,7 +24,8 @@ def main(cell: Cell, folder: Path) -> None:
     device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
     intervene = projecting(cell, settings, experiment.run.seed)
     with snapshots_of(f"cell-{cell.name}", __file__, parameters_of(cell, experiment, settings), device) as snapshots:
-        write_table(folder / f"{cell.name}.csv", trajectory(cell, experiment, device, intervene, snapshots))
+        rows = trajectory(cell, experiment, device, intervene, snapshots)
+        write_table(folder / f"{cell.name}.csv", rows, CELL, Origin(cell.name, experiment.model_dump_json()))
 
 
 if __name__ == "__main__":

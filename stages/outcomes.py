@@ -9,6 +9,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
+from sedlib.report.numbers.cell_results import read_cell
 from sedlib.report.page.outgoing import as_csv, as_markdown
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
@@ -16,13 +17,14 @@ from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     threshold, settings = GrokParams.load().grok_threshold, ProjectionParams.load()
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
+    tables = [read_cell(file) for file in files]
     usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
-    table = outcomes(files, threshold, usual)
+    table = outcomes(tables, threshold, usual)
     for suffix, text in {"csv": as_csv("outcomes", table), "md": as_markdown(for_reading(table))}.items():
         with replacing(folder / f"outcomes.{suffix}") as path:
             path.write_text(text)
     if doses:
-        save({"doses": dose_response(files, threshold)}, folder)
+        save({"doses": dose_response(tables, threshold)}, folder)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Compare one run's bases from single checkpoints with those from rows over time, at three phases."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import read_table, write_table
 from sedlib.pipeline.artifacts import require_same_run
@@ -11,18 +12,21 @@ from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
+from sedlib.terms.tables.training_table import TRAINING
 
 
 def main(study: type[Study], run: Workspace) -> None:
     params = PhaseParams.load()
-    training = read_table(run.table("training"), f"dvc repro train@{run.run}")
     with MeasuredNetworks.open(run.gradients, study, configure()) as networks, BASES.open(run.bases) as bases:
         require_same_run(networks.file, bases)
+        of = Origin(run.run, networks.file.attrs["run"])
+        training = read_table(run.table("training"), TRAINING, TRAINING.stage_of(run.run), of)
         measured = [networks.steps[index] for index in networks.measured]
         phases = phase_steps(training, measured, params.grok_threshold)
         ratios, angles = measure_single_steps(networks, bases, phases, params)
-    write_table(run.table("single_step"), ratios)
-    write_table(run.table("single_step_angles"), angles)
+    write_table(run.table("single_step"), ratios, SINGLE_STEP, of)
+    write_table(run.table("single_step_angles"), angles, ANGLES, of)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.base.tables import write_table
@@ -15,6 +16,7 @@ from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.resume.resumable import tracked
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.training_table import TRAINING
 
 
 def main(run: Workspace) -> None:
@@ -26,7 +28,8 @@ def main(run: Workspace) -> None:
     label, parameters = f"train {run.run}", {"run": current_run_text(experiment)}
     with snapshots_of(f"train-{run.run}", __file__, parameters, device) as snapshots:
         checkpoints = tracked(Training(experiment, data, device), snapshots, total, label, describe)
-        write_table(run.table("training"), record(run.checkpoints, experiment, data, checkpoints))
+        readouts = record(run.checkpoints, experiment, data, checkpoints)
+        write_table(run.table("training"), readouts, TRAINING, Origin(run.run, experiment.model_dump_json()))
 
 
 def describe(checkpoint: Checkpoint) -> str:

@@ -1,5 +1,6 @@
 """Measure how much of one run's motion lies along a single direction, for each matrix of the slots."""
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.components import measure_trajectory
@@ -8,14 +9,16 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
 
 def main(study: type[Study], run: Workspace) -> None:
     params = TrajectoryParams.load()
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
         whole, windows = measure_trajectory(checkpoints, params.geometry.walks)
-    write_table(run.table("trajectory"), whole)
-    write_table(run.table("trajectory_windows"), windows)
+        of = Origin(run.run, checkpoints.file.attrs["run"])
+    write_table(run.table("trajectory"), whole, TRAJECTORY, of)
+    write_table(run.table("trajectory_windows"), windows, TRAJECTORY_WINDOWS, of)
 
 
 if __name__ == "__main__":

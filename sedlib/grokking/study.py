@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.base.randomness import generator
+from sedlib.base.table_schema import TableSchema
 from sedlib.blocks import blocks
 from sedlib.grokking.network.losses import pair_losses, task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
@@ -21,6 +22,7 @@ from sedlib.grokking.setup.pairs import PAIRS, all_pairs, answers, split_pairs
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import AdamW, Examples, Ladder, Study
 from sedlib.scores import full_scores, logit_scores
+from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS
 from sedlib.vectors import ParamLayout
 
 
@@ -32,7 +34,7 @@ class Grokking(Study):
 
     inputs: ClassVar[InputFormat] = PAIRS
     centroids: ClassVar[tuple[str, ...]] = ("logit", "full")
-    tables: ClassVar[tuple[str, ...]] = ("fourier", "restricted_loss")
+    tables: ClassVar[tuple[TableSchema, ...]] = (FOURIER, RESTRICTED_LOSS)
 
     @classmethod
     def of_run(cls, run: str) -> "Grokking":

@@ -20,6 +20,8 @@ from sedlib.pipeline.parameters.sections import read_yaml
 ROOT_FILE = "dvc.yaml"
 CODE = "artifacts/code/"
 """What every stage depends on; a column that says so would say nothing."""
+DESCRIPTION = ".resource.json"
+"""What every table has beside it (sedlib/base/described.py)."""
 NOTHING = "–"
 HEAD = "| stage | what it does | reads | writes | parameters |\n|---|---|---|---|---|\n"
 
@@ -114,9 +116,10 @@ def _row(kind: Kind) -> Iterator[str]:
 
 
 def _names(stage: dict[str, Any], section: str) -> list[str]:
-    """What a section lists, with ``RUN`` for ``${key}`` and ``${item.run}``, ``AXIS`` for ``${item.axis}``."""
+    """What a section lists: ``RUN`` for ``${key}`` and ``${item.run}``, ``AXIS`` for ``${item.axis}``."""
     entries = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stage.get(section, [])]
-    return [re.sub(r"\$\{(?:item\.)?(\w+)\}", lambda m: _placeholder(m[1]), entry) for entry in entries]
+    named = [entry for entry in entries if not entry.endswith(DESCRIPTION)]
+    return [re.sub(r"\$\{(?:item\.)?(\w+)\}", lambda m: _placeholder(m[1]), entry) for entry in named]
 
 
 def _placeholder(variable: str) -> str:

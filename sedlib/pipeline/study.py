@@ -20,6 +20,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from sedlib.base.errors import UserError
+from sedlib.base.table_schema import TableSchema
 from sedlib.blocks import blocks
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout
@@ -92,8 +93,8 @@ class Study(Protocol):
     inputs: ClassVar[InputFormat]
     centroids: ClassVar[tuple[str, ...]]
     """Definitions of the centroid; ``centroid`` in params.yaml chooses one."""
-    tables: ClassVar[tuple[str, ...]] = ()
-    """Readouts of its own that stages of the study write for every run, as tables by these names."""
+    tables: ClassVar[tuple[TableSchema, ...]] = ()
+    """Readouts of its own that stages of the study write for every run."""
 
     @property
     def tasks(self) -> Sequence[str]:

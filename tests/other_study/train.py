@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sedlib.base.described import Origin
 from sedlib.base.hardware import configure
 from sedlib.base.randomness import generator
 from sedlib.base.tables import write_table
@@ -14,6 +15,7 @@ from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.terms.tables.training_table import TRAINING
 from tests.other_study.study import Perceptrons
 
 BATCH_SIZE = 16
@@ -32,7 +34,7 @@ def main(_: type[Study], run: Workspace) -> None:
     split = {pool: study.examples(pool).inputs for pool in ("train", "test")}
     slots, checkpoints = study.slots(study.network()), trained(study, device, losses)
     write_checkpoints(run.checkpoints, study.inputs, study.to_json(), slots, checkpoints, split)
-    write_table(run.table("training"), losses)
+    write_table(run.table("training"), losses, TRAINING, Origin(run.run, study.to_json()))
 
 
 def trained(study: Perceptrons, device: torch.device, losses: list[dict[str, Any]]) -> Iterator[Checkpoint]:

@@ -1,17 +1,35 @@
 """Results of a few small runs, made up, as files; equal calls give equal files."""
 
-import json
+import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
+from sedlib.base.described import Origin, write_described
+from sedlib.base.strict_json import json_text
+from sedlib.base.table_schema import Column, TableSchema
+from sedlib.base.tables import write_table
 from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.pipeline.rows.streams import LADDER
+from sedlib.report.numbers.cell_results import names
 from sedlib.report.numbers.collection import Collection, Expected, collect
-from sedlib.report.numbers.results import RunResults
+from sedlib.report.numbers.results import RunFolder, RunResults
 from sedlib.report.numbers.summary import summarise
+from sedlib.terms.tables.ablation_table import ABLATION
+from sedlib.terms.tables.cell_table import CELL
+from sedlib.terms.tables.centroid_table import CENTROIDS
+from sedlib.terms.tables.coupling_table import COUPLING
+from sedlib.terms.tables.curvature_table import CURVATURE
+from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS
+from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
+from sedlib.terms.tables.spectra_table import SPECTRA
+from sedlib.terms.tables.summary_file import SUMMARY
+from sedlib.terms.tables.training_table import TRAINING
+from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
 STEPS = [0, 10, 20, 30, 40]
 GROKKED = 30
@@ -34,20 +52,36 @@ def collection(folder: Path) -> Collection:
 
 def write(folder: Path) -> None:
     """All tables; sub-1 was not run."""
+    shutil.copytree(_written().name, folder, dirs_exist_ok=True)
+
+
+@cache
+def _written() -> TemporaryDirectory[str]:
+    written = TemporaryDirectory()
+    _write(Path(written.name))
+    return written
+
+
+def _write(folder: Path) -> None:
     for run, (ops, seed) in RUNS.items():
-        for name, table in (run_tables(ops, seed) | geometry_tables(seed)).items():
-            save(table, folder / run / f"{name}.csv")
-        summary = summarise(RunResults.load(folder / run), {"seed": seed, "weight_decay": None}, 0.98)
-        (folder / run / "summary.json").write_text(json.dumps(summary))
+        write_run(folder / run, ops, seed)
     for run in ABLATED:
         for axis in AXES:
-            save(ablated(axis), folder / run / "ablation" / f"{axis}.csv")
+            save_ablation(ablated(axis), folder / run, axis)
     for run in ("add-1", "add-2"):
         single, angles = single_step()
-        save(single, folder / run / "single_step.csv")
-        save(angles, folder / run / "single_step_angles.csv")
-    for name, cell in cells().items():
-        save(cell, folder / "interventions" / f"{name}.csv")
+        save(single, folder / run, SINGLE_STEP)
+        save(angles, folder / run, ANGLES)
+    for cell in cells().values():
+        save_cell(cell, folder / "interventions")
+
+
+def write_run(folder: Path, ops: list[str], seed: int) -> None:
+    """A run's own tables and summary; the run is called as the folder."""
+    for name, table in (run_tables(ops, seed) | geometry_tables(seed)).items():
+        save(table, folder, RUN_TABLES[name])
+    found = RunResults.load(RunFolder(folder))
+    save_summary(summarise(found, {"seed": seed, "weight_decay": None}, 0.98), folder)
 
 
 def write_controls(folder: Path, *, accurate: bool) -> None:
@@ -60,14 +94,58 @@ def write_controls(folder: Path, *, accurate: bool) -> None:
         if run == "quad-1":
             tables["curvature"]["defect"] = 4.0
         for name, table in tables.items():
-            save(table, folder / run / f"{name}.csv")
-        summary = summarise(RunResults.load(folder / run), {"seed": 1, "weight_decay": weight_decay}, 0.98)
-        (folder / run / "summary.json").write_text(json.dumps(summary))
+            save(table, folder / run, RUN_TABLES[name])
+        found = RunResults.load(RunFolder(folder / run))
+        save_summary(summarise(found, {"seed": 1, "weight_decay": weight_decay}, 0.98), folder / run)
 
 
-def save(table: pd.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False)
+RUN_TABLES = {
+    schema.name: schema
+    for schema in (
+        TRAINING,
+        SPECTRA,
+        CENTROIDS,
+        COUPLING,
+        FOURIER,
+        RESTRICTED_LOSS,
+        TRAJECTORY,
+        TRAJECTORY_WINDOWS,
+        CURVATURE,
+    )
+}
+
+
+def save(table: pd.DataFrame, folder: Path, schema: TableSchema) -> None:
+    """Write a run's table; columns that a test says nothing of are filled."""
+    write_table(folder / f"{schema.name}.csv", filled(table, schema), schema, Origin(folder.name, "{}"))
+
+
+def save_ablation(table: pd.DataFrame, folder: Path, axis: str) -> None:
+    write_table(folder / "ablation" / f"{axis}.csv", filled(table, ABLATION), ABLATION, Origin(folder.name, "{}"))
+
+
+def save_cell(table: pd.DataFrame, folder: Path) -> Path:
+    """Write a cell's table under the name that its labels give it."""
+    table = filled(table, CELL)
+    (name,) = names(table)
+    write_table(folder / f"{name}.csv", table, CELL, Origin(name, "{}"))
+    return folder / f"{name}.csv"
+
+
+def save_summary(summary: dict[str, Any], folder: Path) -> None:
+    write_described(folder / "summary.json", json_text(summary).encode(), SUMMARY, Origin(folder.name, "{}"))
+
+
+def filled(table: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """The table with a value in each column that it lacks, and the columns in their order."""
+    needed = [column for column in schema.columns if column.name in table or not column.is_optional]
+    return pd.DataFrame({column.name: table.get(column.name, _some(column)) for column in needed}, table.index)
+
+
+def _some(column: Column) -> float | str | None:
+    if column.may_be_empty:
+        return None
+    return "some" if column.kind == "string" else max(1, column.minimum or 1)
 
 
 def run_tables(ops: list[str], seed: int) -> dict[str, pd.DataFrame]:
@@ -190,21 +268,21 @@ def single_step() -> tuple[pd.DataFrame, pd.DataFrame]:
 def cells() -> dict[str, pd.DataFrame]:
     """Control, keep-random, freeze, both raw conditions; coordinates and no weight decay of the first run."""
     conditions = {"control": 40, "keep-random": 20, "freeze": 20, "keep-sed-raw": 40, "remove-sed-raw": 20}
-    found = {}
+    tables = []
     for run in INTERVENED:
         for condition, step in conditions.items():
             for projection in ("update", "gradient") if condition != "control" else (None,):
-                found[f"{run}-{projection}-{condition}"] = cell(run, condition, projection, step)
+                tables.append(cell(run, condition, projection, step))
     for coordinates, step in ((0, 10), (131, 20), (131072, 40)):
-        found[f"rank-{coordinates}"] = cell("add-1", "keep-random", "update", step, coordinates=coordinates)
-    for condition in ("control", "freeze"):
-        found[f"wd-{condition}"] = cell("add-1", condition, None, None, weight_decay=0.0)
-    return found
+        tables.append(cell("add-1", "keep-random", "update", step, coordinates=coordinates))
+    for condition, projection in (("control", None), ("freeze", "update")):
+        tables.append(cell("add-1", condition, projection, None, weight_decay=0.0))
+    return {names(table)[0]: table for table in tables}
 
 
 def cell(run: str, condition: str, projection: str | None, grokked: int | None, **labels: float) -> pd.DataFrame:
     same = {"run": run, "condition": condition, "projection": projection, "coordinates": None, "weight_decay": None}
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         [
             {**same, **labels, "seed": RUNS[run][1], "max_steps": 40, "step": step, "op": "add"}
             | {
@@ -216,6 +294,7 @@ def cell(run: str, condition: str, projection: str | None, grokked: int | None, 
             for step in STEPS
         ]
     )
+    return filled(rows, CELL)
 
 
 CELLS = {

@@ -1,7 +1,5 @@
 """The paper's seeds apart from fresh ones."""
 
-import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from sedlib.base.errors import UserError
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.numbers.paper_seeds import first_and_fresh
+from sedlib.report.numbers.results import RunFolder
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from tests.report import made_up
 from tests.report.made_up import EXPECTED
@@ -20,8 +19,7 @@ def collection(folder: Path, seeds: dict[str, int]) -> Collection:
     """Runs of made-up results under other seeds."""
     made_up.write(folder)
     for run, seed in seeds.items():
-        path = folder / run / "summary.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": seed}))
+        made_up.save_summary(RunFolder(folder / run).summary() | {"seed": seed}, folder / run)
     return collect(folder, EXPECTED)
 
 
@@ -60,8 +58,8 @@ def test_without_any_of_the_papers_seeds_all_runs_are_the_first(tmp_path: Path) 
 def test_a_control_of_a_papers_seed_does_not_make_the_other_runs_fresh(tmp_path: Path) -> None:
     found = collection(tmp_path, {})
     made_up.write_controls(tmp_path, accurate=True)
-    path = tmp_path / "quad-1" / "summary.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": 42}))
+    quad = tmp_path / "quad-1"
+    made_up.save_summary(RunFolder(quad).summary() | {"seed": 42}, quad)
     found = collect(tmp_path, replace(EXPECTED, runs=[*EXPECTED.runs, "quad-1"]))
     first, fresh = first_and_fresh(found)
     assert set(first.runs) == {"add-1", "add-2", "add-3", "both-1", "quad-1"}
@@ -70,7 +68,7 @@ def test_a_control_of_a_papers_seed_does_not_make_the_other_runs_fresh(tmp_path:
 
 def test_two_fresh_runs_of_one_seed_are_refused(tmp_path: Path) -> None:
     collection(tmp_path, {"add-1": 42, "add-2": 7})
-    shutil.copytree(tmp_path / "add-2", tmp_path / "again-2")
+    made_up.write_run(tmp_path / "again-2", ["add"], 7)
     with pytest.raises(UserError, match="runs add-2 and again-2 learn the same operations from the same seed, 7"):
         metrics(collect(tmp_path, replace(EXPECTED, runs=["add-1", "add-2", "again-2"])))
 

@@ -13,8 +13,10 @@ from sedlib.base.errors import UserError
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
+from sedlib.report.numbers.results import RunFolder
 from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers, lead_numbers
 from sedlib.report.tabled.geometry_tables import geometry_tables
+from sedlib.terms.tables.training_table import TRAINING
 from tests.report import made_up
 from tests.report.made_up import EXPECTED, STEPS, collection
 
@@ -127,8 +129,8 @@ def test_tables_stand_beside_the_paper(found: Collection) -> None:
 
 def test_a_run_that_never_groks_stands_last_and_is_held_to_what_the_paper_says_of_such(tmp_path: Path) -> None:
     made_up.write(tmp_path)
-    training = pd.read_csv(tmp_path / "add-1" / "training.csv").assign(test_accuracy=0.1)
-    training.to_csv(tmp_path / "add-1" / "training.csv", index=False)
+    training = RunFolder(tmp_path / "add-1").read(TRAINING).assign(test_accuracy=0.1)
+    made_up.save(training, tmp_path / "add-1", TRAINING)
     built = geometry_tables(metrics(collect(tmp_path, EXPECTED)))
     assert built["defect-growth"]["run"].tolist()[-1] == "add-1"
     growth = by(built["defect-growth"], "run")["add-1"]
@@ -195,8 +197,9 @@ def test_the_text_has_a_line_per_run_and_the_sign_test() -> None:
 def test_a_missing_table_names_its_stage(tmp_path: Path) -> None:
     made_up.write(tmp_path)
     (tmp_path / "add-1" / "curvature.csv").unlink()
-    assert not Geometry.is_there(tmp_path / "add-1")
+    folder = RunFolder(tmp_path / "add-1")
+    assert not Geometry.is_there(folder)
     with pytest.raises(UserError, match=r"curvature.csv is missing; run `dvc repro geometry/dvc.yaml:curvature@add-1`"):
-        Geometry.load(tmp_path / "add-1")
+        Geometry.load(folder)
     command = "dvc repro geometry/dvc.yaml:trajectory@add-1 geometry/dvc.yaml:curvature@add-1"
     assert collect(tmp_path, EXPECTED).missing["geometry of add-1"] == command

@@ -9,8 +9,10 @@ from sedlib.report.numbers.cell_results import (
     grok_steps,
     intervention_table,
     rank_curve,
+    read_cell,
     without_weight_decay,
 )
+from tests.report.made_up import save_cell
 
 
 def write(folder: Path, condition: str, seed: int, grok: int | None, **labels: object) -> None:
@@ -33,8 +35,11 @@ def write(folder: Path, condition: str, seed: int, grok: int | None, **labels: o
         }
         for step in steps
     ]
-    name = "-".join(str(part) for part in (condition, seed, *labels.values()))
-    pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+    save_cell(pd.DataFrame(rows), folder)
+
+
+def read(folder: Path) -> list[pd.DataFrame]:
+    return [read_cell(file) for file in sorted(folder.glob("*.csv"))]
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def cells(tmp_path: Path) -> pd.DataFrame:
     write(tmp_path, "keep-random", 42, 200, coordinates=3)
     write(tmp_path, "keep-random", 42, 400, coordinates=131)
     write(tmp_path, "control", 42, None, projection=None, weight_decay=0.0)
-    return grok_steps(sorted(tmp_path.glob("*.csv")), 0.98)
+    return grok_steps(read(tmp_path), 0.98)
 
 
 def test_a_cell_has_its_grok_steps_and_what_passed(cells: pd.DataFrame) -> None:
@@ -72,7 +77,7 @@ def test_three_seeds_have_an_interval(tmp_path: Path) -> None:
     for seed, kept in ((42, 200), (137, 200), (2024, 100)):
         write(tmp_path, "control", seed, 400, projection=None)
         write(tmp_path, "keep-sed", seed, kept)
-    table = intervention_table(grok_steps(sorted(tmp_path.glob("*.csv")), 0.98), "add", "update").set_index("condition")
+    table = intervention_table(grok_steps(read(tmp_path), 0.98), "add", "update").set_index("condition")
     found = table.loc[["keep-sed"], ["speedup", "speedup_low", "speedup_high", "n"]].to_numpy().tolist()
     assert found == [[pytest.approx(8 / 3), 2, 4, 3]]
 
@@ -88,7 +93,7 @@ def test_what_never_groks_says_so_and_has_no_mean(cells: pd.DataFrame) -> None:
 def test_a_condition_that_is_new_is_not_left_out(tmp_path: Path) -> None:
     write(tmp_path, "control", 42, 400, projection=None)
     write(tmp_path, "keep-half", 42, 200)
-    table = intervention_table(grok_steps(sorted(tmp_path.glob("*.csv")), 0.98), "add", "update")
+    table = intervention_table(grok_steps(read(tmp_path), 0.98), "add", "update")
     assert table["condition"].tolist() == ["control", "keep-half"]
 
 
@@ -112,4 +117,4 @@ def test_text_shows_every_table(cells: pd.DataFrame) -> None:
 
 def test_no_tables_name_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run `dvc repro interventions"):
-        grok_steps(sorted(tmp_path.glob("*.csv")), 0.98)
+        grok_steps(read(tmp_path), 0.98)

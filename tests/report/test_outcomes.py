@@ -6,25 +6,25 @@ import pytest
 
 from sedlib.base.errors import UserError
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
-from tests.report.test_interventions import write
+from tests.report.test_interventions import read, write
 
 USUAL = {"rank": 3, "target": "attention", "start": 20}
 NATURAL = {"target": None, "rank": None, "start": None, "strength": None, "size": None}
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
+def tables(tmp_path: Path) -> list[pd.DataFrame]:
     """Controls of three seeds; suppression at two strengths, of which the stronger one stops one seed."""
     for seed, control, weak, strong in ((42, 200, 200, 400), (137, 300, 300, 300), (2024, 300, 400, None)):
         write(tmp_path, "keep-execution", seed, weak, **{**NATURAL, "target": "all", "start": 5, "strength": 0.5})
         write(tmp_path, "keep-execution", seed, strong, **{**NATURAL, "target": "all", "start": 5, "strength": 1.0})
         write(tmp_path, "control", seed, control, projection=None, **NATURAL)
     write(tmp_path, "keep-fixed-random", 42, 100, **{**NATURAL, "rank": 16, "strength": 0.5})
-    return sorted(tmp_path.glob("*.csv"), reverse=True)
+    return read(tmp_path)[::-1]
 
 
-def test_a_row_per_kind_with_speedups_by_hand(files: list[Path]) -> None:
-    table = outcomes(files, 0.98, USUAL)
+def test_a_row_per_kind_with_speedups_by_hand(tables: list[pd.DataFrame]) -> None:
+    table = outcomes(tables, 0.98, USUAL)
     assert table["condition"][0] == "control"
     assert len(table) == 4
     weak = table[(table["condition"] == "keep-execution") & (table["strength"] == 0.5)].iloc[0]
@@ -40,28 +40,28 @@ def test_a_row_per_kind_with_speedups_by_hand(files: list[Path]) -> None:
     assert (alone["rank"], alone["speedup"]) == (16, 2)
 
 
-def test_a_cell_that_says_nothing_has_what_is_usual_where_it_means_something(files: list[Path]) -> None:
-    rows = {row["condition"]: row for row in outcomes(files, 0.98, USUAL).to_dict("records")}
+def test_a_cell_that_says_nothing_has_what_is_usual_where_it_means_something(tables: list[pd.DataFrame]) -> None:
+    rows = {row["condition"]: row for row in outcomes(tables, 0.98, USUAL).to_dict("records")}
     assert [rows["keep-fixed-random"][name] for name in ("target", "start", "rank")] == ["attention", 20, 16]
     assert rows["keep-execution"]["target"] == "all"
     assert pd.isna(rows["keep-execution"]["rank"])
     assert all(pd.isna(rows["control"][name]) for name in ("target", "start", "rank"))
 
 
-def test_what_was_done_to_attention_stands_before_what_was_done_to_all_parameters(files: list[Path]) -> None:
-    assert outcomes(files, 0.98, USUAL)["target"].fillna("none").tolist() == ["none", "attention", "all", "all"]
+def test_what_was_done_to_attention_stands_before_what_was_done_to_all_parameters(tables: list[pd.DataFrame]) -> None:
+    assert outcomes(tables, 0.98, USUAL)["target"].fillna("none").tolist() == ["none", "attention", "all", "all"]
 
 
 def test_options_are_ordered_as_numbers(tmp_path: Path) -> None:
     write(tmp_path, "control", 42, 200, projection=None, **NATURAL)
     for size in (100.0, 50.0, 500.0):
         write(tmp_path, "kick", 42, 200, **{**NATURAL, "start": 5, "size": size}, projection=None)
-    text = for_reading(outcomes(sorted(tmp_path.glob("*.csv")), 0.98, USUAL))
+    text = for_reading(outcomes(read(tmp_path), 0.98, USUAL))
     assert text["size"].tolist() == ["–", "50", "100", "500"]
 
 
-def test_the_text_has_intervals_and_dashes_and_no_empty_column(files: list[Path]) -> None:
-    text = for_reading(outcomes(files, 0.98, USUAL))
+def test_the_text_has_intervals_and_dashes_and_no_empty_column(tables: list[pd.DataFrame]) -> None:
+    text = for_reading(outcomes(tables, 0.98, USUAL))
     assert "size" not in text
     assert text["speedup"].tolist() == ["1 [1, 1]", "2", "0.917 [0.75, 1]", "0.75"]
     assert text.iloc[0][["target", "rank", "strength"]].tolist() == ["–", "–", "–"]
@@ -74,8 +74,8 @@ def test_without_any_cell_it_says_so() -> None:
         outcomes([], 0.98, USUAL)
 
 
-def test_the_dose_response_has_a_line_per_seed_and_counts_those_that_did_not_grok(files: list[Path]) -> None:
-    (axes,) = dose_response(files, 0.98).axes
+def test_the_dose_response_has_a_line_per_seed_and_counts_those_that_did_not_grok(tables: list[pd.DataFrame]) -> None:
+    (axes,) = dose_response(tables, 0.98).axes
     top = 1.05 * 400
     curves = [np.asarray(line.get_data()) for line in axes.lines if line.get_linestyle() == "-"][:3]
     assert [curve[0].round(2).tolist() for curve in curves] == [[0, 0.48, 0.98]] * 3

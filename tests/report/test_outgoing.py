@@ -3,17 +3,17 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.collection import collect
 from sedlib.report.page.html import environment, json_in_html
 from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, without_formulas
 from sedlib.report.page.writing import write_report
-from tests.report.made_up import EXPECTED, write
+from tests.report.made_up import collection
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_the_pages_template_escapes_every_value_and_quotes_every_attribute() -> 
 
 
 def test_a_result_that_is_not_finite_never_reaches_metrics_or_page(tmp_path: Path) -> None:
-    write(tmp_path / "results")
-    path = tmp_path / "results/add-1/centroids.csv"
-    pd.read_csv(path).assign(alignment=math.inf).to_csv(path, index=False)
+    found = collection(tmp_path / "results")
+    run = found.runs["add-1"]
+    broken = replace(run, centroids=run.centroids.assign(alignment=math.inf))
     with pytest.raises(UserError, match="finite"):
-        write_report(collect(tmp_path / "results", EXPECTED), tmp_path / "reports")
+        write_report(replace(found, runs={**found.runs, "add-1": broken}), tmp_path / "reports")
     assert not (tmp_path / "reports").exists()

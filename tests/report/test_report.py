@@ -1,7 +1,6 @@
 """The report from made-up results: its numbers by hand, its files, its bytes."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ from sedlib.report.claims.verdicts import verdict
 from sedlib.report.drawn.charts import COLOURS
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers import paper
-from sedlib.report.numbers.cell_results import TABLED
+from sedlib.report.numbers.cell_results import TABLED, read_cell
 from sedlib.report.numbers.collection import Expected, collect
 from sedlib.report.numbers.paper import Reported, exactly
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.report.page.writing import write_report
 from sedlib.report.tabled.paper_tables import tables
 from sedlib.terms.conditions import CONDITIONS
-from tests.report.made_up import EXPECTED, collection, write
+from tests.report.made_up import EXPECTED, collection, save_cell, write, write_run
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +180,7 @@ def test_a_report_of_one_run_alone_can_be_written(tmp_path: Path, run: str) -> N
 def test_a_seed_that_never_groks_is_not_forgotten(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / "interventions" / "add-2-update-freeze.csv"
-    pd.read_csv(path).assign(test_accuracy=0.1).to_csv(path, index=False)
+    save_cell(read_cell(path).assign(test_accuracy=0.1), path.parent)
     found = metrics(collect(tmp_path, EXPECTED))
     frozen = found["interventions"]["update"]["add"]["freeze"]
     assert (frozen["mean"], frozen["n"], frozen["2"]) == (20, 1, None)
@@ -192,7 +191,7 @@ def test_a_seed_that_never_groks_is_not_forgotten(tmp_path: Path) -> None:
 
 def test_runs_that_are_not_independent_are_refused(tmp_path: Path) -> None:
     write(tmp_path)
-    shutil.copytree(tmp_path / "add-1", tmp_path / "again-1")
+    write_run(tmp_path / "again-1", ["add"], 1)
     with pytest.raises(UserError, match="runs add-1 and again-1 learn the same operations from the same seed"):
         metrics(collect(tmp_path, replace(EXPECTED, runs=["add-1", "again-1"])))
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.results import RunResults, grok_step, mean_ratios
+from sedlib.report.numbers.results import RunFolder, RunResults, grok_step, mean_ratios
 from sedlib.report.numbers.summary import as_text, summarise
 
 
@@ -77,4 +77,4 @@ def test_text_lists_every_stream() -> None:
 
 def test_missing_tables_name_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training.csv is missing; run `dvc repro train@"):
-        RunResults.load(tmp_path)
+        RunResults.load(RunFolder(tmp_path))

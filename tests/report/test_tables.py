@@ -11,8 +11,9 @@ from sedlib.pipeline.coupling.training_phases import phase_steps
 from sedlib.pipeline.rows.streams import LADDER
 from sedlib.report.numbers.ablated import ablation_table
 from sedlib.report.numbers.phases import centroid_definitions, estimators
-from sedlib.report.numbers.results import RunResults
+from sedlib.report.numbers.results import RunFolder, RunResults
 from sedlib.report.numbers.rungs import RUNGS, ladder
+from tests.report.made_up import save_ablation
 
 STEPS = [0, 10, 20, 30, 40]
 
@@ -95,13 +96,12 @@ def ablated(folder: Path, axis: str) -> None:
         for step in STEPS[1:]
         for i in (1, 2)
     ]
-    (folder / "ablation").mkdir(exist_ok=True)
-    pd.DataFrame(rows).to_csv(folder / "ablation" / f"{axis}.csv", index=False)
+    save_ablation(pd.DataFrame(rows), folder, axis)
 
 
 def test_the_table_of_ablations_by_hand(results: RunResults, tmp_path: Path) -> None:
     ablated(tmp_path, "centroid")
-    table = ablation_table(results, tmp_path, 0.98)
+    table = ablation_table(results, RunFolder(tmp_path), 0.98)
     assert table.to_numpy().tolist() == [
         ["centroid", "logit", "add", 15, 30, 30, 40, 40],
         ["centroid", "full", "add", 30, 60, 60, 80, 80],
@@ -110,7 +110,7 @@ def test_the_table_of_ablations_by_hand(results: RunResults, tmp_path: Path) -> 
 
 def test_no_ablation_names_the_remedy(results: RunResults, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"name the run under ablation.runs and run `dvc repro ablations/dvc.yaml`"):
-        ablation_table(results, tmp_path, 0.98)
+        ablation_table(results, RunFolder(tmp_path), 0.98)
 
 
 def test_both_centroids_at_each_phase(results: RunResults) -> None:

@@ -10,6 +10,7 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, validated
 from sedlib.terms.condition import KICK, NEED_FINISHED_RUN, Condition, Projection
 from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS
+from sedlib.terms.tables.cell_table import cell_name
 
 TAKES: dict[str, Callable[[Condition], bool]] = {
     "coordinates": lambda condition: (condition.verb, condition.basis) == ("keep", "random"),
@@ -74,18 +75,7 @@ class Cell(Section):
     @property
     def name(self) -> str:
         """Name of the cell's file."""
-        options = {
-            "": self.target,
-            "rank": self.rank,
-            "from": self.start,
-            "strength": self.strength,
-            "size": self.size,
-            "wd": self.weight_decay,
-        }
-        what = self.condition.name if self.coordinates is None else f"coordinates-{self.coordinates}"
-        given = {key: value for key, value in options.items() if value is not None}
-        varied = [key + (value if isinstance(value, str) else f"{value:g}") for key, value in given.items()]
-        return "-".join(part for part in (self.run, self.projection, what, *varied) if part)
+        return cell_name(self.model_dump())
 
     def experiment(self, path: Path = PARAMS_FILE) -> Experiment:
         """The run's parameters with the cell's weight decay.

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from sedlib.base.described import damaged
 from sedlib.base.errors import UserError
-from sedlib.report.numbers.results import RunResults, grok_step
+from sedlib.base.tables import read_table
+from sedlib.report.numbers.results import RunFolder, RunResults, grok_step
+from sedlib.terms.tables.ablation_table import ABLATION, ablating_stage
 
 COLUMNS = ["axis", "value", "op", "plateau", "peak", "final", "r1_peak", "r1_final"]
 
 
-def ablation_table(results: RunResults, folder: Path, grok_threshold: float) -> pd.DataFrame:
+def ablation_table(results: RunResults, folder: RunFolder, grok_threshold: float) -> pd.DataFrame:
     r"""A row per axis, value and operation of the tables in ``folder``, columns ``COLUMNS``.
 
     Of R̄ over the measured checkpoints at which the window is whole: plateau, the median up to the grok step, peak
@@ -19,17 +22,17 @@ def ablation_table(results: RunResults, folder: Path, grok_threshold: float) -> 
     Raises
     ------
     UserError
-        There is no table.
+        There is no table, or one is damaged, of another run or another axis.
     """
-    files = sorted((folder / "ablation").glob("*.csv"))
+    files = sorted((folder.path / "ablation").glob("*.csv"))
     if not files:
         raise UserError(
-            f"no tables in {folder / 'ablation'}; name the run under ablation.runs and run "
+            f"no tables in {folder.path / 'ablation'}; name the run under ablation.runs and run "
             "`dvc repro ablations/dvc.yaml`"
         )
     rows = []
     for file in files:
-        table = pd.read_csv(file, dtype={"value": str})
+        table = _read(file, folder)
         for (value, op), curve in table.groupby(["value", "op"], sort=False):
             grokked = grok_step(results.training, str(op), grok_threshold)
             mean = curve.groupby("step")["ratio"].mean()
@@ -47,3 +50,11 @@ def ablation_table(results: RunResults, folder: Path, grok_threshold: float) -> 
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _read(file: Path, folder: RunFolder) -> pd.DataFrame:
+    stage = ablating_stage(folder.path.name, file.stem)
+    table = read_table(file, ABLATION, stage, folder.origin)
+    if set(table["axis"]) != {file.stem}:
+        raise damaged(file, f"the axis {file.stem}", ", ".join(table["axis"].unique()), stage)
+    return table

@@ -6,13 +6,16 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.base.described import Origin, damaged
 from sedlib.base.errors import UserError
+from sedlib.base.tables import read_table
 from sedlib.report.numbers.digits import printed
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.numbers.summary import GROK_THRESHOLDS
 from sedlib.terms.condition import CONTROL, NEED_FINISHED_RUN, PROJECTIONS, Condition
 from sedlib.terms.conditions import CONDITIONS
+from sedlib.terms.tables.cell_table import CELL, LABELS, cell_name
 
 TABLED = [
     name
@@ -20,11 +23,36 @@ TABLED = [
     if condition not in (*NEED_FINISHED_RUN, Condition("keep", "fixed-random"))
 ]
 """Names of the conditions in the paper's tables and of our additions; the others are of sweeps alone."""
-LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
+OWN_LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
-def grok_steps(files: Sequence[Path], threshold: float, labels: Sequence[str] = LABELS) -> pd.DataFrame:
-    """One row per cell and operation of the cells' tables.
+def read_cell(file: Path, stage: str | None = None) -> pd.DataFrame:
+    """The table of the cell that the file is called after; ``stage`` writes it, as a rule one of the dvc.yaml nearby.
+
+    Raises
+    ------
+    UserError
+        It is missing, damaged, or another cell's; the message names the file and the remedy.
+    """
+    beside = file.parent.parent / "dvc.yaml"  # of a sweep
+    stage = stage or (str(beside) if beside.exists() else CELL.stage)
+    table = read_table(file, CELL, stage, Origin(file.stem))
+    cells = names(table)
+    if cells != [file.stem]:
+        raise damaged(file, f"the cell {file.stem}", " and ".join(cells), stage)
+    return table
+
+
+def names(table: pd.DataFrame) -> list[str]:
+    """Of the cells whose labels are in a table."""
+    columns = [label.name for label in LABELS]
+    labels = table[columns].drop_duplicates().astype(object)
+    rows = labels.where(labels.notna(), None).itertuples(index=False)
+    return [cell_name(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def grok_steps(tables: Sequence[pd.DataFrame], threshold: float, labels: Sequence[str] = OWN_LABELS) -> pd.DataFrame:
+    """One row per cell and operation of the cells' ``tables``.
 
     Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``
     the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``train_accuracy``, the last one;
@@ -36,11 +64,10 @@ def grok_steps(files: Sequence[Path], threshold: float, labels: Sequence[str] = 
     UserError
         There is no table.
     """
-    if not files:
+    if not tables:
         raise UserError("no cell was run; run `dvc repro interventions/dvc.yaml`")
     rows = []
-    for file in files:
-        table = pd.read_csv(file, keep_default_na=True)
+    for table in tables:
         for op, curve in table.groupby("op"):
             named = {name: curve[name].iloc[0] for name in labels}
             rows.append({**named, **_outcome(curve, str(op), threshold)})

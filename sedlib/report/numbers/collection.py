@@ -1,8 +1,7 @@
 """All results that exist, and the commands for those that do not."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +9,14 @@ import pandas as pd
 
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.ablated import ablation_table
-from sedlib.report.numbers.cell_results import grok_steps
+from sedlib.report.numbers.cell_results import grok_steps, read_cell
 from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.paper import OPS
-from sedlib.report.numbers.results import WRITERS, RunResults, read_table
+from sedlib.report.numbers.results import RunFolder, RunResults
 from sedlib.report.numbers.trajectories import Geometry
+from sedlib.terms.tables.curvature_table import CURVATURE
+from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
+from sedlib.terms.tables.trajectory_tables import TRAJECTORY
 
 Kind = Literal["single_task", "multitask"]
 KINDS: tuple[Kind, ...] = ("single_task", "multitask")
@@ -31,6 +33,8 @@ class Expected:
     cells: Mapping[str, str]
     """Names of the intervention cells, with the stage of each."""
     grok_threshold: float
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """JSON of all that determines each run, where that is known: results of another are refused."""
 
 
 @dataclass(frozen=True)
@@ -81,33 +85,34 @@ def collect(folder: Path, expected: Expected) -> Collection:
     Raises
     ------
     UserError
-        There is nothing at all.
+        There is nothing at all, or a file is damaged or of another run.
     """
     runs: dict[str, RunResults] = {}
     missing: dict[str, str] = {}
+    folders = {run: RunFolder(folder / run, expected.parameters.get(run)) for run in expected.runs}
     for run in expected.runs:
         if (folder / run / "summary.json").exists():
-            runs[run] = RunResults.load(folder / run)
+            runs[run] = RunResults.load(folders[run])
         else:
             missing[f"run {run}"] = f"dvc repro figures@{run}"
-    summaries = {run: json.loads((folder / run / "summary.json").read_text()) for run in runs}
+    summaries = {run: folders[run].summary() for run in runs}
     ablations, single_steps = {}, {}
     for run in expected.ablated:
         if run in runs and any((folder / run / "ablation").glob("*.csv")):
-            ablations[run] = ablation_table(runs[run], folder / run, expected.grok_threshold)
+            ablations[run] = ablation_table(runs[run], folders[run], expected.grok_threshold)
         else:
             missing[f"ablations of {run}"] = "dvc repro ablations/dvc.yaml"
     for run in expected.single_step:
         if run in runs and (folder / run / "single_step.csv").exists():
-            single_steps[run] = tuple(read_table(folder / run, f"single_step{part}") for part in ("", "_angles"))
+            single_steps[run] = tuple(folders[run].read(schema) for schema in (SINGLE_STEP, ANGLES))
         else:
-            missing[f"single-checkpoint bases of {run}"] = f"dvc repro ablations/dvc.yaml:single_step@{run}"
+            missing[f"single-checkpoint bases of {run}"] = f"dvc repro {SINGLE_STEP.stage_of(run)}"
     geometry = {}
     for run in expected.runs:
-        if run in runs and Geometry.is_there(folder / run):
-            geometry[run] = Geometry.load(folder / run)
+        if run in runs and Geometry.is_there(folders[run]):
+            geometry[run] = Geometry.load(folders[run])
         else:
-            writers = (f"{WRITERS[table]}@{run}" for table in ("trajectory", "curvature"))
+            writers = (schema.stage_of(run) for schema in (TRAJECTORY, CURVATURE))
             missing[f"geometry of {run}"] = f"dvc repro {' '.join(writers)}"
     cells, trajectories = _interventions(folder / "interventions", expected, missing)
     if not runs and cells is None:
@@ -123,5 +128,6 @@ def _interventions(
     missing |= {f"cell {name}": f"dvc repro {stage}" for name, stage in expected.cells.items() if name not in there}
     if not there:
         return None, None
-    trajectories = pd.concat([pd.read_csv(folder / f"{name}.csv").assign(cell=name) for name in there])
-    return grok_steps([folder / f"{name}.csv" for name in there], expected.grok_threshold), trajectories
+    cells = {name: read_cell(folder / f"{name}.csv", expected.cells[name]) for name in there}
+    trajectories = pd.concat([table.assign(cell=name) for name, table in cells.items()])
+    return grok_steps(list(cells.values()), expected.grok_threshold), trajectories

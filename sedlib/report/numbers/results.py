@@ -1,31 +1,68 @@
 """The tidy tables of one run, and the two quantities that all of the report is made of."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from sedlib.base import tables as base
+from sedlib.base.described import FileKind, Origin, read_described
+from sedlib.base.table_schema import TableSchema
+from sedlib.base.tables import read_table
+from sedlib.terms.tables.centroid_table import CENTROIDS
+from sedlib.terms.tables.coupling_table import COUPLING
+from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS
+from sedlib.terms.tables.spectra_table import SPECTRA
+from sedlib.terms.tables.summary_file import SUMMARY
+from sedlib.terms.tables.training_table import TRAINING
 
-WRITERS = {
-    "training": "train",
-    "spectra": "bases",
-    "centroids": "centroids",
-    "coupling": "coupling",
-    "fourier": "fourier",
-    "trajectory": "geometry/dvc.yaml:trajectory",
-    "trajectory_windows": "geometry/dvc.yaml:trajectory",
-    "curvature": "geometry/dvc.yaml:curvature",
-    "restricted_loss": "fourier",
-    "single_step": "ablations/dvc.yaml:single_step",
-    "single_step_angles": "ablations/dvc.yaml:single_step",
-}
-"""The stage that writes each table."""
+EVERY_STUDYS_TABLES = (TRAINING, SPECTRA, CENTROIDS, COUPLING)
+GROKKING_TABLES = (FOURIER, RESTRICTED_LOSS)
 
 
-EVERY_STUDYS_TABLES = ("training", "spectra", "centroids", "coupling")
-GROKKING_TABLES = ("fourier", "restricted_loss")
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the results of a run lie, by whose name the folder is called."""
+
+    path: Path
+    parameters: str | None = None
+    """JSON of all that determines the run; results of any run of its name are accepted where that is None."""
+    variant: str | None = None
+    """What the stages are called after in a sweep that trains one run under several parameters; else the run."""
+
+    def read(self, schema: TableSchema) -> pd.DataFrame:
+        """The run's table of this kind.
+
+        Raises
+        ------
+        UserError
+            It is missing, damaged, or of another run; the message names the file and the remedy.
+        """
+        return read_table(self.path / f"{schema.name}.csv", schema, self._stage(schema), self.origin)
+
+    def summary(self) -> dict[str, Any]:
+        """The run in a few numbers.
+
+        Raises
+        ------
+        UserError
+            It is missing, damaged, or of another run; the message names the file and the remedy.
+        """
+        content, _ = read_described(self.path / "summary.json", SUMMARY, self._stage(SUMMARY), self.origin)
+        found: dict[str, Any] = json.loads(content)
+        return found
+
+    @property
+    def origin(self) -> Origin:
+        """What its files must be of."""
+        return Origin(self.path.name, self.parameters)
+
+    def _stage(self, kind: FileKind) -> str:
+        if self.variant is None:
+            return kind.stage_of(self.path.name)
+        return f"{kind.stage.rpartition(':')[2]}@{self.variant}"
 
 
 @dataclass(frozen=True)
@@ -40,16 +77,16 @@ class RunResults:
     """Tables that the study alone has, by name."""
 
     @classmethod
-    def load(cls, folder: Path, own: Sequence[str] = GROKKING_TABLES) -> "RunResults":
+    def load(cls, folder: RunFolder, own: Sequence[TableSchema] = GROKKING_TABLES) -> "RunResults":
         """Read the tables in ``folder``; ``own`` are those that the study alone has.
 
         Raises
         ------
         UserError
-            One is missing or unreadable; the message names the file and the remedy.
+            One is missing, damaged, or of another run; the message names the file and the remedy.
         """
-        tables = {name: read_table(folder, name) for name in EVERY_STUDYS_TABLES}
-        return cls(**tables, own={name: read_table(folder, name) for name in own})
+        tables = {schema.name: folder.read(schema) for schema in EVERY_STUDYS_TABLES}
+        return cls(**tables, own={schema.name: folder.read(schema) for schema in own})
 
     @property
     def fourier(self) -> pd.DataFrame | None:
@@ -65,17 +102,6 @@ class RunResults:
     def ops(self) -> list[str]:
         """Operations of the run, in its order."""
         return list(self.training["op"].unique())
-
-
-def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """The table ``name`` of the run whose results are in ``folder``.
-
-    Raises
-    ------
-    UserError
-        It is missing or unreadable; the message names the file and the remedy.
-    """
-    return base.read_table(folder / f"{name}.csv", f"dvc repro {WRITERS.get(name, name)}@{folder.name}")
 
 
 def grok_step(training: pd.DataFrame, op: str, threshold: float) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,11 @@ import pandas as pd
 
 from sedlib.leads import ACCURACY, ONSET_DEFECT, ONSET_GROWTH, accurate_step, growth, onset, sign_test
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.results import read_table
+from sedlib.report.numbers.results import RunFolder
+from sedlib.terms.tables.curvature_table import CURVATURE
+from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
-TABLES = ("trajectory", "trajectory_windows", "curvature")
+TABLES = (TRAJECTORY, TRAJECTORY_WINDOWS, CURVATURE)
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,20 @@ class Geometry:
     curvature: pd.DataFrame
 
     @classmethod
-    def load(cls, folder: Path) -> "Geometry":
+    def load(cls, folder: RunFolder) -> "Geometry":
         """Read the tables in ``folder``.
 
         Raises
         ------
         UserError
-            One is missing or unreadable; the message names the file and the remedy.
+            One is missing, damaged, or of another run; the message names the file and the remedy.
         """
-        return cls(**{name: read_table(folder, name) for name in TABLES})
+        return cls(**{schema.name: folder.read(schema) for schema in TABLES})
 
     @staticmethod
-    def is_there(folder: Path) -> bool:
+    def is_there(folder: RunFolder) -> bool:
         """Whether both stages have run."""
-        return all((folder / f"{name}.csv").exists() for name in TABLES)
+        return all((folder.path / f"{schema.name}.csv").exists() for schema in TABLES)
 
 
 def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:

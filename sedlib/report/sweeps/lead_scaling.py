@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,24 +11,25 @@ from matplotlib.figure import Figure
 
 from sedlib.leads import PowerLaw, power_law
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
-from sedlib.report.numbers.results import grok_step, read_table
+from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.numbers.trajectories import Geometry, geometry_numbers
+from sedlib.terms.tables.training_table import TRAINING
 
 PAPER_EXPONENT = 1.3
 """Of lead ∝ (grok step)^exponent. Source: arXiv 2602.16746."""
 
 
-def leads_of(folders: Mapping[float, Path], threshold: float) -> pd.DataFrame:
+def leads_of(folders: Mapping[float, RunFolder], threshold: float) -> pd.DataFrame:
     """A row per learning rate: onset, step of 90 % test accuracy, their difference the lead, grok step, and a reason.
 
     Raises
     ------
     UserError
-        A run's table is missing.
+        A run's table is missing, damaged, or of another run.
     """
     rows = []
     for rate, folder in folders.items():
-        training = read_table(folder, "training")
+        training = folder.read(TRAINING)
         found = geometry_numbers(Geometry.load(folder), training)
         grokked = grok_step(training, str(training["op"].iloc[0]), threshold)
         numbers = {name: found[name] for name in ("onset", "accurate_step", "lead")}

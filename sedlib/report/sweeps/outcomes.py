@@ -1,7 +1,6 @@
 """Outcomes of a sweep of interventions: every kind of cell, over its seeds, beside the control."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.metrics.reading import shown
-from sedlib.report.numbers.cell_results import LABELS, grok_steps, spread
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.condition import CONTROL, KEEP_EXECUTION, Condition
@@ -28,10 +27,10 @@ OF_SOME_RANK = ("sed", "random", "fixed-random")
 """Bases of which a cell chooses the rank."""
 
 
-def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
+def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
     """A row per kind of cell: the control, what was done to attention, to all parameters; else by name and options.
 
-    ``usual`` are rank, target and start of a cell that says nothing else.
+    ``tables`` are the cells'; ``usual`` are rank, target and start of a cell that says nothing else.
 
     Columns: what was done; a column per seed with the grok step, or "not within N steps"; ``mean`` of the grok steps
     where every seed grokked; ``train_accuracy``, the mean of the last ones; ``speedup``, mean over seeds of the
@@ -43,7 +42,7 @@ def outcomes(files: Sequence[Path], threshold: float, usual: Mapping[str, Any]) 
     UserError
         There is no table.
     """
-    cells = _completed(grok_steps(files, threshold, [*LABELS, *OPTIONS]), usual)
+    cells = _completed(grok_steps(tables, threshold, [*OWN_LABELS, *OPTIONS]), usual)
     control = cells[cells["condition"] == CONTROL.name].set_index(["op", "seed"])["grok_step"]
     seeds = sorted(cells["seed"].unique())
     rows = []
@@ -91,12 +90,12 @@ def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def dose_response(files: Sequence[Path], threshold: float) -> Figure:
+def dose_response(tables: Sequence[pd.DataFrame], threshold: float) -> Figure:
     """Grok step against the suppressed share of the gradient outside a basis, a panel per operation, a line per seed.
 
     A cross at the top stands for seeds that did not grok, beside their number; at strength 0 stands the control.
     """
-    cells = grok_steps(files, threshold, [*LABELS, *OPTIONS])
+    cells = grok_steps(tables, threshold, [*OWN_LABELS, *OPTIONS])
     top = 1.05 * cells["max_steps"].max()
     with mpl.rc_context(STYLE):
         title = "Suppressing the gradient outside a 16-dimensional basis, all parameters, from step 500"
