@@ -3,10 +3,10 @@
 import argparse
 from contextlib import ExitStack
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
-from sedlib.base.tables import read_table, write_table
 from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.coupling.ablation import Ablation

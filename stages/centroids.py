@@ -1,8 +1,8 @@
 """Compute one run's centroids and their readouts at the measured checkpoints."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import write_table
 from sedlib.pipeline.centroids.centroid_file import write_centroids
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks

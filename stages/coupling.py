@@ -1,8 +1,8 @@
 """Measure one run's coupling ratios at the measured checkpoints."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import write_table
 from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.coupling_params import CouplingParams

@@ -1,8 +1,8 @@
 """Measure how far gradient steps are from commuting along one run, and in which directions."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.defects import measure_curvature
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints

@@ -1,6 +1,7 @@
 """Draw one run's figures and sum it up in a few numbers."""
 
-from sedlib.base.described import Origin, write_described
+from sedlib.base.described.described_files import write_described
+from sedlib.base.described.description import Origin
 from sedlib.base.strict_json import json_text
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.stage import stage

@@ -1,8 +1,8 @@
 """Read the frequencies off one grokking run's centroids and logits."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import write_table
 from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
 from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.study import Grokking

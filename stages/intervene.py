@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
-from sedlib.base.tables import write_table
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cell_texts import parameters_of
 from sedlib.grokking.interventions.cells import Cell

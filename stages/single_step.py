@@ -1,8 +1,8 @@
 """Compare one run's bases from single checkpoints with those from rows over time, at three phases."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import read_table, write_table
 from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
 from sedlib.pipeline.coupling.training_phases import phase_steps

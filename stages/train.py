@@ -2,10 +2,10 @@
 
 import argparse
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
-from sedlib.base.tables import write_table
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import current_run_text, require_current_run

@@ -1,8 +1,8 @@
 """Measure how much of one run's motion lies along a single direction, for each matrix of the slots."""
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.base.tables import write_table
 from sedlib.pipeline.geometry.components import measure_trajectory
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints

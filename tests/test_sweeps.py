@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from sedlib.base.described.description import description_of
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.params import Params
@@ -56,7 +57,8 @@ def cells(stage: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[
         _, script, *arguments = [filled(word) for word in command(stage)]
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         cell, folder = parse_cell(script, None)
-        (declared,) = map(filled, stage["outs"])
+        declared, described = map(filled, stage["outs"])
+        assert described == str(description_of(Path(declared)))
         found.append((cell, f"{folder}/{cell.name}.csv", declared))
     return found
 

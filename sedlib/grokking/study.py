@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.base.described.table_schema import TableSchema
 from sedlib.base.randomness import generator
-from sedlib.base.table_schema import TableSchema
 from sedlib.blocks import blocks
 from sedlib.grokking.network.losses import pair_losses, task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model

@@ -21,7 +21,7 @@ ROOT_FILE = "dvc.yaml"
 CODE = "artifacts/code/"
 """What every stage depends on; a column that says so would say nothing."""
 DESCRIPTION = ".resource.json"
-"""What every table has beside it (sedlib/base/described.py)."""
+"""What every table has beside it (sedlib/base/described/)."""
 NOTHING = "–"
 HEAD = "| stage | what it does | reads | writes | parameters |\n|---|---|---|---|---|\n"
 

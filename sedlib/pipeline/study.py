@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
+from sedlib.base.described.table_schema import TableSchema
 from sedlib.base.errors import UserError
-from sedlib.base.table_schema import TableSchema
 from sedlib.blocks import blocks
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sedlib.base.described import Origin
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
 from sedlib.base.randomness import generator
-from sedlib.base.tables import write_table
 from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.base.described import Origin, write_described
+from sedlib.base.described.described_files import write_described
+from sedlib.base.described.description import Origin
+from sedlib.base.described.table_schema import Column, TableSchema
+from sedlib.base.described.tables import write_table
 from sedlib.base.strict_json import json_text
-from sedlib.base.table_schema import Column, TableSchema
-from sedlib.base.tables import write_table
 from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.pipeline.rows.streams import LADDER
 from sedlib.report.numbers.cell_results import names

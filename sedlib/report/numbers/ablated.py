@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sedlib.base.described import damaged
+from sedlib.base.described.described_files import damaged
+from sedlib.base.described.tables import read_table
 from sedlib.base.errors import UserError
-from sedlib.base.tables import read_table
 from sedlib.report.numbers.results import RunFolder, RunResults, grok_step
 from sedlib.terms.tables.ablation_table import ABLATION, ablating_stage
 

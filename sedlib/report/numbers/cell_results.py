@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.base.described import Origin, damaged
+from sedlib.base.described.described_files import damaged
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import read_table
 from sedlib.base.errors import UserError
-from sedlib.base.tables import read_table
 from sedlib.report.numbers.digits import printed
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate

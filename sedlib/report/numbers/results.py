@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.base.described import FileKind, Origin, read_described
-from sedlib.base.table_schema import TableSchema
-from sedlib.base.tables import read_table
+from sedlib.base.described.described_files import read_described
+from sedlib.base.described.description import FileKind, Origin
+from sedlib.base.described.table_schema import TableSchema
+from sedlib.base.described.tables import read_table
 from sedlib.terms.tables.centroid_table import CENTROIDS
 from sedlib.terms.tables.coupling_table import COUPLING
 from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS

@@ -1,6 +1,6 @@
 """Coupling ratios of the tasks' gradients with one parameter changed, a table for each axis."""
 
-from sedlib.base.table_schema import TableSchema, string
+from sedlib.base.described.table_schema import TableSchema, string
 from sedlib.terms.tables.coupling_table import COUPLING
 
 ABLATION = TableSchema(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 from sedlib.terms.tables.training_table import READOUTS
 
 LABELS = (

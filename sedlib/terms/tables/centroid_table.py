@@ -1,6 +1,6 @@
 """Readouts of the centroids by each of a study's definitions, and how far two definitions agree if it has several."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 
 CENTROIDS = TableSchema(
     "centroids",

@@ -1,6 +1,6 @@
 """Responses to each direction of a basis, beside those to random directions."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, string
 
 RESPONSES = (
     integer("direction", 1),

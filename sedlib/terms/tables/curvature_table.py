@@ -1,6 +1,6 @@
 """How far gradient steps are from commuting, and in which directions their commutators lie."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share
 
 CURVATURE = TableSchema(
     "curvature",

@@ -1,6 +1,6 @@
 """Frequencies of a grokking run's centroids, and its losses by frequencies of the logits."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 
 FOURIER = TableSchema(
     "fourier",

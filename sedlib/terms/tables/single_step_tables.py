@@ -1,6 +1,6 @@
 """Coupling ratios of bases from single checkpoints, and the angles between these bases."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 from sedlib.terms.tables.coupling_table import RESPONSES
 
 STAGE = "ablations/dvc.yaml:single_step"

@@ -1,6 +1,6 @@
 """Spectral gaps of every window of a stream, and its overlap with the next."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 
 SPECTRA = TableSchema(
     "spectra",

@@ -1,5 +1,5 @@
 """The few numbers that a run is summed up in, as JSON."""
 
-from sedlib.base.described import FileKind
+from sedlib.base.described.description import FileKind
 
 SUMMARY = FileKind("summary", 1, "figures")

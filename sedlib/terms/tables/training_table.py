@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, share, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, share, string
 
 READOUTS = (
     share("train_accuracy"),

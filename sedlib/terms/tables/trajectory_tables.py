@@ -1,6 +1,6 @@
 """How much of each matrix's motion lies along one direction: of all of it, and up to each checkpoint."""
 
-from sedlib.base.table_schema import STEP, TableSchema, integer, number, string
+from sedlib.base.described.table_schema import STEP, TableSchema, integer, number, string
 
 STAGE = "geometry/dvc.yaml:trajectory"
 PERCENT = number("pc1_percent", 0, 100)

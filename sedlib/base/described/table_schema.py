@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sedlib.base.described import FileKind
+from sedlib.base.described.description import FileKind
 
 STEP = "step"
 """Column that grows from row to row among rows that are of the same thing."""

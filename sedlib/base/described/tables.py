@@ -1,15 +1,16 @@
-"""Tidy tables as files: CSV, for people and their tools, with a description beside each (described.py)."""
+"""Tidy tables as files: CSV, for people and their tools, with a description beside each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sedlib.base.described import Origin, damaged, read_described, write_described
+from sedlib.base.described.described_files import damaged, read_described, write_described
+from sedlib.base.described.description import Origin
+from sedlib.base.described.table_content import TableError, checked
+from sedlib.base.described.table_schema import Column, TableSchema
 from sedlib.base.errors import UserError
-from sedlib.base.table_content import TableError, checked
-from sedlib.base.table_schema import TableSchema
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, schema: TableSchema, of: Origin) -> None:
@@ -26,8 +27,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, sc
         columns, read = checked(content, schema)
     except TableError as error:
         raise UserError(f"{path}: not written, expected a table as {schema.tag} has it, found {error}") from error
-    fields = {"fields": [column.field for column in columns], "primaryKey": list(schema.key), "missingValues": [""]}
-    write_described(path, content, schema, of, rows=len(read), schema=fields)
+    write_described(path, content, schema, of, **_about(columns, read, schema))
 
 
 def read_table(path: Path, schema: TableSchema, stage: str, of: Origin) -> pd.DataFrame:
@@ -44,7 +44,13 @@ def read_table(path: Path, schema: TableSchema, stage: str, of: Origin) -> pd.Da
         columns, table = checked(content, schema)
     except TableError as error:
         raise damaged(path, f"a table as {schema.tag} has it", f"{error}", stage) from error
-    fields = [column.field for column in columns]
-    if description.get("rows") != len(table) or description["schema"]["fields"] != fields:
-        raise damaged(path, "the rows and columns that its description counts", f"{len(table)} × {len(fields)}", stage)
+    for name, value in _about(columns, table, schema).items():
+        if description.get(name) != value:
+            raise damaged(path, f"the {name} of its description", f"other {name}", stage)
     return table
+
+
+def _about(columns: Sequence[Column], table: pd.DataFrame, schema: TableSchema) -> dict[str, Any]:
+    """What a description says of a table."""
+    fields = [column.field for column in columns]
+    return {"rows": len(table), "schema": {"fields": fields, "primaryKey": list(schema.key), "missingValues": [""]}}

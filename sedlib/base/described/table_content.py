@@ -1,13 +1,13 @@
 """The content of a CSV file, compared with the schema of its table."""
 
-import csv
 import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from sedlib.base.table_schema import ROUNDING, STEP, Column, TableSchema
+from sedlib.base.described.description import shown
+from sedlib.base.described.table_schema import ROUNDING, STEP, Column, TableSchema
 
 LARGEST_INTEGER = 2**53
 """Whole numbers beyond it are not told apart in float64, which holds them where a column has empty cells."""
@@ -27,10 +27,10 @@ def checked(content: bytes, schema: TableSchema) -> tuple[list[Column], pd.DataF
         They are not what the schema says.
     """
     head, _, body = content.partition(b"\n")
-    names = next(csv.reader([head.decode(errors="replace")]), [])
+    names = head.decode(errors="replace").split(",")
     columns = schema.columns_of(names)
     if isinstance(columns, str):
-        raise TableError(f"the columns {', '.join(names)}, not {columns}")
+        raise TableError(f"the columns {shown(names)}, not {columns}")
     if not body.endswith(b"\n"):
         raise TableError("no whole line at the end")
     table = _parsed(body, columns)
@@ -48,8 +48,8 @@ def _parsed(body: bytes, columns: Sequence[Column]) -> pd.DataFrame:
             try:
                 _read(body, columns, [position])
             except UNREADABLE as reason:
-                raise TableError(f"no {column.kind} in column {column.name} ({reason})") from reason
-        raise TableError(f"no CSV ({error})") from error
+                raise TableError(f"no {column.kind} in column {column.name} ({shown(str(reason))})") from reason
+        raise TableError(f"no CSV ({shown(str(error))})") from error
     if table.shape[1] != len(columns):
         raise TableError(f"{table.shape[1]} values in the first row, not {len(columns)}")
     return table.set_axis([column.name for column in columns], axis=1)
@@ -98,7 +98,7 @@ def _require_order(table: pd.DataFrame, schema: TableSchema) -> None:
     keys = table[list(schema.key)]
     if (again := keys.duplicated().to_numpy()).any():
         row = int(again.argmax())
-        raise TableError(f"a second row of {keys.iloc[row].to_dict()}, row {row + 1}")
+        raise TableError(f"a second row of {shown(str(keys.iloc[row].to_dict()))}, row {row + 1}")
     if STEP not in schema.key or table[STEP].is_monotonic_increasing:
         return
     others = [name for name in schema.key if name != STEP]
