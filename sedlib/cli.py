@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
 
+    repair = commands.add_parser("repair", help="repair what a crash left of DVC's own files, on which it fails")
+    repair.set_defaults(run=run_repair)
+
     sweep = commands.add_parser("sweep", help="run a grid of experiments in parallel", description=run_sweep.__doc__)
     sweep.set_defaults(run=run_sweep)
     add_cluster_arguments(sweep)
@@ -87,6 +90,13 @@ def run_repro(given: argparse.Namespace) -> None:
     with needs_dask():
         from sedlib.cluster.repro import repro
     sys.exit(repro(given.targets, workers_of(given)))
+
+
+def run_repair(given: argparse.Namespace) -> None:
+    """Repair dvc.lock, .dvc/tmp/rwlock and the run-cache after a crash in the middle of a write."""
+    from sedlib.cluster.exclusive import repair_workspace
+
+    sys.exit(repair_workspace())
 
 
 def run_sweep(given: argparse.Namespace) -> None:

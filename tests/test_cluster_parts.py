@@ -20,7 +20,7 @@ from sedlib.cluster import engine
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.plan.jobs import Job, Settled, StageFailed, Task
-from sedlib.cluster.repair import clear_unfinished
+from sedlib.cluster.run_cache import clear_unfinished
 from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded

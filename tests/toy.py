@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clone import Clone
+from tests.imports import ROOT
 
 # left and right feed both; alone depends on nothing of them; report, in git as the paper's, is left to the last repro.
 PIPELINE = """
@@ -53,7 +54,7 @@ class Toy(Clone):
         return self.folder.parent / "steering"
 
     def environment(self, **variables: str) -> dict[str, str]:
-        return super().environment(TOY=str(self.steering), **variables)
+        return super().environment(**{"TOY": str(self.steering), "PYTHONPATH": str(ROOT), **variables})
 
     def processes(self) -> set[int]:
         """Everything alive that a command in this repository started."""

@@ -1,69 +1,86 @@
-"""Repairs what a crash in the middle of a write leaves, on which every later `dvc` command would fail."""
+"""Repairs what a crash in the middle of a write leaves of DVC's own files, on which every later `dvc` command fails."""
 
 import json
-import os
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil
 from dvc.exceptions import DvcException
+from dvc.lock import LockError, make_lock
+from dvc.repo import Repo, lock_repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import load_yaml
 from voluptuous import Invalid
 
+from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
+from sedlib.cluster.run_cache import clear_unfinished, clear_unreadable
 from sedlib.cluster.worker.snapshot import git
-
-SECONDS_OF_A_WRITE = 5.0  # at most, of an entry of the run-cache
 
 
 def repair(root: Path, cache: Path) -> Iterator[str]:
-    """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache."""
-    clear_unfinished(cache)
-    for name in git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines():
-        if not _is_lock_file(root / name):
-            yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
-    rwlock = root / ".dvc/tmp/rwlock"
-    if rwlock.exists() and not _is_json(rwlock):
-        rwlock.unlink()
-        yield ".dvc/tmp/rwlock was broken, as a crash leaves it: removed"
+    """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache.
 
-
-def clear_unfinished(cache: Path) -> None:
-    """Remove what a killed process or a full disk left of entries of the run-cache.
-
-    DVC makes a folder, writes a temporary file in it and renames that. It takes what is left of either step for an
-    entry: every later command fails at an empty folder, and reads half of a file.
+    Raises
+    ------
+    UserError
+        A DVC command is at work on these files, or a dvc.lock has merge conflicts.
     """
-    for folder in (cache / "runs").glob("*/*"):
-        # Its writer was alive and renamed the file, or another call cleared it; or it is another user's to clear.
-        with suppress(FileNotFoundError, PermissionError):
-            while unfinished := _unfinished(folder):
-                if _now(cache) - max(path.stat().st_mtime for path in unfinished) >= SECONDS_OF_A_WRITE:
-                    _remove(folder)
-                    break
-                time.sleep(0.05)
+    clear_unfinished(cache)
+    for path in clear_unreadable(cache):
+        yield f"{path} was broken, as a crash leaves it: removed, its stage runs again"
+    with _dvc_stands_still(root) as folder:
+        yield from _repaired_rwlock(folder / RWLOCK_FILE)
+        names = git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines()
+        for name in dict.fromkeys(names):
+            if not _is_lock_file(root / name):
+                _require_no_conflict(root, name)
+                yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
 
 
-def _now(folder: Path) -> float:
-    """By the clock of the file system, which may be a server's."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return os.fstat(file.fileno()).st_mtime
+@contextmanager
+def _dvc_stands_still(root: Path) -> Iterator[Path]:
+    """The folder of DVC's locks, while no DVC writes in it or a dvc.lock."""
+    with Repo(root) as repo:
+        folder = Path(repo.tmp_dir)
+        hardlink = repo.config["core"].get("hardlink_lock", False)
+        guard = make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder), hardlink_lock=hardlink)
+        try:
+            with lock_repo(repo), guard:
+                yield folder
+        except LockError as error:
+            raise UserError(f"a DVC command is at work in {root}; wait for it, or stop it, then call again") from error
 
 
-def _unfinished(folder: Path) -> list[Path]:
-    """What stands in ``folder`` in place of an entry: temporary files, or nothing but the folder itself."""
-    inside = list(folder.iterdir())
-    return [path for path in inside if path.suffix == ".tmp"] if inside else [folder]
-
-
-def _remove(folder: Path) -> None:
-    for path in folder.glob("*.tmp"):
+def _repaired_rwlock(path: Path) -> Iterator[str]:
+    """Remove a file that is none, and from one that is, the processes that are gone."""
+    if not path.exists():
+        return
+    try:
+        held = SCHEMA(json.loads(path.read_text()))
+    except (ValueError, Invalid):
         path.unlink()
-    with suppress(OSError):  # it has entries, or got one now
-        folder.rmdir()
+        yield ".dvc/tmp/rwlock was broken, as a crash leaves it: removed"
+        return
+    written = path.stat().st_mtime
+    writes = {name: holder for name, holder in held["write"].items() if _lives(holder, written)}
+    reads = {name: [one for one in holders if _lives(one, written)] for name, holders in held["read"].items()}
+    left = {"write": writes, "read": {name: holders for name, holders in reads.items() if holders}}
+    if left != held:
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(left))
+        yield ".dvc/tmp/rwlock named processes that are gone: removed from it"
+
+
+def _lives(holder: dict[str, Any], written: float) -> bool:
+    """Whether the process has its number since before the file was written: another one may have got it."""
+    try:
+        return psutil.Process(holder["pid"]).create_time() <= written
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_lock_file(path: Path) -> bool:
@@ -74,6 +91,16 @@ def _is_lock_file(path: Path) -> bool:
     except (DvcException, Invalid, ValueError):
         return False
     return True
+
+
+def _require_no_conflict(root: Path, name: str) -> None:
+    """Leave alone what two branches made of a file: whoever merges them decides."""
+    marked = any(line.startswith("<<<<<<<") for line in (root / name).read_text(errors="replace").splitlines())
+    if marked or git("ls-files", "--unmerged", "--", name, cwd=root):
+        raise UserError(
+            f"{name} has merge conflicts: take either side, as by `git checkout --ours {name}`, and `git add {name}`; "
+            "then `dvc repro` takes what is missing from the run-cache"
+        )
 
 
 def _taken_back(root: Path, name: str) -> str:
@@ -88,11 +115,3 @@ def _taken_back(root: Path, name: str) -> str:
         (root / name).unlink()
         return "removed, as the committed one is broken too; the run-cache has what is missing"
     return "taken from the last commit; the run-cache has what is missing"
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text())
-    except ValueError:
-        return False
-    return True

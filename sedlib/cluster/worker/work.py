@@ -15,7 +15,7 @@ from distributed import Status, Worker, get_worker
 
 from sedlib.base.errors import UserError
 from sedlib.cluster.plan.jobs import Job, Settled, StageFailed
-from sedlib.cluster.repair import clear_unfinished
+from sedlib.cluster.run_cache import clear_unfinished
 from sedlib.cluster.worker import child
 from sedlib.cluster.worker.guard import guarded
 from sedlib.cluster.worker.snapshot import clone, unpack
