@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from sedlib import leads, trajectory
+from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.grokking.network.model import build_model
 from sedlib.grokking.setup.experiment import RunParams
@@ -255,7 +256,7 @@ def test_a_matrix_that_does_not_move_is_named(path: Path, tmp_path: Path) -> Non
         weights = file["state/encoder.layers.1.self_attn.out_proj.weight"]
         weights[:] = weights[0]
     with RunCheckpoints.open(still, Grokking, CPU) as checkpoints:
-        with pytest.raises(ParamsError, match=r"layer 1 W_O: a block that does not move"):
+        with pytest.raises(UserError, match=r"layer 1 W_O: a block that does not move"):
             measure_trajectory(checkpoints, WalkParams())
-        with pytest.raises(ParamsError, match=r"block 'layer 1 W_O': .*span fewer than rank"):
+        with pytest.raises(UserError, match=r"block 'layer 1 W_O': .*span fewer than rank"):
             curvature(checkpoints)

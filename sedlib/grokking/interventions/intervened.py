@@ -77,6 +77,8 @@ def trajectory(
     ------
     ParamsError
         The target matches no parameters, or the cell asks for more coordinates or dimensions than it has.
+    UserError
+        A step of the training or of the intervention is not finite, or has no direction; the message names the cell.
     """
     run = experiment.run
     training = IntervenedTraining(cell, experiment, device, intervene)

@@ -10,10 +10,13 @@ gradient steps of length η = ``geometry.curvature.eta`` and :math:`\lVert g \rV
 batches. Source: arXiv 2602.16746.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.errors import located
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import GrokkingTransformer
@@ -25,6 +28,10 @@ from sedlib.vectors import ParamLayout
 
 EVERY = 50
 """Steps between kicks. No parameter: the sweep varies their size alone."""
+
+
+LEAST_ACROSS = 1e-6
+"""Length of the commutator's part across the basis, relative to its own: what is less is rounding in float32."""
 
 
 class Kicks(Intervention):
@@ -40,6 +47,7 @@ class Kicks(Intervention):
         generator: torch.Generator,
         execution: Float[Tensor, "directions params"],
     ) -> None:
+        self._cell = cell
         self._size, self._start = cell.size or 0.0, cell.start or 0
         self._batch_size, self._eta = study.experiment.optimizer.batch_size, eta
         self._data, self._generator, self._execution = data, generator, execution
@@ -53,7 +61,8 @@ class Kicks(Intervention):
         self._steps += 1
         if self._steps >= self._start and (self._steps - self._start) % EVERY == 0:
             theta = self._layout.flatten(self._parameters).detach().clone()
-            kicked = theta + self._kick(theta)
+            with located(f"{self._cell.name}, step {self._steps:,}"):
+                kicked = theta + self._kick(theta)
             with torch.no_grad():
                 for name, value in self._layout.unflatten(kicked).items():
                     self._parameters[name].copy_(value)
@@ -72,6 +81,12 @@ class Kicks(Intervention):
         (found,) = commutators_at(self._gradient_at, theta, batches, [(0, 1)], self._eta)
         across = found.delta - (self._execution @ found.delta) @ self._execution
         norms = [self._gradient_at(theta, *batch).norm() for batch in batches]
+        length, of_whole = float(across.norm()), float(found.delta.norm())
+        if not LEAST_ACROSS * of_whole < length < math.inf:
+            raise ValueError(
+                f"a kick has no direction: the commutator has length {of_whole:.3g}, its part across the execution "
+                f"basis {length:.3g}; choose another geometry.curvature.eta or fewer geometry.curvature.components"
+            )
         return self._size * self._eta * torch.stack(norms).mean() * across / across.norm()
 
     def _batch(self) -> tuple[Tensor, Tensor]:

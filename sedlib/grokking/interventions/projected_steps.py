@@ -17,9 +17,12 @@ The history of the SED conditions holds the rows as applied, after projection, o
 arXiv 2604.25143, section 5, and arXiv 2602.16746 for suppression; ``raw`` and freeze are additions.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
+from sedlib.base.errors import located
 from sedlib.base.randomness import generator
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.intervened import Intervene
@@ -92,10 +95,10 @@ class ProjectedSteps(Intervention):
 
     def _part(self, natural: Tensor) -> Tensor:
         self._steps += 1
-        part = natural if self._steps <= self._natural_steps else self._projected(natural)
-        norm = natural.norm()
-        self._passed.append(float(part.norm() / norm) if norm > 0 else 0.0)
-        self._subspace.record(natural, part)
+        with located(f"{self._cell.name}, step {self._steps:,}"):
+            part = natural if self._steps <= self._natural_steps else self._projected(natural)
+            self._passed.append(_share_passed(natural, part))
+            self._subspace.record(natural, part)
         return part
 
     def _projected(self, natural: Tensor) -> Tensor:
@@ -105,6 +108,18 @@ class ProjectedSteps(Intervention):
         if self._cell.strength is None:
             return onto(natural)
         return natural - self._cell.strength * (natural - onto(natural))
+
+
+def _share_passed(natural: Tensor, part: Tensor) -> float:
+    """Ratio of norms."""
+    norm = natural.norm()
+    share = float(part.norm() / norm)
+    if not math.isfinite(share):
+        raise ValueError(
+            f"no share of the target's step has passed: the step has length {float(norm):.3g}, what is let through "
+            f"{float(part.norm()):.3g}; choose another interventions.target, or a smaller optimizer.lr"
+        )
+    return share
 
 
 def projecting(cell: Cell, settings: ProjectionParams, seed: int) -> Intervene:

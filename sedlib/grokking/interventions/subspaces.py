@@ -84,6 +84,8 @@ class SedSubspace(Subspace):
     def _next_basis(self) -> Projector:
         """The projector on the basis of the history; of fewer dimensions where steps kept in these span no more."""
         basis = self._history.basis(self._rank, allow_fewer=True)
+        if not len(basis):
+            raise ValueError("every step of the history is zero, so that they span no basis")
         if self._basis is not None:
             self._overlaps.append(float(overlap(self._basis, basis)))
         self._basis = basis

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sedlib.base.errors import located
 from sedlib.base.progress import track
 from sedlib.base.store import Dataset, append, growing
 from sedlib.base.strict_json import json_text
@@ -45,6 +46,8 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
     ------
     ParamsError
         The study has no such definition, or fewer examples than probes are asked for.
+    UserError
+        Centroids are not finite, or have no direction, or vary in too few of them; the message names step and task.
     """
     study, layout, measured = networks.study, networks.layout, networks.measured
     require_known(type(study), params)
@@ -60,11 +63,15 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
             network, step = networks.load(index), networks.steps[index]
             theta = layout.flatten(network.state_dict())
             inputs = study.embedded(network, probes.inputs).flatten(1)
-            found = {kind: centroid_function(study, network, layout, probes, kind)(theta) for kind in study.centroids}
+            with located(f"step {step:,}"):
+                found = {
+                    kind: centroid_function(study, network, layout, probes, kind)(theta) for kind in study.centroids
+                }
             append(steps, step)
             for number, task in enumerate(study.tasks):
                 append(series[number], found[params.centroid][number].cpu().numpy())
-                table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
+                with located(f"step {step:,}, {task}"):
+                    table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
     return table
 
 

@@ -5,7 +5,7 @@ random baseline wherever only the basis changes. Rows on another batch are compu
 4 N bytes per checkpoint and task.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,7 +64,7 @@ class Ablation:
         streams = self._dumped(changed.window) if same_batch else self._on_batch(changed.gradient_batch)
         yield from measure_coupling(
             self.networks,
-            [_with_bases(stream, band, changed) for stream, band in streams],
+            [_with_bases(stream, band, self.networks.steps, changed) for stream, band in streams],
             changed,
             self._baselines() if AXES[axis].only_the_basis else None,
             label=f"{axis} {value}",
@@ -98,6 +98,6 @@ class Ablation:
         return self.networks.device
 
 
-def _with_bases(stream: Stream, band: torch.Tensor, params: AnalysisParams) -> StreamBases:
-    bases = stream_bases(stream, band, params.window, params.rank)
+def _with_bases(stream: Stream, band: torch.Tensor, steps: Sequence[int], params: AnalysisParams) -> StreamBases:
+    bases = stream_bases(stream, band, steps, params.window, params.rank)
     return stream, [(bases, used_at(stream, bases, params.alignment))]

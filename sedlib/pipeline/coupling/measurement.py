@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.errors import located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.bases import RollingBases, directions
@@ -66,7 +67,7 @@ class CheckpointResponses:
             return random_baseline(self.along(random, None))
         except ValueError as error:
             raise ParamsError(
-                f"step {self.step}: {error}; choose a larger response.epsilon, or response.kind: jvp"
+                f"step {self.step:,}: {error}; choose a larger response.epsilon, or response.kind: jvp"
             ) from error
 
     def ratios(
@@ -104,6 +105,13 @@ def measure_coupling(
     A stream of one task's gradients is measured on that task's centroids, a shared stream on every task's. A window
     that is not whole at a checkpoint has no basis there and no row. ``baselines`` by step are measured unless they are
     given.
+
+    Raises
+    ------
+    ParamsError
+        The responses to random directions are lost in rounding.
+    UserError
+        A response is not finite, or a baseline is not positive; the message names step, stream and window.
     """
     streams = list(streams)
     require_known(type(networks.study), params)
@@ -117,9 +125,11 @@ def measure_coupling(
         for stream, windows in streams:
             for basis, used_at in windows:
                 if index in used_at:
-                    vectors = directions(stream.rows, basis, used_at.index(index))
                     labels = {"step": responses.step, "stream": stream.name, "window": basis.window}
-                    yield from ({**labels, **row} for row in responses.ratios(vectors, stream.task, baseline))
+                    with located(f"step {responses.step:,}, stream {stream.name}, window of {basis.window}"):
+                        vectors = directions(stream.rows, basis, used_at.index(index))
+                        rows = list(responses.ratios(vectors, stream.task, baseline))
+                    yield from ({**labels, **row} for row in rows)
 
 
 def drawn_directions(networks: MeasuredNetworks, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.errors import located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.bases import directions
@@ -21,7 +22,6 @@ from sedlib.pipeline.centroids.probing import probes_of
 from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.parameters.row_params import GradientBatchParams
-from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.dumping import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import read_bases
@@ -55,8 +55,9 @@ def measure_single_steps(
 
     Raises
     ------
-    ParamsError
-        The batch has too few examples for the rank, or Lanczos iteration does not converge.
+    UserError
+        The batch has too few examples for the rank, Lanczos iteration does not converge, or a number is not finite; the
+        message names step and task.
     """
     ratios, angles = [], []
     study = networks.study
@@ -70,17 +71,15 @@ def measure_single_steps(
         baselines = [along.baseline(random) for along in responses]
         for task in study.tasks:
             labels = {"phase": phase, "step": step, "op": task}
-            try:
+            with located(f"step {step:,}, {task}"):
                 found = _estimates(responses[0], batch, networks, bases, index, task, params.rank)
-            except ValueError as error:
-                raise ParamsError(f"step {step}, {task}: {error}") from error
-            for estimator, basis in found.items():
-                for along, baseline in zip(responses, baselines, strict=True):
-                    definition = {"estimator": estimator, "centroid": along.params.centroid}
-                    ratios += [{**labels, **definition, **row} for row in along.ratios(basis, task, baseline)]
-            for first, second in PAIRS:
-                if first in found and second in found:
-                    angles += _angles({**labels, "first": first, "second": second}, found[first], found[second])
+                for estimator, basis in found.items():
+                    for along, baseline in zip(responses, baselines, strict=True):
+                        definition = {"estimator": estimator, "centroid": along.params.centroid}
+                        ratios += [{**labels, **definition, **row} for row in along.ratios(basis, task, baseline)]
+                for first, second in PAIRS:
+                    if first in found and second in found:
+                        angles += _angles({**labels, "first": first, "second": second}, found[first], found[second])
     return ratios, angles
 
 
@@ -99,6 +98,8 @@ def _estimates(
     fisher = empirical_fisher(loss_at, responses.theta, examples)
     iterated, _ = lanczos(fisher, rank, generator(0, "lanczos"))
     mean = rows.mean(0)
+    if not mean.norm() > 0:
+        raise ValueError("the mean gradient of the batch is zero, so it has no direction")
     found = {
         "per-example": per_example,
         "lanczos": iterated.to(per_example),

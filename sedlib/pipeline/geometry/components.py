@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
+from sedlib.base.errors import located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.bases import gram
 from sedlib.pipeline.geometry.all_parameters import positions_of
 from sedlib.pipeline.parameters.geometry_params import WalkParams
-from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.trajectory import FEWEST_STEPS, Displacements, expanding_pc1_percent, random_walk_null, z_score
 
@@ -25,20 +25,20 @@ def measure_trajectory(
     Raises
     ------
     ParamsError
-        The run has too few checkpoints, or a matrix that does not move.
+        The run has too few checkpoints.
+    UserError
+        A matrix does not move, or has no spread to compare it with; the message names it.
     """
     positions, matrices = positions_of(checkpoints), checkpoints.study.matrices(checkpoints.network)
     whole, windows = [], []
     for matrix, block in track(matrices.items(), len(matrices), "trajectory", lambda item: item[0]):
-        rows = Displacements(positions, block)
-        products = gram(rows, checkpoints.device).cpu()
-        try:
+        with located(f"{checkpoints.file.filename}: {matrix}"):
+            rows = Displacements(positions, block)
+            products = gram(rows, checkpoints.device).cpu()
             percent = expanding_pc1_percent(products)
-        except ValueError as error:
-            raise ParamsError(f"{checkpoints.file.filename}: {matrix}: {error}") from error
-        random = generator(walks.seed, f"random walks/{matrix}")
-        null = random_walk_null(products, rows.shape[1], walks.count, random)
-        whole.append({"matrix": matrix, **_against(float(percent[-1]), null)})
+            random = generator(walks.seed, f"random walks/{matrix}")
+            null = random_walk_null(products, rows.shape[1], walks.count, random)
+            whole.append({"matrix": matrix, **_against(float(percent[-1]), null)})
         ends = checkpoints.steps[FEWEST_STEPS - 1 :]
         windows += [
             {"step": step, "matrix": matrix, "pc1_percent": value}

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.errors import UserError, located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.base.strict_json import json_text
@@ -36,6 +38,11 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, params: RowParams) ->
     - ``gradient/total``: their sum, where there are several tasks;
     - ``update``: :math:`\delta_t = \theta_t - \theta_{t-1}`, from the second checkpoint on;
     - ``ladder/<rung>``: what lies between the two, see ``ladder.py``.
+
+    Raises
+    ------
+    UserError
+        A loss or a row is not finite, or a row is zero; the message names step and stream.
     """
     steps, dtype = checkpoints.steps, params.dump.dtype
     batch = fixed_batch(checkpoints.study, params.gradient_batch)
@@ -51,9 +58,21 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, params: RowParams) ->
         for name in checkpoints.network.state_dict():
             file[f"state/{name}"] = checkpoints.file["state"][name][measured]
         rows = zip(steps, gradients_on(checkpoints, batch), motions(checkpoints), strict=True)
-        for _, gradients, moved in track(rows, len(steps), "dump", lambda rows: f"step {rows[0]:,}"):
+        for step, gradients, moved in track(rows, len(steps), "dump", lambda rows: f"step {rows[0]:,}"):
             for name, row in {**gradients, **moved}.items():
-                append_row(file, name, row.cpu().numpy(), dtype)
+                found = row.cpu().numpy()
+                _require_direction(found, name, step)
+                append_row(file, name, found, dtype)
+
+
+def _require_direction(row: Float[np.ndarray, " params"], stream: str, step: int) -> None:
+    largest = np.abs(row).max()
+    if not 0 < largest < np.inf:
+        raise UserError(
+            f"step {step:,}, stream {stream}: expected a row that is finite and not zero, got one whose largest value "
+            f"is {largest}; where the slots do not move choose a larger checkpoint_every, where a loss does not depend "
+            "on them another gradient_batch"
+        )
 
 
 def fixed_batch(study: Study, settings: GradientBatchParams) -> Examples:
@@ -67,7 +86,8 @@ def gradients_on(checkpoints: RunCheckpoints, batch: Examples) -> Iterator[Rows]
     for index in range(len(checkpoints.steps)):
         network = checkpoints.load(index).requires_grad_(True)
         losses = dict(zip(study.tasks, study.losses(network, there), strict=True))
-        found = task_gradients(losses, network, checkpoints.layout)
+        with located(f"step {checkpoints.steps[index]:,}"):
+            found = task_gradients(losses, network, checkpoints.layout)
         rows = {gradient_of(task): row for task, row in found.items()}
         if len(rows) > 1:
             rows[TOTAL_GRADIENT] = torch.stack(list(rows.values())).sum(0)

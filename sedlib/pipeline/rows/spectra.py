@@ -1,5 +1,6 @@
 """Rolling bases of every stream of a run, written as coefficients, and the readings of their spectra."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,18 @@ from typing import Any
 import h5py
 import torch
 
+from sedlib.base.errors import located
 from sedlib.base.store import Dataset
 from sedlib.base.strict_json import json_text
-from sedlib.bases import RollingBases, SpectralGaps, gram_band, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.bases import (
+    RollingBases,
+    SpectralGaps,
+    UndeterminedBasisError,
+    gram_band,
+    rolling_bases,
+    spectral_gaps,
+    successive_overlaps,
+)
 from sedlib.pipeline.artifacts import ArtifactSchema, provenance
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.sections import ParamsError
@@ -51,25 +61,27 @@ def write_bases(
     ParamsError
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
-    steps, window, alignment = gradients["steps"][:], params.window, params.alignment
+    steps, window, alignment = gradients["steps"][:].tolist(), params.window, params.alignment
     settings = json_text({"window": window, "rank": params.rank, "alignment": alignment})
     spectra = []
     with BASES.create(path, provenance(gradients, settings)) as file:
         for stream in read_streams(gradients, study.from_json(gradients.attrs["run"])):
             band = gram_band(stream.rows, window, device).cpu()
             file[f"streams/{stream.name}/band"] = band.numpy()
-            by_window = {size: stream_bases(stream, band, size, params.rank) for size in {1, window}}
+            by_window = {size: stream_bases(stream, band, steps, size, params.rank) for size in {1, window}}
             for size, bases in sorted(by_window.items()):
                 group = file.create_group(f"streams/{stream.name}/window-{size}")
                 group["checkpoint"] = used_at(stream, bases, alignment)
                 group["window_end"] = bases.window_end.numpy()
                 group["coefficients"] = bases.coefficients.numpy()
                 group["singular_values"] = bases.singular_values.numpy()
+            with located(f"stream {stream.name}"):
+                readings = _readings(band, by_window[window])
             spectra += [
-                {"step": int(steps[checkpoint]), "stream": stream.name, "window": window, **reading}
+                {"step": steps[checkpoint], "stream": stream.name, "window": window, **reading}
                 for checkpoint, reading in zip(
                     used_at(stream, by_window[window], alignment),
-                    _readings(band, by_window[window]),
+                    readings,
                     strict=True,
                 )
             ]
@@ -86,16 +98,22 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     return found
 
 
-def stream_bases(stream: Stream, band: torch.Tensor, window: int, rank: int) -> RollingBases:
+def stream_bases(stream: Stream, band: torch.Tensor, steps: Sequence[int], window: int, rank: int) -> RollingBases:
     """Bases of a stream from its band, with a direction for each row where the window has fewer than the rank.
 
     Raises
     ------
     ParamsError
-        The run has too few checkpoints for the window, or too little variety for the rank.
+        The run has too few checkpoints for the window, or too little variety for the rank; ``steps`` are those of its
+        checkpoints, by which the message names the window.
     """
     try:
         return rolling_bases(band, window, min(rank, window))
+    except UndeterminedBasisError as error:
+        first, last = (steps[stream.first_checkpoint + row] for row in (error.first, error.last))
+        raise ParamsError(
+            f"stream {stream.name}, window of {window} at steps {first:,} to {last:,}: {error}"
+        ) from error
     except ValueError as error:
         raise ParamsError(f"stream {stream.name}: {error}") from error
 
