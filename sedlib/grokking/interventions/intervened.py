@@ -10,6 +10,7 @@ from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.training.broken_step import TrainingDivergedError
 from sedlib.grokking.training.checkpoint import Checkpoint
 from sedlib.grokking.training.loop import Training
 from sedlib.grokking.training.stepping import Intervention
@@ -29,6 +30,7 @@ class IntervenedTraining:
         data = Data.of(experiment, device)
         self._training = Training(experiment, data, device, lambda model: intervene(model, data))
         run = experiment.run
+        self._cell = cell
         self._labels = {**cell.model_dump(), "seed": run.seed, "max_steps": run.max_steps}
 
     @property
@@ -38,7 +40,10 @@ class IntervenedTraining:
 
     def advance(self) -> Rows | None:
         """Take the next step; rows of a tidy table at a checkpoint, one per operation."""
-        checkpoint = self._training.advance()
+        try:
+            checkpoint = self._training.advance()
+        except TrainingDivergedError as error:
+            raise TrainingDivergedError(f"{self._cell.name}: {error}") from error
         return None if checkpoint is None else self._rows(checkpoint)
 
     def _rows(self, checkpoint: Checkpoint) -> Rows:

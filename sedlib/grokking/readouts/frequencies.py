@@ -52,12 +52,12 @@ def centroid_frequencies(centroids: h5py.File, p: int) -> Iterator[dict[str, Any
     """
     pairs = torch.from_numpy(centroids["probes"][:])
     for op, series in centroids["centroids"].items():
-        with located(f"{centroids.file.filename}: probes of {op}"):
+        with located(f"{centroids.filename}: probes of {op}"):
             targets = answers([op], pairs, p)[0]
             functions = _pair_functions(op, pairs, p)
         by_answer = F.one_hot(targets, p).double()
         for index, step in enumerate(centroids["steps"][:].tolist()):
-            with located(f"{centroids.file.filename}: step {step:,}, {op}"):
+            with located(f"{centroids.filename}: step {step:,}, {op}"):
                 scores = principal_components(torch.from_numpy(series[index]), COMPONENTS)
                 of_answer = explained(scores, by_answer)
                 explaining = {

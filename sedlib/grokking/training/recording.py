@@ -9,13 +9,20 @@ from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import PAIRS
+from sedlib.grokking.training.broken_step import TrainingDivergedError
 from sedlib.grokking.training.checkpoint import Checkpoint
 from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
 from sedlib.vectors import ParamLayout
 
 
 def record(path: Path, experiment: Experiment, data: Data, checkpoints: Iterable[Checkpoint]) -> list[dict[str, Any]]:
-    """Write every checkpoint as it comes; return the readouts as rows of a tidy table."""
+    """Write every checkpoint as it comes; return the readouts as rows of a tidy table.
+
+    Raises
+    ------
+    TrainingDivergedError
+        The training has a loss or a gradient that is not finite; there is no file then.
+    """
     readouts: list[dict[str, Any]] = []
 
     def noted() -> Iterator[Checkpoint]:
@@ -25,5 +32,8 @@ def record(path: Path, experiment: Experiment, data: Data, checkpoints: Iterable
 
     slots = ParamLayout.attention(build_model(experiment))
     split = {"train": data.train_pairs, "test": data.test_pairs}
-    write_checkpoints(path, PAIRS, experiment.model_dump_json(), slots, noted(), split)
+    try:
+        write_checkpoints(path, PAIRS, experiment.model_dump_json(), slots, noted(), split)
+    except TrainingDivergedError as error:
+        raise TrainingDivergedError(f"{path} is not written: {error}") from error
     return readouts

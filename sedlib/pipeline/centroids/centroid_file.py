@@ -70,16 +70,17 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
             append(steps, step)
             for number, task in enumerate(study.tasks):
                 append(series[number], found[params.centroid][number].cpu().numpy())
-                with located(f"step {step:,}, {task}"):
-                    table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
+                table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
     return table
 
 
 def _rows(step: int, task: str, found: Mapping[str, torch.Tensor], inputs: torch.Tensor) -> list[dict[str, Any]]:
+    rows = []
+    for kind, centroids in found.items():
+        with located(f"step {step:,}, {task}, centroid {kind}"):
+            rows.append({"step": step, "op": task, "centroid": kind, **asdict(read_out(centroids, inputs))})
     comparison: dict[str, float] = {}
-    for first, second in pairwise(found.values()):
-        comparison |= asdict(compare(first, second))
-    return [
-        {"step": step, "op": task, "centroid": kind, **asdict(read_out(centroids, inputs)), **comparison}
-        for kind, centroids in found.items()
-    ]
+    for first, second in pairwise(found):
+        with located(f"step {step:,}, {task}, centroids {first} and {second}"):
+            comparison |= asdict(compare(found[first], found[second]))
+    return [row | comparison for row in rows]

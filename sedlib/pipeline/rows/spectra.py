@@ -66,7 +66,8 @@ def write_bases(
     spectra = []
     with BASES.create(path, provenance(gradients, settings)) as file:
         for stream in read_streams(gradients, study.from_json(gradients.attrs["run"])):
-            band = gram_band(stream.rows, window, device).cpu()
+            with located(f"stream {stream.name}"):
+                band = gram_band(stream.rows, window, device).cpu()
             file[f"streams/{stream.name}/band"] = band.numpy()
             by_window = {size: stream_bases(stream, band, steps, size, params.rank) for size in {1, window}}
             for size, bases in sorted(by_window.items()):

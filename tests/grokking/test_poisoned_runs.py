@@ -1,0 +1,328 @@
+"""Each stage on a tiny run with one number that is none, or has no direction: a message with its step, no traceback."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sedlib.base.errors import UserError
+from sedlib.coupling import Baseline
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.execution import constraining
+from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.interventions.projected_steps import projecting
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.model import GrokkingTransformer, build_model
+from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
+from sedlib.grokking.setup.pairs import all_pairs, answers, split_pairs
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.grokking.study import Grokking
+from sedlib.grokking.training.stepping import Intervention
+from sedlib.pipeline.centroids.centroid_file import write_centroids
+from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
+from sedlib.pipeline.geometry.components import measure_trajectory
+from sedlib.pipeline.geometry.defects import measure_curvature
+from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
+from sedlib.pipeline.parameters.geometry_params import CurvatureParams, WalkParams
+from sedlib.pipeline.parameters.phase_params import PhaseParams
+from sedlib.pipeline.rows import spectra
+from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.rows.dumping import write_streams
+from sedlib.pipeline.rows.networks import MeasuredNetworks
+from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.streams import Stream, open_gradients, read_streams
+from sedlib.vectors import ParamLayout
+from tests.grokking.test_analysis import COUPLING, ROWS, WINDOWS, coupling_table
+from tests.grokking.test_training import CPU, experiment, write
+
+TINY = experiment(run={"checkpoint_every": 1, "max_steps": 12})
+INTERVENED = ProjectionParams(window=4, rank=2)
+Poison = Callable[[GrokkingTransformer], None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints, gradients and bases of a run of two operations, every 5 steps."""
+    folder = tmp_path_factory.mktemp("run")
+    write(folder / "checkpoints.h5", experiment())
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+        write_streams(folder / "gradients.h5", checkpoints, ROWS)
+    with open_gradients(folder / "gradients.h5", Grokking) as gradients:
+        write_bases(folder / "bases.h5", gradients, Grokking, WINDOWS, CPU)
+    return folder
+
+
+@pytest.fixture
+def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as opened:
+        yield opened
+
+
+@pytest.fixture
+def networks(folder: Path) -> Iterator[MeasuredNetworks]:
+    with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bases(folder: Path) -> Iterator[h5py.File]:
+    with BASES.open(folder / "bases.h5") as opened:
+        yield opened
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, int, Poison], None]:
+    """Changes the network that a file gives at one checkpoint."""
+
+    def at(kind: type, index: int, poison: Poison) -> None:
+        load = kind.load  # type: ignore[attr-defined]
+
+        def changed(self: object, asked: int) -> nn.Module:
+            network: GrokkingTransformer = load(self, asked)
+            if asked == index:
+                with torch.no_grad():
+                    poison(network)
+            return network
+
+        monkeypatch.setattr(kind, "load", changed)
+
+    return at
+
+
+def without_attention(network: GrokkingTransformer) -> None:
+    """No slot has any effect: attention is given zeros, and adds a bias."""
+    for name, parameter in network.named_parameters():
+        if "norm1" in name or "in_proj_bias" in name:
+            parameter.zero_()
+
+
+def overflowing(network: GrokkingTransformer) -> None:
+    network.get_parameter("heads.1.weight").fill_(3e38)
+
+
+def without_inputs(network: GrokkingTransformer) -> None:
+    """All logits are the heads' biases."""
+    network.encoder.norm.weight.zero_()
+
+
+def linear_in_inputs(network: GrokkingTransformer) -> None:
+    """Slots of length zero."""
+    for parameter in ParamLayout.attention(network).of(network).values():
+        parameter.zero_()
+
+
+@pytest.mark.parametrize(
+    ("poison", "message"),
+    [
+        (without_attention, "step 20, stream gradient/add: expected a row .* largest value is 0.0; .* gradient_batch"),
+        (overflowing, "step 20: the gradient of task 'add' is not finite in: encoder.layers.0"),
+    ],
+)
+def test_dump_names_step_and_stream(
+    poisoned: Callable[..., None], checkpoints: RunCheckpoints, tmp_path: Path, poison: Poison, message: str
+) -> None:
+    poisoned(RunCheckpoints, 4, poison)
+    with pytest.raises(UserError, match=message):
+        write_streams(tmp_path / "gradients.h5", checkpoints, ROWS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_dump_names_the_step_that_did_not_move(
+    checkpoints: RunCheckpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = RunCheckpoints.load
+    monkeypatch.setattr(RunCheckpoints, "load", lambda self, index: load(self, 3 if index == 4 else index))
+    with pytest.raises(UserError, match=r"step 20, stream update: .* value is 0.0; .* larger checkpoint_every"):
+        write_streams(tmp_path / "gradients.h5", checkpoints, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (0.0, "stream update, window of 1 at steps 20 to 20: rows 3 to 3 span fewer than rank = 1"),
+        (np.nan, "stream update: rows: row 3 is not finite"),
+    ],
+)
+def test_bases_name_stream_and_step(
+    folder: Path, tmp_path: Path, row: float, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(*arguments: object) -> Iterator[Stream]:
+        for stream in read_streams(*arguments):  # type: ignore[arg-type]
+            rows = stream.rows[:, :]
+            rows[3] = row
+            yield replace(stream, rows=rows)
+
+    monkeypatch.setattr(spectra, "read_streams", changed)
+    with (
+        open_gradients(folder / "gradients.h5", Grokking) as gradients,
+        pytest.raises(UserError, match=message),
+    ):
+        write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("poison", "message"),
+    [
+        (without_inputs, "step 20, add, centroid logit: centroids: the 16 of them are all equal"),
+        (overflowing, "step 20: centroids: every value must be finite"),
+    ],
+)
+def test_centroids_name_step_and_operation(
+    poisoned: Callable[..., None], networks: MeasuredNetworks, tmp_path: Path, poison: Poison, message: str
+) -> None:
+    poisoned(MeasuredNetworks, 4, poison)
+    with pytest.raises(UserError, match=message):
+        write_centroids(tmp_path / "centroids.h5", networks, CentroidParams(probes=ProbeParams(count=16)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("poison", "message"),
+    [
+        (without_inputs, r"step 5: the median random response must be positive .* got \[0.0, 0.0\]; choose a larger"),
+        (linear_in_inputs, "step 5: the step ε‖θ‖ must be positive"),
+        (overflowing, "step 5: centroids: every value must be finite"),
+    ],
+)
+def test_coupling_names_the_step(
+    poisoned: Callable[..., None], networks: MeasuredNetworks, bases: h5py.File, poison: Poison, message: str
+) -> None:
+    poisoned(MeasuredNetworks, 1, poison)
+    with pytest.raises(UserError, match=message):
+        coupling_table(networks, bases)
+
+
+def test_a_baseline_of_zero_in_a_table_is_named(networks: MeasuredNetworks, bases: h5py.File) -> None:
+    update = next(read_streams(networks.file, networks.study))
+    baselines = dict.fromkeys(networks.steps, Baseline(torch.zeros(2), torch.zeros(2), 3))
+    with pytest.raises(UserError, match=r"step 5, stream update, window of 1: the median random response must be"):
+        list(measure_coupling(networks, [(update, read_bases(bases, update))], COUPLING, baselines))
+
+
+@pytest.mark.parametrize(
+    ("poison", "message"),
+    [
+        (without_inputs, "step 20: the median random response"),
+        (linear_in_inputs, "step 20: the step ε‖θ‖"),
+        (without_attention, "step 20: the median random response|step 20, add: 20 centred gradients span fewer"),
+    ],
+)
+def test_single_checkpoints_name_the_step(
+    poisoned: Callable[..., None], networks: MeasuredNetworks, bases: h5py.File, poison: Poison, message: str
+) -> None:
+    poisoned(MeasuredNetworks, 4, poison)
+    params = PhaseParams(rank=2, probes=COUPLING.probes, random_directions=COUPLING.random_directions)
+    with pytest.raises(UserError, match=message):
+        measure_single_steps(networks, bases, {"mid": 20}, params)
+
+
+def test_geometry_names_the_matrix_and_the_step(checkpoints: RunCheckpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sedlib.pipeline.geometry.components.random_walk_null", lambda *_: torch.full((3,), 61.0).double()
+    )
+    with pytest.raises(UserError, match="layer 0 W_Q: a z-score needs at least two values that differ"):
+        measure_trajectory(checkpoints, WalkParams(count=3))
+    monkeypatch.setattr(
+        "sedlib.pipeline.geometry.defects.batch_gradient", lambda *_: lambda theta, *_: torch.zeros_like(theta)
+    )
+    with pytest.raises(UserError, match="step 0: batch 0: the gradient is zero"):
+        list(measure_curvature(checkpoints, CurvatureParams(every=10, draws=2, batch_size=8)))
+
+
+def in_memory_centroids(probes: torch.Tensor, values: np.ndarray) -> h5py.File:
+    file = h5py.File("centroids.h5", "w", driver="core", backing_store=False)
+    file["steps"], file["probes"], file["centroids/mul"] = [0, 5], probes.numpy(), values.astype(np.float32)
+    return file
+
+
+def test_frequencies_name_a_probe_outside_the_operands_and_the_step_of_equal_centroids() -> None:
+    probes = all_pairs(["mul"], 7)
+    values = np.random.default_rng(0).standard_normal((2, len(probes), 5))
+    list(centroid_frequencies(in_memory_centroids(probes, values), 7))
+    values[1] = values[1, 0]
+    with pytest.raises(UserError, match="step 5, mul: centroids: the 36 of them are all equal"):
+        list(centroid_frequencies(in_memory_centroids(probes, values), 7))
+    probes[3, 1] = 0
+    with pytest.raises(UserError, match=r"probes of mul: pair \(1, 0\) is outside the operands of mul modulo 7, which"):
+        list(centroid_frequencies(in_memory_centroids(probes, values), 7))
+
+
+@pytest.mark.parametrize(("index", "step"), [(4, 20), (8, 40)])
+@pytest.mark.parametrize(
+    ("poison", "message"), [(without_inputs, "same for all pairs"), (overflowing, "logits: every")]
+)
+def test_restricted_losses_name_the_step(
+    poisoned: Callable[..., None], networks: MeasuredNetworks, index: int, step: int, poison: Poison, message: str
+) -> None:
+    poisoned(MeasuredNetworks, index, poison)
+    with pytest.raises(UserError, match=f"step {step}, .*{message}"):
+        list(restricted_losses(networks, experiment().data))
+
+
+def test_pairs_outside_the_domain_and_moduli_without_a_group_are_named() -> None:
+    with pytest.raises(ValueError, match=r"pair \(2, 7\) is outside the operands of add modulo 7, which are 0 … 6"):
+        answers(["add"], torch.tensor([[1, 2], [2, 7]]), 7)
+    with pytest.raises(
+        ValueError, match=r"pair \(0, 3\) is outside the operands of add, mul modulo 7, which are 1 … 6"
+    ):
+        answers(["add", "mul"], torch.tensor([[0, 3]]), 7)
+    with pytest.raises(UserError, match=r"data.p = 9 is not prime, so that mul has no group"):
+        all_pairs(["add", "mul"], 9)
+    with pytest.raises(UserError, match=r"data.train_fraction = 0.001 leaves 0 of 49 pairs to train on"):
+        split_pairs(["add"], 7, 0.001, 0)
+
+
+class Scaled(Intervention):
+    """Another intervention, which gets the target's gradient times zero or NaN from a step on."""
+
+    def __init__(self, inner: Intervention, model: GrokkingTransformer, step: int, factor: float) -> None:
+        self.before_optimizer = inner.before_optimizer  # type: ignore[method-assign]
+        self.after_optimizer = inner.after_optimizer  # type: ignore[method-assign]
+        self.read_out = inner.read_out  # type: ignore[method-assign]
+        self._left = dict.fromkeys(ParamLayout.attention(model).names, step)
+        for name in self._left:
+            model.get_parameter(name).register_hook(lambda g, name=name: self._scaled(g, name, factor))
+
+    def _scaled(self, gradient: torch.Tensor, name: str, factor: float) -> torch.Tensor:
+        self._left[name] -= 1
+        return gradient if self._left[name] > 0 else gradient * factor
+
+
+@pytest.mark.parametrize("intervention", ["gradient-keep-sed", "gradient-remove-random", "gradient-freeze"])
+@pytest.mark.parametrize(
+    ("factor", "message"),
+    [
+        (0.0, "step 6: no share of the target's step has passed: the step has length 0"),
+        (np.nan, "step 6 of the training: not finite: gradient of 'encoder.layers.0.self_attn.in_proj_weight'"),
+    ],
+)
+def test_an_intervention_names_cell_and_step(intervention: str, factor: float, message: str) -> None:
+    cell = Cell.of("both-1", intervention)
+
+    def intervene(model: GrokkingTransformer, data: Data) -> Intervention:
+        return Scaled(projecting(cell, INTERVENED, TINY.run.seed)(model, data), model, 6, factor)
+
+    with pytest.raises(UserError, match=f"^both-1-{intervention}[:,] {message}"):
+        trajectory(cell, TINY, CPU, intervene)
+
+
+def test_updates_that_vanish_are_named() -> None:
+    still = experiment(run={"checkpoint_every": 1, "max_steps": 12}, optimizer={"lr": 1e-30})
+    cell = Cell.of("both-1", "update-keep-sed")
+    with pytest.raises(UserError, match=r"^both-1-update-keep-sed, step 1: no share of the target's step has passed"):
+        trajectory(cell, still, CPU, projecting(cell, INTERVENED, still.run.seed))
+
+
+def test_a_kick_without_direction_is_named() -> None:
+    everything = torch.eye(ParamLayout.select(build_model(TINY), "*").size)
+    cell = Cell.of("both-1", "kick", size=1.0, start=5)
+    intervene = constraining(cell, TINY, INTERVENED, CurvatureParams(), everything)
+    with pytest.raises(UserError, match=r"^both-1-kick.*, step 5: a kick has no direction: .* across the execution"):
+        trajectory(cell, TINY, CPU, intervene)
