@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.code.current import require_current_code
+from sedlib.pipeline.resume.old_snapshots import remove_old_snapshots
 from sedlib.pipeline.study import Study, load_study
 from sedlib.pipeline.workspace import Workspace
 
@@ -17,6 +18,7 @@ def stage(main: Callable[[type[Study], Workspace], None], description: str | Non
     workspace = Workspace(parser.parse_args().run)
     with clear_errors():
         require_current_code(sys.argv[0])
+        remove_old_snapshots()
         study = load_study()
         study.of_run(workspace.run)  # refuses a name that params.yaml does not have
         main(study, workspace)

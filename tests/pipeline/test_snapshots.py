@@ -13,10 +13,11 @@ import torch
 from filelock import FileLock
 
 from sedlib.base.errors import UserError
-from sedlib.pipeline.resume import snapshot_folder, snapshots
+from sedlib.pipeline.resume import old_snapshots, snapshot_folder, snapshots
 from sedlib.pipeline.resume.kept_states import copied, copy_into, read_content, states_in, write_states
+from sedlib.pipeline.resume.old_snapshots import FINISHED, remove_old_snapshots, snapshots_folder
 from sedlib.pipeline.resume.resumable import resumed, tracked
-from sedlib.pipeline.resume.snapshot_folder import snapshots_folder, snapshots_of
+from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.resume.snapshots import Snapshots
 
 CPU = torch.device("cpu")
@@ -231,13 +232,30 @@ def walked(script: str, items: int = 99, parameters: str = "a", name: str = "wal
     return found
 
 
-def test_snapshots_stay_on_an_error_and_go_on_success(script: str) -> None:
+def test_snapshots_stay_on_an_error_and_go_some_time_after_success(script: str) -> None:
     with pytest.raises(InterruptedError):
         walked(script, 4)
     (folder,) = snapshots_folder().iterdir()
     assert states(folder)
     assert walked(script) == WHOLE
-    assert not list(snapshots_folder().iterdir())
+    remove_old_snapshots()
+    assert walked(script, name="beside") == WHOLE
+    assert folder.exists()
+    then = time.time() - old_snapshots.SECONDS_AFTER_THE_END - 1
+    os.utime(folder / FINISHED, (then, then))
+    remove_old_snapshots()
+    assert not folder.exists()
+    assert list(snapshots_folder().glob("beside-*"))
+
+
+def test_a_finished_computation_whose_dvc_was_killed_gives_all_again(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert walked(script) == WHOLE
+    with monkeypatch.context() as patched:
+        patched.setattr(Walk, "advance", lambda self: pytest.fail("it computes"))
+        assert walked(script) == WHOLE
+    assert (next(snapshots_folder().iterdir()) / FINISHED).exists()
 
 
 def test_other_parameters_or_code_do_not_go_on_and_it_is_said(
@@ -248,7 +266,9 @@ def test_other_parameters_or_code_do_not_go_on_and_it_is_said(
     (folder,) = snapshots_folder().iterdir()
     walked(script, parameters="b")
     walked(script, name="walk-2")
-    assert capsys.readouterr().err == f"walk: the snapshot in {folder} is not used, as it is of another length\n"
+    walked(script, parameters="c")
+    line = f"walk: the snapshot in {folder} is not used, as it is of another length\n"
+    assert capsys.readouterr().err == 2 * line
     Path("artifacts/code/walk.txt").write_text("other\n")
     walked(script)
     assert "of another code\n" in capsys.readouterr().err
@@ -282,9 +302,9 @@ def test_what_nobody_came_back_to_goes(script: str) -> None:
         with pytest.raises(InterruptedError):
             walked(script, items, parameters)
     old, young = snapshots_folder().iterdir()
-    then = time.time() - (snapshot_folder.DAYS_KEPT + 1) * 24 * 3600
+    then = time.time() - old_snapshots.SECONDS_WITHOUT_A_CHANGE - 1
     os.utime(old, (then, then))
-    walked(script, parameters="c")
+    remove_old_snapshots()
     assert list(snapshots_folder().iterdir()) == [young]
 
 

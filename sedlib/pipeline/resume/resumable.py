@@ -49,7 +49,7 @@ def resumed(computation: Resumable[Item], snapshots: Snapshots | None) -> Iterat
             if snapshots:
                 snapshots.add(computation.record(item))
             yield item
-        if snapshots and snapshots.is_due():
+        if snapshots and (snapshots.is_due() or computation.is_over):
             snapshots.keep(computation.state_dict())
 
 

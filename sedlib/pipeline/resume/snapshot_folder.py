@@ -1,4 +1,4 @@
-"""Where the snapshots of a computation lie, and what they may be used for.
+"""Which snapshots a computation may use.
 
 Their folder is named after the computation and the hash of all that its bytes depend on: parameters, code, PyTorch,
 hardware. Another value of any looks into another folder.
@@ -8,8 +8,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,12 +19,11 @@ from sedlib.base.errors import UserError
 from sedlib.base.hardware import identity
 from sedlib.base.progress import say
 from sedlib.pipeline.code.current import code_text_of
+from sedlib.pipeline.resume.old_snapshots import FINISHED, remove_old_snapshots, snapshots_folder
 from sedlib.pipeline.resume.snapshots import Snapshots
-from sedlib.pipeline.workspace import ARTIFACTS
 
 FORMAT = 1
 SECONDS_BETWEEN = 20.0
-DAYS_KEPT = 14
 SECONDS_FOR_ANOTHER_TO_END = 5.0
 """A stage whose DVC was killed ends before."""
 KEY = "key.json"
@@ -38,10 +35,10 @@ DIGITS = 16
 def snapshots_of(
     name: str, script: str, parameters: Mapping[str, str], device: torch.device
 ) -> Iterator[Snapshots | None]:
-    """The snapshots of the computation ``name`` of a stage script; they are removed on leaving without an error.
+    """The snapshots of the computation ``name`` of a stage script.
 
-    None where the code stage never ran, so that nobody knows which code would go on, or while another process keeps
-    the same ones.
+    On leaving without an error they are marked as finished, for a later stage to remove. None where the code stage
+    never ran, so that nobody knows which code would go on, or while another process keeps the same ones.
 
     Parameters
     ----------
@@ -60,7 +57,7 @@ def snapshots_of(
     key = {"format": str(FORMAT), **parameters, "code": code.read_text(), **identity(device)}
     folder = snapshots_folder() / f"{name}-{_hash(json.dumps(key, sort_keys=True))}"
     seconds = _seconds_between()
-    _remove_old(folder.parent)
+    remove_old_snapshots()
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
     try:
@@ -71,27 +68,15 @@ def snapshots_of(
         return
     try:
         _compare(name, folder, {part: _hash(text) for part, text in key.items()})
+        (folder / FINISHED).unlink(missing_ok=True)
         snapshots = Snapshots(folder, name, seconds)
         try:
             yield snapshots
         finally:
             snapshots.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        (folder / FINISHED).touch()
     finally:
         lock.release()
-
-
-def snapshots_folder() -> Path:
-    """The folder that SEDLIB_SNAPSHOTS names, or else artifacts/snapshots.
-
-    That is the workspace's also for the throw-away clones of `sedlib repro` and `dvc exp run --temp`, which lie in its
-    .dvc/tmp.
-    """
-    if given := os.environ.get("SEDLIB_SNAPSHOTS"):
-        return Path(given)
-    here = Path.cwd()
-    workspace = next((folder.parent.parent for folder in here.parents if folder.parts[-2:] == (".dvc", "tmp")), here)
-    return workspace / ARTIFACTS / "snapshots"
 
 
 def _seconds_between() -> float:
@@ -105,20 +90,13 @@ def _seconds_between() -> float:
     return seconds
 
 
-def _remove_old(root: Path) -> None:
-    """What nobody came back to: a folder changes whenever a file comes into it."""
-    for folder in root.glob("*-*"):
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > DAYS_KEPT * 24 * 3600:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
 def _compare(name: str, folder: Path, key: dict[str, str]) -> None:
     """Write the key, and say in what other snapshots of this name differ, so that they are not used."""
-    folder.mkdir(exist_ok=True)  # whoever held the lock removed it
     (folder / KEY).write_text(json.dumps(key, indent=1))
     for other in folder.parent.glob(f"{name}-{'[0-9a-f]' * DIGITS}"):
         with suppress(OSError, ValueError, AttributeError):
+            if (other / FINISHED).exists():
+                continue
             found = json.loads((other / KEY).read_text())
             if differing := [part for part in key if found.get(part) != key[part]]:
                 say(f"{name}: the snapshot in {other} is not used, as it is of another {', '.join(differing)}")
