@@ -22,6 +22,8 @@ from sedlib.base.finite import require_finite
 from sedlib.base.precision import determined, require_rank
 
 BLOCK_BYTES = 2**25
+UNIT = 1e-4
+"""How far the norm of a direction may be from 1, which rows that are read as they were computed from stay far below."""
 
 
 @runtime_checkable
@@ -163,6 +165,11 @@ def rolling_bases(band: Float64[Tensor, "rows offsets"], window: int, rank: int)
 def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
     r"""Unit directions of basis number ``index``: :math:`v_i = \sum_j C_{ij} a_j` over its window's rows.
 
+    Raises
+    ------
+    ValueError
+        They are not of norm 1: the bases were computed from other rows.
+
     >>> rows = np.diag([3.0, 2.0, 1.0])
     >>> directions(rows, rolling_bases(gram_band(rows, reach=1), window=2, rank=1), index=1)
     tensor([[0., 1., 0.]])
@@ -178,9 +185,12 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
         bases.coefficients[index] @ torch.from_numpy(np.asarray(rows[window_rows, columns])).double()
         for columns in _column_blocks(rows, n_rows=bases.window)
     ]
-    found = torch.cat(pieces, dim=1).float()
+    found = torch.cat(pieces, dim=1)
     require_finite(rows=found)
-    return found
+    norms = found.norm(dim=1)
+    if not torch.allclose(norms, torch.ones_like(norms), atol=UNIT, rtol=0):
+        raise ValueError(f"directions of norms {norms.tolist()}, not 1: the bases were computed from other rows")
+    return found.float()
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,24 @@ def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBas
     blocks = _window_blocks(band, bases.window, offset=1)
     products = bases.coefficients[:-1] @ blocks @ bases.coefficients[1:].mT
     return torch.linalg.svdvals(products).mean(-1)
+
+
+def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
+    r"""How far the bases are from orthonormal ones: the largest entry of :math:`|C_m G_m C_m^\top - I|`.
+
+    Raises
+    ------
+    ValueError
+        The band does not reach over the window's rows.
+
+    Examples
+    --------
+    >>> band = gram_band(np.diag([3.0, 2.0, 1.0]), reach=1)
+    >>> float(orthonormality(band, rolling_bases(band, window=2, rank=2)))
+    0.0
+    """
+    products = bases.coefficients @ _window_blocks(band, bases.window) @ bases.coefficients.mT
+    return (products - torch.eye(products.shape[-1], dtype=products.dtype)).abs().max()
 
 
 def _window_blocks(

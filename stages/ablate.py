@@ -7,29 +7,27 @@ from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
-from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.coupling.ablation import Ablation
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
+from sedlib.pipeline.rows.bases_file import open_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import BASES
 from sedlib.pipeline.study import Study, load_study
 from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.ablation_table import ABLATION
 from sedlib.terms.tables.coupling_table import COUPLING
 
 
-def main(study: type[Study], run: Workspace, axis: str) -> None:
+def main(study: Study, run: Workspace, axis: str) -> None:
     params, device = AnalysisParams.load(), configure()
     with ExitStack() as files:
         networks = files.enter_context(MeasuredNetworks.open(run.gradients, study, device))
-        bases = files.enter_context(BASES.open(run.bases))
+        bases = files.enter_context(open_bases(run.bases, study))
         checkpoints = None
         if AXES[axis].needs_checkpoints:
             checkpoints = files.enter_context(RunCheckpoints.open(run.checkpoints, study, device))
-        require_same_run(networks.file, bases, *([checkpoints.file] if checkpoints else []))
-        of = Origin(run.run, networks.file.attrs["run"])
+        of = Origin(run.run, study.to_json())
         coupling = read_table(run.table("coupling"), COUPLING, COUPLING.stage_of(run.run), of)
         ablation = Ablation(params, networks, bases, coupling, checkpoints)
         write_table(run.table(f"ablation/{axis}"), ablation.along(axis), ABLATION, of)
@@ -42,4 +40,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with clear_errors():
         require_current_code(__file__)
-        main(load_study(), Workspace(given.run), given.axis)
+        main(load_study().of_run(given.run), Workspace(given.run), given.axis)

@@ -12,11 +12,11 @@ from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.spectra_table import SPECTRA
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = BasisParams.load()
     with open_gradients(run.gradients, study) as gradients:
         spectra = write_bases(run.bases, gradients, study, params, configure())
-        write_table(run.table("spectra"), spectra, SPECTRA, Origin(run.run, gradients.attrs["run"]))
+        write_table(run.table("spectra"), spectra, SPECTRA, Origin(run.run, study.to_json()))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.centroid_table import CENTROIDS
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = CentroidParams.load()
     with MeasuredNetworks.open(run.gradients, study, configure()) as networks:
         readouts = write_centroids(run.centroids, networks, params)
-        write_table(run.table("centroids"), readouts, CENTROIDS, Origin(run.run, networks.file.attrs["run"]))
+        write_table(run.table("centroids"), readouts, CENTROIDS, Origin(run.run, study.to_json()))
 
 
 if __name__ == "__main__":

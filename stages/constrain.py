@@ -14,6 +14,7 @@ from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.grokking.study import Grokking
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.resume.kept_states import hash_of
@@ -26,7 +27,8 @@ def main(cell: Cell, folder: Path) -> None:
     require_current_run(cell.run, Experiment.load(cell.run))
     device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
     curvature = TrajectoryParams.load().geometry.curvature
-    execution = execution_basis_of(Workspace(cell.run).checkpoints, curvature.components, device)
+    finished, checkpoints = Grokking.of_run(cell.run), Workspace(cell.run).checkpoints
+    execution = execution_basis_of(finished, checkpoints, curvature.components, device)
     intervene = constraining(cell, experiment, settings, curvature, execution)
     parameters = parameters_of(cell, experiment, settings) | {
         "curvature": curvature.model_dump_json(),

@@ -3,11 +3,10 @@
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
-from sedlib.pipeline.artifacts import require_same_run
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.coupling_params import CouplingParams
+from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import BASES, read_bases
 from sedlib.pipeline.rows.streams import read_streams
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
@@ -15,13 +14,12 @@ from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.coupling_table import COUPLING
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = CouplingParams.load()
-    with MeasuredNetworks.open(run.gradients, study, configure()) as networks, BASES.open(run.bases) as bases:
-        require_same_run(networks.file, bases)
+    with MeasuredNetworks.open(run.gradients, study, configure()) as networks, open_bases(run.bases, study) as bases:
         streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file, networks.study)]
         ratios = measure_coupling(networks, streams, params)
-        write_table(run.table("coupling"), ratios, COUPLING, Origin(run.run, networks.file.attrs["run"]))
+        write_table(run.table("coupling"), ratios, COUPLING, Origin(run.run, study.to_json()))
 
 
 if __name__ == "__main__":

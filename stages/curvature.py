@@ -12,11 +12,11 @@ from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.curvature_table import CURVATURE
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = TrajectoryParams.load()
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
         measured = measure_curvature(checkpoints, params.geometry.curvature)
-        write_table(run.table("curvature"), measured, CURVATURE, Origin(run.run, checkpoints.file.attrs["run"]))
+        write_table(run.table("curvature"), measured, CURVATURE, Origin(run.run, study.to_json()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = RowParams.load()
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
         write_streams(run.gradients, checkpoints, params)

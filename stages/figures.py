@@ -14,12 +14,11 @@ from sedlib.report.numbers.summary import summarise
 from sedlib.terms.tables.summary_file import SUMMARY
 
 
-def main(study: type[Study], run: Workspace) -> None:
-    threshold, described = GrokParams.load().grok_threshold, study.of_run(run.run)
-    of = Origin(run.run, described.to_json())
+def main(study: Study, run: Workspace) -> None:
+    threshold, of = GrokParams.load().grok_threshold, Origin(run.run, study.to_json())
     results = RunResults.load(RunFolder(run.results, of.parameters), study.tables)
     save(draw(results, run.run, threshold), run.figures)
-    summary = json_text(summarise(results, described.labels, threshold), indent=2) + "\n"
+    summary = json_text(summarise(results, study.labels, threshold), indent=2) + "\n"
     write_described(run.summary, summary.encode(), SUMMARY, of)
 
 

@@ -12,11 +12,11 @@ from sedlib.pipeline.workspace import Workspace
 from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
 
-def main(study: type[Study], run: Workspace) -> None:
+def main(study: Study, run: Workspace) -> None:
     params = TrajectoryParams.load()
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
         whole, windows = measure_trajectory(checkpoints, params.geometry.walks)
-        of = Origin(run.run, checkpoints.file.attrs["run"])
+        of = Origin(run.run, study.to_json())
     write_table(run.table("trajectory"), whole, TRAJECTORY, of)
     write_table(run.table("trajectory_windows"), windows, TRAJECTORY_WINDOWS, of)
 

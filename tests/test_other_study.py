@@ -253,16 +253,19 @@ def test_a_network_that_is_not_the_file_s_is_refused_by_name(
     for kind, of in (("checkpoints", RunCheckpoints), ("gradients", MeasuredNetworks)):
         path = finished.folder / f"artifacts/{kind}/{RUN}.h5"
         expected = f"{re.escape(str(path))}: expected a {kind}/. artifact, found {message}"
-        with pytest.raises(ArtifactError, match=expected), of.open(path, Perceptrons, torch.device("cpu")):
+        with pytest.raises(ArtifactError, match=expected), of.open(path, Perceptrons.of_run(RUN), torch.device("cpu")):
             pass
 
 
 def test_another_study_s_files_are_refused(finished: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished.folder)
     paths, cpu = Workspace(RUN), torch.device("cpu")
-    with RunCheckpoints.open(paths.checkpoints, load_study(), cpu) as checkpoints:
+    with RunCheckpoints.open(paths.checkpoints, load_study().of_run(RUN), cpu) as checkpoints:
         assert checkpoints.study == Perceptrons.of_run(RUN)
-    with pytest.raises(ArtifactError, match="split/t"), RunCheckpoints.open(paths.checkpoints, Grokking, cpu):
+    with (
+        pytest.raises(ArtifactError, match=r"run '\{.*, not '\{"),
+        RunCheckpoints.open(paths.checkpoints, Grokking(experiment()), cpu),
+    ):
         pass
 
 

@@ -1,41 +1,31 @@
-"""HDF5 artifacts: a declared schema, checked on writing and on reading; atomic writes; no pickle.
+"""HDF5 artifacts: a declared schema, checked on writing and on reading; sealed, atomic, no pickle.
 
-A schema lists datasets by glob with their axes and dtype. An axis named in ``shared_axes`` has one length in the
-whole file; any other has one length within a group. ``...`` stands for any further axes.
+A schema lists every dataset that a file may hold, with its axes and dtype; a file holds nothing else. An axis is a
+length or has a name: one in ``shared_axes`` has one length in the whole file, any other one within a group.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from sedlib.base.atomic import replacing
+from sedlib.base.closed import ForeignContentError, listing
+from sedlib.base.dataset import Dataset
 from sedlib.base.errors import UserError
+from sedlib.base.seal import seal, seal_problem
+from sedlib.base.written_file import written
 
-CHUNK_ELEMENTS = 2**14
-SCAN_ELEMENTS = 2**23
+CONTEXT = 40
+"""Letters of a text shown before the place in which it differs."""
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises on broken files
 
 
 class ArtifactError(UserError):
     """An artifact is missing, unreadable, of another kind, or broken; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Axes and dtype that a dataset must have."""
-
-    axes: tuple[str, ...]
-    dtype: str
-    description: str
-    optional: bool = False
-    """Whether a file may do without."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +35,15 @@ class Schema:
     name: str
     version: int
     datasets: Mapping[str, Dataset]
-    attributes: tuple[str, ...] = ()
-    """Texts that the file carries."""
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    """Texts that the file carries: a certain one, or any."""
     shared_axes: frozenset[str] = field(default=frozenset())
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    """Of named axes, as far as they are known."""
 
     def remedy(self, path: Path) -> str:
         """What brings back the file at ``path``."""
         return f"Write {path} anew."
-
-    def known_lengths(self, file: h5py.File) -> dict[str, tuple[int, str]]:
-        """Lengths of shared axes that an attribute of the file says, each with the place where it is said."""
-        return {}
 
     @property
     def tag(self) -> str:
@@ -63,109 +51,156 @@ class Schema:
         return f"{self.name}/{self.version}"
 
     @contextmanager
-    def create(self, path: Path, attributes: Mapping[str, str]) -> Iterator[h5py.File]:
-        """A file to write; on leaving without an error it is checked and moved to ``path``.
+    def create(self, path: Path, attributes: Mapping[str, str] | None = None) -> Iterator[h5py.File]:
+        """A file to write; on leaving without an error it is sealed, read back, checked and moved to ``path``.
+
+        Parameters
+        ----------
+        attributes
+            The texts that the schema leaves open.
 
         Raises
         ------
         ArtifactError
             What was written does not follow the schema.
+        WriteError
+            The disk is full, or another process writes the same file.
         """
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs["schema"] = self.tag
-            for name in sorted(attributes):
-                file.attrs[name] = attributes[name]
-            yield file
-            for _, dataset, expected in self._matches(file, path):
-                dataset.attrs["axes"] = json.dumps(expected.axes)
-            self._check(file, path)
+        texts = {"schema": self.tag, **self.attributes, **(attributes or {})}
+        with replacing(path) as temporary:
+            with written(temporary) as file:
+                for name, text in sorted(texts.items()):
+                    file.attrs[name] = text
+                yield file
+                for name, expected in self.datasets.items():
+                    if name in file:
+                        file[name].attrs["axes"] = json.dumps(expected.axes)
+            seal(temporary)
+            with self._readable(temporary, path) as file:
+                self.check(file, path)
 
     @contextmanager
     def open(self, path: Path) -> Iterator[h5py.File]:
-        """The file at ``path``, after its schema, attributes, shapes, dtypes and finiteness were checked.
+        """The file at ``path``, after its seal, structure, schema, attributes, shapes, dtypes and values were checked.
 
         Raises
         ------
         ArtifactError
-            The file is missing, truncated, no HDF5, of another schema, or holds values that are not finite.
+            The file is missing, damaged, no HDF5, of another schema, holds what the schema does not list, or values
+            that are not finite or out of their range.
         """
-        if not path.exists():
-            raise self.error(path, "no such file")
-        try:
-            file = h5py.File(path, "r")
-        except OSError as error:
-            raise self.error(path, f"not a readable HDF5 file ({error})") from error
-        with file:
-            try:
-                self._check(file, path)
-            except UNREADABLE as error:
-                raise self.error(path, f"a damaged HDF5 file ({error})") from error
+        with self.opened(path) as file:
+            self.check(file, path)
             yield file
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[h5py.File]:
+        """The file at ``path``, of which no more has been checked than that it is undamaged, and plain, and its tag.
+
+        Raises
+        ------
+        ArtifactError
+            It is not.
+        """
+        if not path.is_file():
+            raise self.error(path, "no such file" if not path.exists() else "no regular file")
+        if problem := seal_problem(path):
+            raise self.error(path, problem)
+        with self._readable(path, path) as file:
+            yield file
+
+    def check(self, file: h5py.File, path: Path) -> None:
+        """Compare an ``opened`` file with the schema, its values last.
+
+        Raises
+        ------
+        ArtifactError
+            The file breaks the schema.
+        """
+        try:
+            problem = next(self._problems(file), None)
+        except UNREADABLE as error:
+            raise self.error(path, f"a damaged HDF5 file ({error})") from error
+        if problem:
+            raise self.error(path, problem)
 
     def error(self, path: Path | str, problem: str) -> ArtifactError:
         """What was expected of the file at ``path``, what was found, and how to bring it back."""
         return ArtifactError(f"{path}: expected a {self.tag} artifact, found {problem}. {self.remedy(Path(path))}")
 
-    def _matches(self, file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset, Dataset]]:
-        names: list[str] = []
-        file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
-        for pattern, expected in self.datasets.items():
-            matching = [name for name in names if fnmatchcase(name, pattern)]
-            if not matching and not expected.optional:
-                raise self.error(path, f"no dataset {pattern!r} (there are: {', '.join(names) or 'none'})")
-            for name in matching:
-                yield name, file[name], expected
+    @contextmanager
+    def _readable(self, path: Path, called: Path) -> Iterator[h5py.File]:
+        """The plain file at ``path`` with the schema's tag; messages call it ``called``."""
+        try:
+            file = h5py.File(path, "r")
+        except OSError as error:
+            raise self.error(called, f"not a readable HDF5 file ({error})") from error
+        with file:
+            try:
+                listing(file)
+                found = file.attrs.get("schema")
+            except ForeignContentError as error:
+                raise self.error(called, f"what no file of sedlib holds: {error}") from error
+            except UNREADABLE as error:
+                raise self.error(called, f"a damaged HDF5 file ({error})") from error
+            if found != self.tag:
+                raise self.error(called, f"schema {found!r}")
+            yield file
 
-    def _check(self, file: h5py.File, path: Path) -> None:
-        if (found := file.attrs.get("schema")) != self.tag:
-            raise self.error(path, f"schema {found!r}")
-        for name in self.attributes:
-            if not isinstance(file.attrs.get(name), str):
-                raise self.error(path, f"no attribute {name!r} (there are: {', '.join(file.attrs)})")
-        lengths = {("", axis): known for axis, known in self.known_lengths(file).items()}
-        for name, dataset, expected in self._matches(file, path):
-            self._check_axes(name, dataset, expected, lengths, path)
-            if dataset.dtype.kind == "f":
-                self._check_finite(name, dataset, path)
+    def _problems(self, file: h5py.File) -> Iterator[str]:
+        """What of the file breaks the schema: names first, then forms, then values."""
+        found = listing(file)
+        yield from self._of_attributes(file)
+        for name in self.datasets:
+            if name not in found and not self.datasets[name].optional:
+                yield f"no dataset {name!r} (there are: {', '.join(found) or 'none'})"
+        if foreign := found.keys() - self.datasets.keys():
+            yield f"a dataset {min(foreign)!r}, which it does not hold (it holds: {', '.join(self.datasets)})"
+        found = {name: found[name] for name in self.datasets if name in found}
+        lengths = {("", axis): (length, "its run") for axis, length in self.lengths.items()}
+        for name, dataset in found.items():
+            yield from self._of_axes(name, dataset, lengths)
+        for name, dataset in found.items():
+            known = {axis: length for (_, axis), (length, _) in lengths.items()}
+            if problem := self.datasets[name].value_problem(dataset, known):
+                yield problem
 
-    def _check_axes(
-        self,
-        name: str,
-        dataset: h5py.Dataset,
-        expected: Dataset,
-        lengths: dict[tuple[str, str], tuple[int, str]],
-        path: Path,
-    ) -> None:
-        if dataset.dtype != np.dtype(expected.dtype):
-            raise self.error(path, f"dataset {name!r} of dtype {dataset.dtype}, not {expected.dtype}")
-        axes = [axis for axis in expected.axes if axis != "..."]
-        open_ended = len(axes) < len(expected.axes)
-        if dataset.ndim < len(axes) or (dataset.ndim > len(axes) and not open_ended):
-            raise self.error(path, f"dataset {name!r} of shape {dataset.shape}, not [{', '.join(expected.axes)}]")
-        for axis, length in zip(axes, dataset.shape, strict=False):
-            scope = "" if axis in self.shared_axes else name.rpartition("/")[0]
-            known, other = lengths.setdefault((scope, axis), (length, f"{name!r}"))
-            if known != length:
-                raise self.error(path, f"axis {axis!r} of length {length} in {name!r} but {known} in {other}")
+    def _of_attributes(self, file: h5py.File) -> Iterator[str]:
+        for name, expected in self.attributes.items():
+            if name not in file.attrs:
+                yield f"no attribute {name!r} (there are: {', '.join(file.attrs)})"
+            elif expected is not None and (found := file.attrs[name]) != expected:
+                yield f"{name} {_difference(found, expected)}"
+        if foreign := set(file.attrs) - {"schema", *self.attributes}:
+            yield f"an attribute {min(foreign)!r}, which it does not carry"
 
-    def _check_finite(self, name: str, dataset: h5py.Dataset, path: Path) -> None:
-        rows_at_once = max(1, SCAN_ELEMENTS // max(1, math.prod(dataset.shape[1:])))
-        for start in range(0, len(dataset), rows_at_once):
-            block = dataset[start : start + rows_at_once]
-            finite = np.isfinite(block)
-            if not finite.all():
-                where = [int(i) for i in np.argwhere(~finite)[0]]
-                where[0] += start
-                raise self.error(path, f"{block[~finite][0]} in dataset {name!r} at {where}")
-
-
-def growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: str = "float32") -> h5py.Dataset:
-    """An empty dataset ``[0, *shape]`` to append to, chunked for reading by rows and by blocks of columns."""
-    chunk = (1, *shape[:-1], min(shape[-1], CHUNK_ELEMENTS)) if shape else True
-    return file.create_dataset(name, shape=(0, *shape), maxshape=(None, *shape), dtype=dtype, chunks=chunk)
+    def _of_axes(
+        self, name: str, dataset: h5py.Dataset, lengths: dict[tuple[str, str], tuple[int, str]]
+    ) -> Iterator[str]:
+        expected = self.datasets[name]
+        if problem := expected.form_problem(dataset):
+            yield problem
+            return
+        if dict(dataset.attrs) != {"axes": json.dumps(expected.axes)}:
+            yield f"dataset {name!r} with attributes {_short(dict(dataset.attrs))}, not axes {list(expected.axes)}"
+        for axis, length in zip(expected.axes, dataset.shape, strict=True):
+            if isinstance(axis, str):
+                shared = axis in self.shared_axes or axis in self.lengths
+                scope = "" if shared else name.rpartition("/")[0]
+                known, other = lengths.setdefault((scope, axis), (length, repr(name)))
+                if known != length:
+                    yield f"axis {axis!r} of length {length} in {name!r} but {known} in {other}"
 
 
-def append(dataset: h5py.Dataset, row: np.ndarray | int) -> None:
-    """Add one row at the end of a growing dataset."""
-    dataset.resize(len(dataset) + 1, axis=0)
-    dataset[-1] = row
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 4 * CONTEXT else f"{text[: 4 * CONTEXT]}…"
+
+
+def _difference(found: str, expected: str) -> str:
+    """Two texts from where they part."""
+    pairs = enumerate(zip(found, expected, strict=False))
+    parting = next((place for place, (one, other) in pairs if one != other), min(len(found), len(expected)))
+    start = max(0, parting - CONTEXT)
+    there, wanted = (f"{'…' * (start > 0)}{text[start : start + 4 * CONTEXT]}" for text in (found, expected))
+    return f"{there!r}, not {wanted!r}"

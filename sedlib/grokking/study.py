@@ -41,11 +41,6 @@ class Grokking(Study):
         """The run that params.yaml describes under ``runs.<run>``."""
         return cls(Experiment.load(run))
 
-    @classmethod
-    def from_json(cls, text: str) -> "Grokking":
-        """The run that a file carries."""
-        return cls(Experiment.model_validate_json(text))
-
     def to_json(self) -> str:
         """All parameters that determine the run."""
         return self.experiment.model_dump_json()
@@ -59,6 +54,12 @@ class Grokking(Study):
     def labels(self) -> dict[str, Any]:
         """Its seed, and its own weight decay if it has one."""
         return {"seed": self.experiment.run.seed, "weight_decay": self.experiment.run.weight_decay}
+
+    @property
+    def schedule(self) -> range:
+        """Every ``checkpoint_every`` steps, as long as it may take."""
+        run = self.experiment.run
+        return range(0, run.max_steps + 1, run.checkpoint_every)
 
     def network(self) -> GrokkingTransformer:
         """The Transformer as it is drawn."""

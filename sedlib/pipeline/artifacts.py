@@ -1,21 +1,24 @@
 """Files that stages of a run write: what each carries of the run, and the commands that bring one back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
+from pydantic import BaseModel, ValidationError
 
-from sedlib.base.store import ArtifactError, Schema
-from sedlib.vectors import ParamLayout
+from sedlib.base.store import Schema
+
+SettingsType = TypeVar("SettingsType", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class ArtifactSchema(Schema):
     """The contract of one kind of artifact, which one stage writes for each run."""
 
-    attributes: tuple[str, ...] = ("run", "layout", "settings")
+    attributes: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("run", "layout", "settings")))
     """JSON texts: all that determines the run, the ParamLayout of the slots, parameters of the stage."""
-    shared_axes: frozenset[str] = field(default=frozenset({"steps", "params"}))
     stage: str = ""
     """The DVC stage that writes it."""
 
@@ -26,31 +29,15 @@ class ArtifactSchema(Schema):
             f"`dvc repro --force --single-item {self.stage}@{path.stem}`."
         )
 
-    def known_lengths(self, file: h5py.File) -> dict[str, tuple[int, str]]:
-        """The number of parameters, where vectors of them are in the file."""
-        if "params" not in self.shared_axes:
-            return {}
-        return {"params": (ParamLayout.from_json(file.attrs["layout"]).size, "the attribute layout")}
+    def settings(self, file: h5py.File, kind: type[SettingsType]) -> SettingsType:
+        """The parameters of the stage that an ``opened`` file carries.
 
-
-def provenance(source: h5py.File, settings: str) -> dict[str, str]:
-    """Attributes of an artifact computed from ``source``: its run and layout, and the stage's own settings."""
-    return {"run": source.attrs["run"], "layout": source.attrs["layout"], "settings": settings}
-
-
-def require_same_run(*files: h5py.File) -> None:
-    """Refuse artifacts that were computed from different runs.
-
-    Raises
-    ------
-    ArtifactError
-        Two files carry different run parameters.
-    """
-    first, *others = files
-    for other in others:
-        if other.attrs["run"] != first.attrs["run"]:
-            raise ArtifactError(
-                f"{first.filename} and {other.filename} come from different runs: "
-                f"{first.attrs['run']} and {other.attrs['run']}. Restore both with `dvc checkout --force`, "
-                "or write the second anew with `dvc repro`."
-            )
+        Raises
+        ------
+        ArtifactError
+            They are not of that kind.
+        """
+        try:
+            return kind.model_validate_json(file.attrs["settings"])
+        except (KeyError, TypeError, ValidationError) as error:
+            raise self.error(file.filename, f"settings that are none of its stage's ({error})") from error

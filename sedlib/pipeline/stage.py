@@ -1,4 +1,4 @@
-"""Calls the script of a stage that every run has with the folder's study and the run."""
+"""Calls the script of a stage that every run has with that run of the folder's study."""
 
 import argparse
 import sys
@@ -11,14 +11,12 @@ from sedlib.pipeline.study import Study, load_study
 from sedlib.pipeline.workspace import Workspace
 
 
-def stage(main: Callable[[type[Study], Workspace], None], description: str | None) -> None:
-    """Call a stage script's ``main`` with the folder's study and the run named on the command line."""
+def stage(main: Callable[[Study, Workspace], None], description: str | None) -> None:
+    """Call a stage script's ``main`` with the run named on the command line, as the folder's study has it."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
     workspace = Workspace(parser.parse_args().run)
     with clear_errors():
         require_current_code(sys.argv[0])
         remove_old_snapshots()
-        study = load_study()
-        study.of_run(workspace.run)  # refuses a name that params.yaml does not have
-        main(study, workspace)
+        main(load_study().of_run(workspace.run), workspace)

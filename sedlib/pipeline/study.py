@@ -109,12 +109,13 @@ class Study(Protocol):
     def of_run(cls, run: str) -> "Study":
         """The run that params.yaml describes under ``runs.<run>``; raises a UserError where it does not."""
 
-    @classmethod
-    def from_json(cls, text: str) -> "Study":
-        """The run that a file carries as JSON; raises a ValueError where it is not one of this study."""
-
     def to_json(self) -> str:
         """All that determines the run, as its files carry it: equal texts are the same run."""
+
+    @property
+    def schedule(self) -> Sequence[int] | None:
+        """Steps at which its checkpoints lie, of which a finished run has the first; None where nothing is known."""
+        return None
 
     def network(self) -> nn.Module:
         """The network before training, on the CPU; a checkpoint is loaded into it."""

@@ -16,10 +16,11 @@ from sedlib.pipeline.coupling import ablation as ablations
 from sedlib.pipeline.coupling.ablation import Ablation
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.ablation_params import AXES
+from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import read_streams
 from tests.grokking.test_training import CPU, experiment, write
 from tests.tiny import TINY
@@ -66,16 +67,16 @@ class opened:  # noqa: N801
 
     def __init__(self, checkpoints: Path, folder: Path, params: Params) -> None:
         shutil.copy(checkpoints, folder / "both-1.h5")
-        self.context = RunCheckpoints.open(folder / "both-1.h5", Grokking, CPU)
+        self.context = RunCheckpoints.open(folder / "both-1.h5", Grokking(experiment()), CPU)
         self.folder, self.params = folder, params
 
     def __enter__(self) -> tuple[RunCheckpoints, MeasuredNetworks, h5py.File]:
         checkpoints = self.context.__enter__()
         write_streams(self.folder / "gradients.h5", checkpoints, self.params)
-        self.gradients = MeasuredNetworks.open(self.folder / "gradients.h5", Grokking, CPU)
+        self.gradients = MeasuredNetworks.open(self.folder / "gradients.h5", Grokking(experiment()), CPU)
         networks = self.gradients.__enter__()
-        write_bases(self.folder / "bases.h5", networks.file, Grokking, self.params, CPU)
-        self.bases = BASES.open(self.folder / "bases.h5")
+        write_bases(self.folder / "bases.h5", networks.file, Grokking(experiment()), self.params, CPU)
+        self.bases = open_bases(self.folder / "bases.h5", Grokking(experiment()))
         return checkpoints, networks, self.bases.__enter__()
 
     def __exit__(self, *error: Any) -> None:

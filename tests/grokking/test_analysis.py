@@ -25,12 +25,14 @@ from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbePara
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams, ResponseParams
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks, measured_checkpoints
-from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
 from sedlib.scores import full_scores, logit_scores
+from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
@@ -55,26 +57,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoints and gradients of a run of two operations, nine checkpoints."""
     folder = tmp_path_factory.mktemp("run")
     write(folder / "checkpoints.h5", experiment())
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, ROWS)
     return folder
 
 
 @pytest.fixture
 def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as opened:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def networks(folder: Path) -> Iterator[MeasuredNetworks]:
-    with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as opened:
+    with MeasuredNetworks.open(folder / "gradients.h5", Grokking(experiment()), CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def gradients(folder: Path) -> Iterator[h5py.File]:
-    with open_gradients(folder / "gradients.h5", Grokking) as opened:
+    with open_gradients(folder / "gradients.h5", Grokking(experiment())) as opened:
         yield opened
 
 
@@ -108,7 +110,7 @@ def test_the_gradient_batch_can_be_drawn_from_one_split(
 ) -> None:
     batch_params = GradientBatchParams(size=15, pairs=pairs)  # type: ignore[arg-type]
     write_streams(tmp_path / "g.h5", checkpoints, ROWS.model_copy(update={"gradient_batch": batch_params}))
-    with open_gradients(tmp_path / "g.h5", Grokking) as file:
+    with open_gradients(tmp_path / "g.h5", Grokking(experiment())) as file:
         batch = {tuple(pair) for pair in file["batch"][:].tolist()}
     assert batch <= {tuple(pair) for pair in checkpoints.file[f"split/{pairs}"][:].tolist()}
 
@@ -118,8 +120,8 @@ def test_bases_belong_to_the_right_checkpoints(
     gradients: h5py.File, tmp_path: Path, alignment: str, shift: int
 ) -> None:
     params = WINDOWS.model_copy(update={"alignment": alignment})
-    spectra = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, Grokking, params, CPU))
-    with BASES.open(tmp_path / "bases.h5") as bases:
+    spectra = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), params, CPU))
+    with open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases:
         for stream in read_streams(gradients, Grokking(experiment())):
             group = bases[f"streams/{stream.name}/window-3"]
             used_at = group["checkpoint"][:].tolist()
@@ -138,7 +140,7 @@ def test_bases_belong_to_the_right_checkpoints(
 @pytest.mark.parametrize(
     ("name", "rows", "message"),
     [
-        ("update", slice(0, 5), "found 5 rows of 'update' for 9 checkpoints"),
+        ("update", slice(0, 5), "axis 'intervals' of length 8 in 'ladder/momentum' but 5 in 'update'"),
         ("gradient/mul", None, "no dataset 'gradient/mul'"),
     ],
 )
@@ -147,20 +149,17 @@ def test_gradients_that_do_not_fit_their_run_are_refused(
 ) -> None:
     path = tmp_path / "both-1.h5"
     shutil.copy(folder / "gradients.h5", path)
-    with h5py.File(path, "r+") as file:
-        kept = file[name][rows] if rows else None
-        del file[name]
-        if kept is not None:
-            file[name] = kept
-    with open_gradients(path, Grokking) as file, pytest.raises(ArtifactError, match=message):
-        list(read_streams(file, Grokking(experiment())))
+    with altered(path) as file:
+        put(file, name, file[name][rows] if rows else None)
+    with pytest.raises(ArtifactError, match=message), open_gradients(path, Grokking(experiment())):
+        pass
 
 
 def test_the_gradients_file_holds_the_networks_at_the_measured_checkpoints(
     checkpoints: RunCheckpoints, tmp_path: Path
 ) -> None:
     write_streams(tmp_path / "both-1.h5", checkpoints, ROWS.model_copy(update={"measured_checkpoints": 4}))
-    with MeasuredNetworks.open(tmp_path / "both-1.h5", Grokking, CPU) as networks:
+    with MeasuredNetworks.open(tmp_path / "both-1.h5", Grokking(experiment()), CPU) as networks:
         assert networks.measured == [0, 3, 5, 8]
         assert networks.steps == checkpoints.steps
         assert networks.study == checkpoints.study
@@ -175,12 +174,11 @@ def test_the_gradients_file_holds_the_networks_at_the_measured_checkpoints(
 def test_networks_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "both-1.h5"
     shutil.copy(folder / "gradients.h5", path)
-    with h5py.File(path, "r+") as file:
-        del file["state/token"]
-        file["state/token"] = np.zeros((9, 3, 8), np.float32)
+    with altered(path) as file:
+        put(file, "state/token", np.zeros((9, 3, 8), np.float32))
     with (
-        pytest.raises(ArtifactError, match=r"parameter 'token' of shape \(3, 8\), not \(7, 8\)"),
-        MeasuredNetworks.open(path, Grokking, CPU),
+        pytest.raises(ArtifactError, match=r"dataset 'state/token' of shape \(9, 3, 8\), not \[measured, 7, 8\]"),
+        MeasuredNetworks.open(path, Grokking(experiment()), CPU),
     ):
         pass
 
@@ -188,12 +186,12 @@ def test_networks_of_another_shape_are_refused(folder: Path, tmp_path: Path) -> 
 def test_a_response_lost_in_rounding_is_refused(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
+    write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
     monkeypatch.setattr(
         "sedlib.pipeline.coupling.measurement.random_directions", lambda n, size, _: torch.zeros(n, size)
     )
     with (
-        BASES.open(tmp_path / "bases.h5") as bases,
+        open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),
     ):
         coupling_table(networks, bases)
@@ -201,7 +199,7 @@ def test_a_response_lost_in_rounding_is_refused(
 
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows does not fit a stream of 8"):
-        write_bases(tmp_path / "bases.h5", gradients, Grokking, BasisParams(window=9, rank=2), CPU)
+        write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), BasisParams(window=9, rank=2), CPU)
     assert not (tmp_path / "bases.h5").exists()
 
 
@@ -235,7 +233,7 @@ def test_a_definition_of_the_centroid_that_the_study_lacks_is_refused(
 def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_path: Path, kind: str) -> None:
     params = CentroidParams(probes=ProbeParams(count=16), centroid=kind)
     table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", networks, params))
-    with centroids_schema(Grokking).open(tmp_path / "centroids.h5") as file:
+    with centroids_schema(Grokking(experiment())).open(tmp_path / "centroids.h5") as file:
         assert file["steps"][:].tolist() == [5 * index for index in range(9)]
         pairs = torch.from_numpy(file["probes"][:])
         model = networks.load(5)
@@ -263,8 +261,8 @@ def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_p
 def test_coupling_ratios_equal_a_slow_restatement(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, kind: str
 ) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
-    with BASES.open(tmp_path / "bases.h5") as bases:
+    write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
+    with open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases:
         response = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
         table = coupling_table(networks, bases, COUPLING.model_copy(update={"response": response}))
     model = networks.load(6).double()
@@ -303,8 +301,8 @@ def test_coupling_ratios_equal_a_slow_restatement(
 
 
 def test_only_whole_windows_are_measured(networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path) -> None:
-    write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
-    with BASES.open(tmp_path / "bases.h5") as bases:
+    write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
+    with open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases:
         table = coupling_table(networks, bases)
     first = table.groupby(["stream", "window"])["step"].min()
     assert first.to_dict() == {

@@ -26,14 +26,14 @@ P = 13
 
 def planted_centroids(path: Path) -> None:
     """Centroids of add with frequency 5 in a + b, of mul with frequency 2 in the logarithm of a·b."""
+    settings = json.dumps({"count": len(all_pairs(["mul"], P)), "seed": 0, "centroid": "logit"})
     pairs = all_pairs(["mul"], P)
     random = np.random.default_rng(0)
     waves = {
         "add": (5 * (pairs[:, 0] + pairs[:, 1]) / P).numpy(),
         "mul": (2 * discrete_logarithms(P)[pairs].sum(1) / (P - 1)).numpy(),
     }
-    attributes = {"run": "{}", "layout": json.dumps({"w": [3]}), "settings": "{}"}
-    with centroids_schema(Grokking).create(path, attributes) as file:
+    with centroids_schema(Grokking(experiment())).create(path, {"settings": settings}) as file:
         file["probes"], file["steps"] = pairs.numpy(), np.array([0, 25])
         for op, turns in waves.items():
             planted = 3 * np.cos(2 * math.pi * turns)[:, None] * random.standard_normal(4)
@@ -43,7 +43,7 @@ def planted_centroids(path: Path) -> None:
 
 def test_a_planted_frequency_of_the_centroids_is_found_in_its_basis(tmp_path: Path) -> None:
     planted_centroids(tmp_path / "c.h5")
-    with centroids_schema(Grokking).open(tmp_path / "c.h5") as file:
+    with centroids_schema(Grokking(experiment())).open(tmp_path / "c.h5") as file:
         table = pd.DataFrame(centroid_frequencies(file, P))
     assert len(table) == 2 * 3 * 3  # steps, components, bases: additive for both, discrete-log for mul
     first = table[(table["step"] == 25) & (table["component"] == 1)].to_dict("records")
@@ -59,13 +59,13 @@ def gradients_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
     write(path, experiment())
     params = RowParams(gradient_batch=GradientBatchParams(size=20), measured_checkpoints=2)
-    with RunCheckpoints.open(path, Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(path, Grokking(experiment()), CPU) as checkpoints:
         write_streams(path.with_name("gradients.h5"), checkpoints, params)
     return path.with_name("gradients.h5")
 
 
 def test_restricted_and_excluded_losses_equal_a_slow_restatement(gradients_file: Path) -> None:
-    with MeasuredNetworks.open(gradients_file, Grokking, CPU) as networks:
+    with MeasuredNetworks.open(gradients_file, Grokking(experiment()), CPU) as networks:
         table = pd.DataFrame(restricted_losses(networks, experiment().data))
         pairs = all_pairs(["add", "mul"], 7)
         targets = answers(["add", "mul"], pairs, 7).numpy()
@@ -101,7 +101,7 @@ def test_a_planted_key_frequency_carries_the_loss(gradients_file: Path, monkeypa
     planted[1, :, 0] = -9  # no product is zero
     noise = torch.randn(planted.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(frequencies, "_logits", lambda *_: planted + noise)
-    with MeasuredNetworks.open(gradients_file, Grokking, CPU) as networks:
+    with MeasuredNetworks.open(gradients_file, Grokking(experiment()), CPU) as networks:
         table = pd.DataFrame(restricted_losses(networks, experiment().data)).query("step == 40").set_index("op")
     assert table["key_frequencies"].to_dict() == {"add": "2", "mul": "1"}
     assert (table["key_share"] > 0.9).all()

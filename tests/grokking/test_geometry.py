@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +27,7 @@ from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.trajectory import random_walk_null
 from sedlib.vectors import ParamLayout
+from tests.altered import altered
 from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import looped_gradient, stepwise_commutator, trajectory_pca
 
@@ -48,7 +48,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkpoints(path: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(path, Grokking, CPU) as opened:
+    with RunCheckpoints.open(path, Grokking(experiment()), CPU) as opened:
         yield opened
 
 
@@ -224,7 +224,7 @@ def test_a_run_that_can_never_be_measured_is_refused_before_it_is_trained(
 
 def test_too_few_checkpoints_are_named(tmp_path: Path) -> None:
     short = written(tmp_path, run={"max_steps": 5})
-    with RunCheckpoints.open(short, Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(short, Grokking(experiment(run={"max_steps": 5})), CPU) as checkpoints:
         for measure in (lambda: measure_trajectory(checkpoints, WalkParams()), lambda: list(curvature(checkpoints))):
             with pytest.raises(ParamsError, match=r"checkpoints\.h5: a trajectory needs at least 3 checkpoints, got 2"):
                 measure()
@@ -252,10 +252,10 @@ def test_a_step_too_far_is_named_with_its_size(checkpoints: RunCheckpoints) -> N
 def test_a_matrix_that_does_not_move_is_named(path: Path, tmp_path: Path) -> None:
     still = tmp_path / "still.h5"
     shutil.copy(path, still)
-    with h5py.File(still, "r+") as file:
+    with altered(still) as file:
         weights = file["state/encoder.layers.1.self_attn.out_proj.weight"]
         weights[:] = weights[0]
-    with RunCheckpoints.open(still, Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(still, Grokking(experiment()), CPU) as checkpoints:
         with pytest.raises(UserError, match=r"layer 1 W_O: a block that does not move"):
             measure_trajectory(checkpoints, WalkParams())
         with pytest.raises(UserError, match=r"block 'layer 1 W_O': .*span fewer than rank"):

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
 
 from sedlib.base.store import ArtifactError
 from sedlib.grokking.network.model import GrokkingTransformer
+from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
@@ -16,6 +16,7 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.streams import open_gradients, read_streams
 from sedlib.vectors import ParamLayout
+from tests.altered import altered
 from tests.grokking.test_training import CPU, experiment, write
 
 N_STEPS = 12
@@ -45,9 +46,14 @@ class Recorder(Intervention):
 Dumped = tuple[Recorder, dict[str, np.ndarray]]
 
 
+def every_steps(every: int) -> Experiment:
+    """The tiny run with a checkpoint every so many steps."""
+    return experiment(run={"checkpoint_every": every, "max_steps": N_STEPS})
+
+
 def dumped(folder: Path, every: int) -> Dumped:
     """What training did, and the streams that were dumped from its checkpoints."""
-    tiny = experiment(run={"checkpoint_every": every, "max_steps": N_STEPS})
+    tiny = every_steps(every)
     recorders: list[Recorder] = []
 
     def record(model: GrokkingTransformer) -> Recorder:
@@ -55,10 +61,11 @@ def dumped(folder: Path, every: int) -> Dumped:
         return recorders[0]
 
     write(folder / "checkpoints.h5", tiny, record)
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+    study = Grokking(tiny)
+    with RunCheckpoints.open(folder / "checkpoints.h5", study, CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, RowParams(gradient_batch=GradientBatchParams(size=20)))
-    with open_gradients(folder / "gradients.h5", Grokking) as file:
-        return recorders[0], {stream.name: stream.rows[:, :] for stream in read_streams(file, Grokking(tiny))}
+    with open_gradients(folder / "gradients.h5", study) as file:
+        return recorders[0], {stream.name: stream.rows[:, :] for stream in read_streams(file, study)}
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +118,9 @@ def test_the_update_without_decay_is_the_decayed_sum_of_the_adam_parts(
 
 def test_rows_belong_to_the_checkpoint_that_a_step_leads_to(tmp_path: Path) -> None:
     dumped(tmp_path, 4)
-    with open_gradients(tmp_path / "gradients.h5", Grokking) as file:
-        first = {stream.name: stream.first_checkpoint for stream in read_streams(file, Grokking(experiment()))}
+    study = Grokking(every_steps(4))
+    with open_gradients(tmp_path / "gradients.h5", study) as file:
+        first = {stream.name: stream.first_checkpoint for stream in read_streams(file, study)}
     at_once = {"gradient/add", "gradient/mul", "gradient/total", "ladder/minibatch-gradient"}
     assert {name for name, checkpoint in first.items() if checkpoint == 0} == at_once
     assert {name for name, checkpoint in first.items() if checkpoint == 1} == {
@@ -127,10 +135,10 @@ def test_rows_belong_to_the_checkpoint_that_a_step_leads_to(tmp_path: Path) -> N
 
 def test_a_missing_rung_is_refused(tmp_path: Path) -> None:
     dumped(tmp_path, 4)
-    with h5py.File(tmp_path / "gradients.h5", "r+") as file:
+    with altered(tmp_path / "gradients.h5") as file:
         del file["ladder/step"]
     with (
-        open_gradients(tmp_path / "gradients.h5", Grokking) as file,
         pytest.raises(ArtifactError, match="no dataset 'ladder/step'"),
+        open_gradients(tmp_path / "gradients.h5", Grokking(every_steps(4))),
     ):
-        list(read_streams(file, Grokking(experiment())))
+        pass

@@ -32,10 +32,11 @@ from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbePara
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams, WalkParams
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows import spectra
+from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import Stream, open_gradients, read_streams
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_analysis import COUPLING, ROWS, WINDOWS, coupling_table
@@ -51,28 +52,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoints, gradients and bases of a run of two operations, every 5 steps."""
     folder = tmp_path_factory.mktemp("run")
     write(folder / "checkpoints.h5", experiment())
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, ROWS)
-    with open_gradients(folder / "gradients.h5", Grokking) as gradients:
-        write_bases(folder / "bases.h5", gradients, Grokking, WINDOWS, CPU)
+    with open_gradients(folder / "gradients.h5", Grokking(experiment())) as gradients:
+        write_bases(folder / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
     return folder
 
 
 @pytest.fixture
 def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as opened:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def networks(folder: Path) -> Iterator[MeasuredNetworks]:
-    with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as opened:
+    with MeasuredNetworks.open(folder / "gradients.h5", Grokking(experiment()), CPU) as opened:
         yield opened
 
 
 @pytest.fixture
 def bases(folder: Path) -> Iterator[h5py.File]:
-    with BASES.open(folder / "bases.h5") as opened:
+    with open_bases(folder / "bases.h5", Grokking(experiment())) as opened:
         yield opened
 
 
@@ -160,10 +161,10 @@ def test_bases_name_stream_and_step(
 
     monkeypatch.setattr(spectra, "read_streams", changed)
     with (
-        open_gradients(folder / "gradients.h5", Grokking) as gradients,
+        open_gradients(folder / "gradients.h5", Grokking(experiment())) as gradients,
         pytest.raises(UserError, match=message),
     ):
-        write_bases(tmp_path / "bases.h5", gradients, Grokking, WINDOWS, CPU)
+        write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
     assert not list(tmp_path.iterdir())
 
 

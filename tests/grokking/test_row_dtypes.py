@@ -1,9 +1,8 @@
 """Rows in narrower dtypes: how near they come back, what is refused, what the diagnostics make of them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import h5py
 import numpy as np
@@ -20,13 +19,17 @@ from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.centroid_params import ProbeParams
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
 from sedlib.pipeline.parameters.row_params import DumpParams, GradientBatchParams, RowParams
+from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows, append_row
-from sedlib.pipeline.rows.spectra import BASES, read_bases, write_bases
+from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import gradients_schema, open_gradients, read_streams
+from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
+
+STUDY = Grokking(experiment())
 
 
 def in_memory() -> h5py.File:
@@ -93,8 +96,13 @@ def test_a_block_of_scaled_rows_is_that_block_of_the_rows() -> None:
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunCheckpoints]:
     path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
     write(path, experiment())
-    with RunCheckpoints.open(path, Grokking, CPU) as opened:
+    with RunCheckpoints.open(path, STUDY, CPU) as opened:
         yield opened
+
+
+def settings_of(dtype: RowDtype) -> str:
+    """What the file carries of the parameters."""
+    return RowSettings(**ROWS.gradient_batch.model_dump(), dtype=dtype).model_dump_json()
 
 
 def dumped_as(dtype: RowDtype) -> RowParams:
@@ -106,9 +114,9 @@ def analysed(checkpoints: RunCheckpoints, folder: Path, dtype: RowDtype) -> tupl
     """All rows, and all coupling ratios, of a dump in a dtype."""
     folder.mkdir()
     write_streams(folder / "g.h5", checkpoints, dumped_as(dtype))
-    with MeasuredNetworks.open(folder / "g.h5", Grokking, CPU) as networks:
-        write_bases(folder / "b.h5", networks.file, Grokking, BasisParams(window=3, rank=2), CPU)
-        with BASES.open(folder / "b.h5") as bases:
+    with MeasuredNetworks.open(folder / "g.h5", STUDY, CPU) as networks:
+        write_bases(folder / "b.h5", networks.file, STUDY, BasisParams(window=3, rank=2), CPU)
+        with open_bases(folder / "b.h5", STUDY) as bases:
             streams = list(read_streams(networks.file, networks.study))
             params = CouplingParams(probes=ProbeParams(count=16), random_directions=RandomDirectionParams(count=3))
             ratios = measure_coupling(networks, [(stream, read_bases(bases, stream)) for stream in streams], params)
@@ -142,38 +150,34 @@ def test_nothing_overflows_and_what_is_not_finite_stays_so(dtype: RowDtype) -> N
 
 def test_rows_of_another_dtype_than_declared_are_refused(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
     path = tmp_path / "g.h5"
-    write_streams(path, checkpoints, dumped_as("float16"))
-    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), gradients_schema(Grokking).open(path):
-        pass
-    with h5py.File(path, "r+") as file:
-        file.attrs["settings"] = json.dumps({"dtype": "float32"})
-    with pytest.raises(ArtifactError, match="of dtype float16, not float32"), open_gradients(path, Grokking):
-        pass
-    write_streams(path, checkpoints, dumped_as("float32"))
-    with h5py.File(path, "r+") as file:
-        file.attrs["settings"] = json.dumps({"dtype": "float16"})
-    with pytest.raises(ArtifactError, match="of dtype float32, not float16"), open_gradients(path, Grokking):
-        pass
+    for written, declared, problem in (
+        ("float16", "float32", "a dataset 'scale/gradient/add', which it does not hold"),
+        ("float32", "float16", "no dataset 'scale/update'"),
+        ("bfloat16", "float32", "dataset 'update' of dtype .*, not float32"),
+    ):
+        write_streams(path, checkpoints, dumped_as(cast("RowDtype", written)))
+        with altered(path) as file:
+            file.attrs["settings"] = settings_of(cast("RowDtype", declared))
+        with pytest.raises(ArtifactError, match=problem), open_gradients(path, STUDY):
+            pass
 
 
 def test_a_scale_is_needed_for_every_row(tmp_path: Path, checkpoints: RunCheckpoints) -> None:
     path = tmp_path / "g.h5"
     write_streams(path, checkpoints, dumped_as("float16"))
-    with h5py.File(path, "r+") as file:
-        kept = file["scale/gradient/add"][:4]
-        del file["scale/gradient/add"]
-        file["scale/gradient/add"] = kept
-    with pytest.raises(ArtifactError, match="axis 'steps' of length 4"), open_gradients(path, Grokking):
+    with altered(path) as file:
+        put(file, "scale/gradient/add", file["scale/gradient/add"][:4])
+    with pytest.raises(ArtifactError, match="axis 'steps' of length"), open_gradients(path, STUDY):
         pass
 
 
 def test_a_missing_gradients_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no such file"), open_gradients(tmp_path / "g.h5", Grokking):
+    with pytest.raises(ArtifactError, match="no such file"), open_gradients(tmp_path / "g.h5", STUDY):
         pass
 
 
 def test_the_schema_of_scaled_rows_differs_in_rows_alone() -> None:
-    plain, scaled = (gradients_schema(Grokking, dtype).datasets for dtype in ("float32", "float16"))
+    plain, scaled = (gradients_schema(STUDY, dtype).datasets for dtype in ("float32", "float16"))
     rows = {name for name, dataset in scaled.items() if dataset.dtype == "float16"}
     assert {name.removeprefix("scale/") for name in set(scaled) - set(plain)} == rows
     assert all(scaled[name] == dataset for name, dataset in plain.items() if name not in rows)

@@ -14,10 +14,11 @@ from sedlib.pipeline.parameters.centroid_params import ProbeParams
 from sedlib.pipeline.parameters.coupling_params import RandomDirectionParams, ResponseParams
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
+from sedlib.pipeline.rows.bases_file import open_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import BASES, write_bases
+from sedlib.pipeline.rows.spectra import write_bases
 from tests.grokking.test_training import CPU, experiment, write
 from tests.reference import looped_gradient, principal_cosines
 
@@ -34,11 +35,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd
     """Both tables of a tiny run, and by operation the centred gradients of its fixed batch at step 30."""
     folder = tmp_path_factory.mktemp("run")
     write(folder / "checkpoints.h5", experiment())
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, RowParams(gradient_batch=GradientBatchParams(size=20)))
-        with MeasuredNetworks.open(folder / "gradients.h5", Grokking, CPU) as networks:
-            write_bases(folder / "bases.h5", networks.file, Grokking, BasisParams(window=3, rank=2), CPU)
-            with BASES.open(folder / "bases.h5") as bases:
+        with MeasuredNetworks.open(folder / "gradients.h5", Grokking(experiment()), CPU) as networks:
+            write_bases(folder / "bases.h5", networks.file, Grokking(experiment()), BasisParams(window=3, rank=2), CPU)
+            with open_bases(folder / "bases.h5", Grokking(experiment())) as bases:
                 tables = measure_single_steps(networks, bases, {"init": 0, "mid": 30}, PARAMS)
             batch = torch.from_numpy(networks.file["batch"][:])
         study, model = checkpoints.study, checkpoints.load(6).double().requires_grad_(True)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -28,6 +27,7 @@ from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from tests.altered import altered, put
 from tests.reference import encoder
 from tests.tiny import TINY
 
@@ -297,7 +297,7 @@ def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) 
     tiny = experiment()
     readouts = write(tmp_path / "both-1.h5", tiny)
     trained = snapshots(tiny)
-    with RunCheckpoints.open(tmp_path / "both-1.h5", Grokking, CPU) as checkpoints:
+    with RunCheckpoints.open(tmp_path / "both-1.h5", Grokking(experiment()), CPU) as checkpoints:
         assert checkpoints.study == Grokking(tiny)
         assert checkpoints.steps == [checkpoint.step for checkpoint, _ in trained]
         for index, (checkpoint, state) in enumerate(trained):
@@ -319,10 +319,20 @@ def test_written_checkpoints_are_the_networks_that_were_trained(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("state/token", np.zeros((9, 7, 4), np.float32), r"parameter 'token' of shape \(7, 4\), not \(7, 8\)"),
-        ("state/token", None, "parameter 'token' of shape None, not"),
-        ("state/notes", np.zeros((9, 2), np.float32), "parameter 'notes', which the run's network lacks"),
-        ("steps", np.zeros(9, np.int64), "steps that do not increase"),
+        (
+            "state/token",
+            np.zeros((9, 7, 4), np.float32),
+            r"'state/token' of shape \(9, 7, 4\), not \[steps, 7, 8\]",
+        ),
+        ("state/token", None, "no dataset 'state/token'"),
+        ("state/notes", np.zeros((9, 2), np.float32), "a dataset 'state/notes', which it does not hold"),
+        ("notes", np.zeros((9, 2), np.float32), "a dataset 'notes', which it does not hold"),
+        ("steps", np.arange(0, 45, 5)[::-1], "values of 'steps' that do not increase"),
+        ("steps", np.arange(-5, 40, 5), r"-5 in dataset 'steps' at \[0\]"),
+        ("steps", np.arange(0, 90, 10), "'steps' of 0, 10, 20, 30, 40, … .9 in all., not the start of 0, 5, 10"),
+        ("optimizer/exp_avg_sq", np.full((9, 512), -1e-3, np.float32), "-0.001.* in dataset 'optimizer/exp_avg_sq'"),
+        ("split/test", np.zeros((24, 2), np.int64), "'split/test' other than the"),
+        ("steps", np.zeros(9, np.int64), "values of 'steps' that do not increase: 0, 0, 0, 0, 0, … .9 in all"),
     ],
 )
 def test_checkpoints_that_do_not_fit_their_run_are_refused(
@@ -330,31 +340,19 @@ def test_checkpoints_that_do_not_fit_their_run_are_refused(
 ) -> None:
     path = tmp_path / "both-1.h5"
     write(path, experiment())
-    with h5py.File(path, "r+") as file:
-        if name in file:
-            del file[name]
-        if value is not None:
-            file[name] = value
-    with pytest.raises(ArtifactError, match=message), RunCheckpoints.open(path, Grokking, CPU):
+    with altered(path) as file:
+        put(file, name, value)
+    with pytest.raises(ArtifactError, match=message), RunCheckpoints.open(path, Grokking(experiment()), CPU):
         pass
-
-
-def test_further_datasets_are_ignored(tmp_path: Path) -> None:
-    path = tmp_path / "both-1.h5"
-    write(path, experiment())
-    with h5py.File(path, "r+") as file:
-        file["notes"] = np.zeros((9, 2), np.float32)
-    with RunCheckpoints.open(path, Grokking, CPU) as checkpoints:
-        checkpoints.load(0)
 
 
 def test_a_broken_checkpoint_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "both-1.h5"
     write(path, experiment())
-    with h5py.File(path, "r+") as file:
+    with altered(path) as file:
         file["state/token"][3, 0, 0] = np.nan
     with (
         pytest.raises(ArtifactError, match=r"nan in dataset 'state/token' at \[3, 0, 0\].*train@both-1"),
-        RunCheckpoints.open(path, Grokking, CPU),
+        RunCheckpoints.open(path, Grokking(experiment()), CPU),
     ):
         pass

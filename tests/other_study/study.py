@@ -36,11 +36,6 @@ class Perceptrons(Study):
         """The run that params.yaml describes."""
         return cls(Runs.load().chosen(run))
 
-    @classmethod
-    def from_json(cls, text: str) -> "Perceptrons":
-        """The run that a file carries."""
-        return cls(RunParams.model_validate_json(text))
-
     def to_json(self) -> str:
         """Its settings."""
         return self.settings.model_dump_json()

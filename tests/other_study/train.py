@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
 from sedlib.base.randomness import generator
-from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
+from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema, write_checkpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
@@ -28,12 +28,12 @@ class Checkpoint:
     moments: dict[str, Tensor] = field(default_factory=dict)
 
 
-def main(_: type[Study], run: Workspace) -> None:
-    study, device = Perceptrons.of_run(run.run), configure()
+def main(study: Study, run: Workspace) -> None:
+    device, network = configure(), study.network()
     losses: list[dict[str, Any]] = []
     split = {pool: study.examples(pool).inputs for pool in ("train", "test")}
-    slots, checkpoints = study.slots(study.network()), trained(study, device, losses)
-    write_checkpoints(run.checkpoints, study.inputs, study.to_json(), slots, checkpoints, split)
+    schema = checkpoints_schema(study.to_json(), study.inputs, network, study.slots(network))
+    write_checkpoints(run.checkpoints, schema, trained(cast("Perceptrons", study), device, losses), split)
     write_table(run.table("training"), losses, TRAINING, Origin(run.run, study.to_json()))
 
 

@@ -28,7 +28,9 @@ from sedlib.terms.condition import KICK
 from sedlib.vectors import ParamLayout
 
 
-def execution_basis_of(checkpoints: Path, components: int, device: torch.device) -> Float[Tensor, "directions params"]:
+def execution_basis_of(
+    run: Grokking, checkpoints: Path, components: int, device: torch.device
+) -> Float[Tensor, "directions params"]:
     """Orthonormal directions of all parameters, ``components`` of each attention matrix, from a finished run's file.
 
     Raises
@@ -38,9 +40,9 @@ def execution_basis_of(checkpoints: Path, components: int, device: torch.device)
     ParamsError
         The run has too few checkpoints, or too little variety.
     """
-    with RunCheckpoints.open(checkpoints, Grokking, device) as run:
+    with RunCheckpoints.open(checkpoints, run, device) as opened:
         try:
-            return execution_basis(positions_of(run), run.study.matrices(run.network), components).to(device)
+            return execution_basis(positions_of(opened), run.matrices(opened.network), components).to(device)
         except ValueError as error:
             raise ParamsError(f"{checkpoints}: {error}") from error
 

@@ -11,7 +11,7 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import PAIRS
 from sedlib.grokking.training.broken_step import TrainingDivergedError
 from sedlib.grokking.training.checkpoint import Checkpoint
-from sedlib.pipeline.rows.checkpoint_file import write_checkpoints
+from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema, write_checkpoints
 from sedlib.vectors import ParamLayout
 
 
@@ -30,10 +30,10 @@ def record(path: Path, experiment: Experiment, data: Data, checkpoints: Iterable
             yield checkpoint
             readouts.extend({"step": checkpoint.step, **asdict(readout)} for readout in checkpoint.readouts)
 
-    slots = ParamLayout.attention(build_model(experiment))
-    split = {"train": data.train_pairs, "test": data.test_pairs}
+    network = build_model(experiment)
+    schema = checkpoints_schema(experiment.model_dump_json(), PAIRS, network, ParamLayout.attention(network))
     try:
-        write_checkpoints(path, PAIRS, experiment.model_dump_json(), slots, noted(), split)
+        write_checkpoints(path, schema, noted(), {"train": data.train_pairs, "test": data.test_pairs})
     except TrainingDivergedError as error:
         raise TrainingDivergedError(f"{path} is not written: {error}") from error
     return readouts

@@ -1,39 +1,76 @@
 """Centroids of a run at the measured checkpoints, and the readouts of every definition of the centroid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import torch
 
+from sedlib.base.dataset import Dataset
 from sedlib.base.errors import located
+from sedlib.base.growing import append, growing
 from sedlib.base.progress import track
-from sedlib.base.store import Dataset, append, growing
-from sedlib.base.strict_json import json_text
 from sedlib.centroids import compare, read_out
-from sedlib.pipeline.artifacts import ArtifactSchema, provenance
+from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
-from sedlib.pipeline.parameters.centroid_params import CentroidParams
+from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.study import Study
 
 
-def centroids_schema(study: type[Study]) -> ArtifactSchema:
-    """The file's contract, with what an input is in ``study``."""
-    inputs = study.inputs
+class CentroidSettings(ProbeParams):
+    """What the file carries of the stage's parameters."""
+
+    centroid: str
+
+
+def centroids_schema(study: Study) -> ArtifactSchema:
+    """The contract of a run's file."""
+    network, inputs = study.network(), study.inputs
     return ArtifactSchema(
         "centroids",
-        1,
+        2,
         {
-            "steps": Dataset(("steps",), "int64", "step of each measured checkpoint"),
+            "steps": Dataset(("steps",), "int64", "step of each measured checkpoint", increasing=True, least=0),
             "probes": Dataset(("probes", *inputs.axes), inputs.dtype, f"the fixed {inputs.description}"),
-            "centroids/*": Dataset(("steps", "probes", "inputs"), "float32", "centroid of every probe, by task"),
+            **{
+                f"centroids/{task}": Dataset(
+                    ("steps", "probes", "inputs"), "float32", "centroid of every probe for that task"
+                )
+                for task in study.tasks
+            },
         },
+        attributes={"run": study.to_json(), "layout": study.slots(network).to_json(), "settings": None},
         shared_axes=frozenset({"steps", "probes", "inputs"}),
         stage="centroids",
     )
+
+
+@contextmanager
+def open_centroids(path: Path, networks: MeasuredNetworks) -> Iterator[h5py.File]:
+    """The centroids file at ``path``, of the same run as ``networks``, at the same checkpoints, of the run's probes.
+
+    Raises
+    ------
+    ArtifactError
+        It is not.
+    """
+    study = networks.study
+    schema = centroids_schema(study)
+    with schema.open(path) as file:
+        settings = schema.settings(file, CentroidSettings)
+        probes = probes_of(study, settings, networks.device).inputs.cpu().numpy()
+        if not np.array_equal(file["probes"][:], probes):
+            raise schema.error(path, f"other probes than its settings, {file.attrs['settings']}, give")
+        steps = [networks.steps[index] for index in networks.measured]
+        if file["steps"][:].tolist() != steps:
+            raise schema.error(path, f"centroids at steps other than the {len(steps)} of {networks.file.filename}")
+        yield file
 
 
 def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidParams) -> list[dict[str, Any]]:
@@ -50,11 +87,11 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
         Centroids are not finite, or have no direction, or vary in too few of them; the message names step and task.
     """
     study, layout, measured = networks.study, networks.layout, networks.measured
-    require_known(type(study), params)
+    require_known(study, params)
     probes = probes_of(study, params.probes, networks.device)
     table = []
-    settings = json_text({**params.probes.model_dump(), "centroid": params.centroid})
-    with centroids_schema(type(study)).create(path, provenance(networks.file, settings)) as file:
+    settings = CentroidSettings(**params.probes.model_dump(), centroid=params.centroid)
+    with centroids_schema(study).create(path, {"settings": settings.model_dump_json()}) as file:
         file["probes"] = probes.inputs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
         size = study.embedded(networks.network, probes.inputs)[0].numel()

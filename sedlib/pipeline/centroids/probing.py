@@ -21,7 +21,7 @@ def probes_of(study: Study, settings: ProbeParams, device: torch.device) -> Exam
     return study.examples("all").drawn(settings.count, generator(settings.seed, "probes")).to(device)
 
 
-def require_known(study: type[Study], params: CentroidParams) -> None:
+def require_known(study: Study, params: CentroidParams) -> None:
     """Refuse a definition of the centroid that the study does not have.
 
     Raises

@@ -19,10 +19,11 @@ from sedlib.bases import gram_band
 from sedlib.pipeline.coupling.measurement import StreamBases, measure_coupling, measured_baselines
 from sedlib.pipeline.parameters.ablation_params import AXES, AblationParams, AnalysisParams
 from sedlib.pipeline.parameters.row_params import GradientBatchParams
+from sedlib.pipeline.rows.bases_file import used_at
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import fixed_batch, gradients_on
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import stream_bases, used_at
+from sedlib.pipeline.rows.spectra import stream_bases
 from sedlib.pipeline.rows.streams import Stream, read_streams
 from sedlib.terms.stream_names import gradient_of
 

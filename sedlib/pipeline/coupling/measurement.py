@@ -114,7 +114,7 @@ def measure_coupling(
         A response is not finite, or a baseline is not positive; the message names step, stream and window.
     """
     streams = list(streams)
-    require_known(type(networks.study), params)
+    require_known(networks.study, params)
     probes = probes_of(networks.study, params.probes, networks.device)
     random = drawn_directions(networks, params.random_directions)
     for index in track(

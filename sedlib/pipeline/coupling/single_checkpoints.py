@@ -3,7 +3,6 @@
 Shapes: bases are ``[rank, params]``.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +20,10 @@ from sedlib.gradients import LossAt, per_example_gradients
 from sedlib.pipeline.centroids.probing import probes_of
 from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
 from sedlib.pipeline.parameters.phase_params import PhaseParams
-from sedlib.pipeline.parameters.row_params import GradientBatchParams
+from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.dumping import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
-from sedlib.pipeline.rows.spectra import read_bases
-from sedlib.pipeline.rows.streams import gradients_schema, read_streams
+from sedlib.pipeline.rows.streams import GRADIENTS, RowSettings, read_streams
 from sedlib.pipeline.study import Examples, with_slots
 from sedlib.projection import principal_angles
 
@@ -120,12 +118,10 @@ def _dumped_batch(networks: MeasuredNetworks) -> Examples:
     ArtifactError
         The study draws another one from the same settings.
     """
-    settings = json.loads(networks.file.attrs["settings"])
-    wanted = {name: settings[name] for name in GradientBatchParams.model_fields}
-    batch = fixed_batch(networks.study, GradientBatchParams.model_validate(wanted))
+    settings = GRADIENTS.settings(networks.file, RowSettings)
+    batch = fixed_batch(networks.study, settings)
     if not np.array_equal(batch.inputs.numpy(), networks.file["batch"][:]):
-        schema = gradients_schema(type(networks.study))
-        raise schema.error(networks.file.filename, f"another batch than its settings {wanted} give")
+        raise GRADIENTS.error(networks.file.filename, f"another batch than its settings, {settings!r}, give")
     return batch.to(networks.device)
 
 

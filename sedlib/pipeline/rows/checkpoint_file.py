@@ -4,7 +4,7 @@ Shapes: moments are ``[params]``, the slots. It knows nothing of a study, so tha
 measures.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -12,33 +12,56 @@ import h5py
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sedlib.base.store import Dataset, append, growing
+from sedlib.base.dataset import Dataset
+from sedlib.base.growing import append, growing
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+_ROWS = ("steps", "params")
 
 
-def checkpoints_schema(inputs: InputFormat) -> ArtifactSchema:
-    """The file's contract, with what an input is in a study."""
+def checkpoints_schema(
+    run: str,
+    inputs: InputFormat,
+    network: nn.Module,
+    slots: ParamLayout,
+    schedule: Sequence[int] | None = None,
+    needs_moments: bool = False,
+) -> ArtifactSchema:
+    """The file's contract for one run.
+
+    Parameters
+    ----------
+    run
+        All that determines it, as the study's ``to_json`` gives it.
+    inputs
+        What an input is.
+    network
+        Any of its networks, for names and shapes.
+    schedule
+        Steps at which checkpoints lie, of which the file has the first.
+    needs_moments
+        Whether the file must have the optimizer's moments.
+    """
+    moment = "of the slots, AdamW's; zero at step 0"
     return ArtifactSchema(
         "checkpoints",
-        1,
+        2,
         {
-            "steps": Dataset(("steps",), "int64", "optimizer steps taken at each checkpoint; the first is 0"),
-            "state/*": Dataset(("steps", "..."), "float32", "every parameter of the model, by name"),
-            "optimizer/exp_avg": Dataset(
-                ("steps", "params"),
-                "float32",
-                "AdamW's first moment of the slots; zero at step 0",
-                optional=True,
+            "steps": Dataset(
+                ("steps",),
+                "int64",
+                "optimizer steps taken at each checkpoint; the first is 0",
+                increasing=True,
+                least=0,
+                start_of=schedule,
             ),
+            **state_datasets("steps", network),
+            "optimizer/exp_avg": Dataset(_ROWS, "float32", f"first moment {moment}", optional=not needs_moments),
             "optimizer/exp_avg_sq": Dataset(
-                ("steps", "params"),
-                "float32",
-                "AdamW's second moment of the slots; zero at step 0",
-                optional=True,
+                _ROWS, "float32", f"second moment {moment}", optional=not needs_moments, least=0
             ),
             "split/train": Dataset(
                 ("train_pairs", *inputs.axes), inputs.dtype, f"{inputs.description} trained on", optional=True
@@ -47,8 +70,19 @@ def checkpoints_schema(inputs: InputFormat) -> ArtifactSchema:
                 ("test_pairs", *inputs.axes), inputs.dtype, f"{inputs.description} held out", optional=True
             ),
         },
+        attributes={"run": run, "layout": slots.to_json(), "settings": "{}"},
+        shared_axes=frozenset({"steps"}),
+        lengths={"params": slots.size},
         stage="train",
     )
+
+
+def state_datasets(axis: str, network: nn.Module) -> dict[str, Dataset]:
+    """Those of every parameter of ``network``, at each place along ``axis``."""
+    return {
+        f"state/{name}": Dataset((axis, *value.shape), "float32", "a parameter of the model")
+        for name, value in network.state_dict().items()
+    }
 
 
 @runtime_checkable
@@ -70,23 +104,18 @@ class Recorded(Protocol):
 
 def write_checkpoints(
     path: Path,
-    inputs: InputFormat,
-    run: str,
-    slots: ParamLayout,
+    schema: ArtifactSchema,
     checkpoints: Iterable[Recorded],
     split: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write every checkpoint as it comes.
+    """Write every checkpoint as it comes, by its run's ``checkpoints_schema``.
 
     Parameters
     ----------
-    run
-        All that determines the run, as the study's ``to_json`` gives it.
     split
         Inputs of ``train`` and ``test``, where a study keeps them.
     """
-    attributes = {"run": run, "layout": slots.to_json(), "settings": "{}"}
-    with checkpoints_schema(inputs).create(path, attributes) as file:
+    with schema.create(path) as file:
         for name, chosen in (split or {}).items():
             file[f"split/{name}"] = chosen.cpu().numpy()
         steps = growing(file, "steps", (), "int64")

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.pipeline.rows.checkpoint_file import MOMENTS, checkpoints_schema
-from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks
+from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks, require_split
 from sedlib.pipeline.study import Study
 
 
@@ -23,24 +23,20 @@ class RunCheckpoints(OpenNetworks):
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, study: type[Study], device: torch.device) -> Iterator["RunCheckpoints"]:
-        """Check and open the file at ``path``; one network on ``device`` serves all checkpoints.
+    def open(cls, path: Path, study: Study, device: torch.device) -> Iterator["RunCheckpoints"]:
+        """Check and open the file at ``path``, of the run ``study``; one network on ``device`` serves all checkpoints.
 
         Raises
         ------
         ArtifactError
-            The file is broken, or its networks are not those of its run.
+            The file is broken, or is not of this run.
         """
-        schema = checkpoints_schema(study.inputs)
+        network = study.network()
+        slots, needs_moments = study.slots(network), study.ladder() is not None
+        schema = checkpoints_schema(study.to_json(), study.inputs, network, slots, study.schedule, needs_moments)
         with schema.open(path) as file:
-            stored = StoredNetworks.of(file, schema, study, device)
-            steps = file["steps"][:]
-            if len(steps) == 0 or (steps[1:] <= steps[:-1]).any():
-                raise schema.error(file.filename, f"steps that do not increase: {steps.tolist()}")
-            for name in MOMENTS if stored.study.ladder() else ():
-                if f"optimizer/{name}" not in file:
-                    raise schema.error(file.filename, f"no dataset 'optimizer/{name}', which the ladder needs")
-            yield cls(stored, steps.tolist())
+            require_split(file, schema, study)
+            yield cls(StoredNetworks.of(file, study, network, slots, device), file["steps"][:].tolist())
 
     def load(self, index: int) -> nn.Module:
         """The network at checkpoint number ``index``; it is overwritten by the next ``load``."""

@@ -15,15 +15,13 @@ from torch import Tensor
 from sedlib.base.errors import UserError, located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
-from sedlib.base.strict_json import json_text
 from sedlib.gradients import task_gradients
-from sedlib.pipeline.artifacts import provenance
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.ladder import clipped_gradient, last_step, update_without_decay
 from sedlib.pipeline.rows.networks import measured_checkpoints
 from sedlib.pipeline.rows.row_dtypes import append_row
-from sedlib.pipeline.rows.streams import gradients_schema
+from sedlib.pipeline.rows.streams import RowSettings, gradients_schema
 from sedlib.pipeline.study import Examples, Ladder, Study
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of, ladder_stream
 
@@ -47,9 +45,9 @@ def write_streams(path: Path, checkpoints: RunCheckpoints, params: RowParams) ->
     steps, dtype = checkpoints.steps, params.dump.dtype
     batch = fixed_batch(checkpoints.study, params.gradient_batch)
     measured = measured_checkpoints(len(steps), params.measured_checkpoints)
-    described = json_text({**params.gradient_batch.model_dump(), "dtype": dtype})
-    schema = gradients_schema(type(checkpoints.study), dtype)
-    with schema.create(path, provenance(checkpoints.file, described)) as file:
+    settings = RowSettings(**params.gradient_batch.model_dump(), dtype=dtype)
+    schema = gradients_schema(checkpoints.study, dtype)
+    with schema.create(path, {"settings": settings.model_dump_json()}) as file:
         file["steps"] = checkpoints.file["steps"][:]
         file["batch"] = batch.inputs.numpy()
         file["measured"] = measured

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks
-from sedlib.pipeline.rows.streams import gradients_schema, open_gradients
+from sedlib.pipeline.rows.streams import open_gradients
 from sedlib.pipeline.study import Study
 
 
@@ -35,16 +35,17 @@ class MeasuredNetworks(OpenNetworks):
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, study: type[Study], device: torch.device) -> Iterator["MeasuredNetworks"]:
-        """Check and open the file at ``path``; one network on ``device`` serves all checkpoints.
+    def open(cls, path: Path, study: Study, device: torch.device) -> Iterator["MeasuredNetworks"]:
+        """Check and open the file at ``path``, of the run ``study``; one network on ``device`` serves all checkpoints.
 
         Raises
         ------
         ArtifactError
-            The file is broken, or its networks are not those of its run.
+            The file is broken, or is not of this run.
         """
         with open_gradients(path, study) as file:
-            stored = StoredNetworks.of(file, gradients_schema(study), study, device)
+            network = study.network()
+            stored = StoredNetworks.of(file, study, network, study.slots(network), device)
             yield cls(stored, file["steps"][:].tolist(), file["measured"][:].tolist())
 
     def load(self, index: int) -> nn.Module:

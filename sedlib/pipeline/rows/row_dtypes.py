@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from sedlib.base.store import CHUNK_ELEMENTS, append, growing
+from sedlib.base.growing import append, growing
 
 RowDtype = Literal["float32", "float16", "bfloat16"]
 LARGEST_EXPONENT = 15
@@ -54,9 +54,7 @@ def append_row(file: h5py.File, name: str, row: Float[np.ndarray, " params"], dt
 def _new_stream(file: h5py.File, name: str, size: int, dtype: RowDtype) -> None:
     if dtype == "float16":
         growing(file, f"scale/{name}", ())
-    stored = _bfloat16() if dtype == "bfloat16" else dtype
-    chunk = (1, min(size, CHUNK_ELEMENTS))
-    file.create_dataset(name, shape=(0, size), maxshape=(None, size), dtype=stored, chunks=chunk)
+    growing(file, name, (size,), dtype)
 
 
 def _scale(row: Float[np.ndarray, " params"]) -> Float[np.ndarray, ""]:
@@ -64,12 +62,3 @@ def _scale(row: Float[np.ndarray, " params"]) -> Float[np.ndarray, ""]:
     _, exponent = np.frexp(np.abs(row).max())
     smallest = np.finfo(np.float32).minexp
     return np.ldexp(np.float32(1), max(int(exponent) - LARGEST_EXPONENT, smallest))[...]
-
-
-def _bfloat16() -> h5py.Datatype:
-    """Sign, 8 bits of exponent biased by 127, 7 bits of mantissa: the upper half of a float32."""
-    declared = h5py.h5t.IEEE_F32LE.copy()
-    declared.set_fields(15, 7, 8, 0, 7)
-    declared.set_size(2)
-    declared.set_ebias(127)
-    return h5py.Datatype(declared)

@@ -9,8 +9,6 @@ import h5py
 import torch
 
 from sedlib.base.errors import located
-from sedlib.base.store import Dataset
-from sedlib.base.strict_json import json_text
 from sedlib.bases import (
     RollingBases,
     SpectralGaps,
@@ -20,36 +18,15 @@ from sedlib.bases import (
     spectral_gaps,
     successive_overlaps,
 )
-from sedlib.pipeline.artifacts import ArtifactSchema, provenance
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.bases_file import bases_schema, used_at
 from sedlib.pipeline.rows.streams import Stream, read_streams
 from sedlib.pipeline.study import Study
 
-BASES = ArtifactSchema(
-    "bases",
-    2,
-    {
-        "streams/*/band": Dataset(
-            ("rows", "offsets"), "float64", "Gram matrix of the stream's rows from the diagonal to W places beside it"
-        ),
-        "streams/*/window-*/checkpoint": Dataset(
-            ("windows",), "int64", "index of the checkpoint at which the window's basis is used"
-        ),
-        "streams/*/window-*/window_end": Dataset(("windows",), "int64", "last row of the window"),
-        "streams/*/window-*/coefficients": Dataset(
-            ("windows", "rank", "window"), "float64", "the basis, as coefficients over the window's rows"
-        ),
-        "streams/*/window-*/singular_values": Dataset(
-            ("windows", "window"), "float64", "all singular values of the window, descending"
-        ),
-    },
-    stage="bases",
-)
-
 
 def write_bases(
-    path: Path, gradients: h5py.File, study: type[Study], params: BasisParams, device: torch.device
+    path: Path, gradients: h5py.File, study: Study, params: BasisParams, device: torch.device
 ) -> list[dict[str, Any]]:
     """Write the bases of every stream for W = ``params.window`` and, beside it, W = 1: the current row alone.
 
@@ -62,10 +39,9 @@ def write_bases(
         The run has too few checkpoints for the window, or too little variety for the rank.
     """
     steps, window, alignment = gradients["steps"][:].tolist(), params.window, params.alignment
-    settings = json_text({"window": window, "rank": params.rank, "alignment": alignment})
     spectra = []
-    with BASES.create(path, provenance(gradients, settings)) as file:
-        for stream in read_streams(gradients, study.from_json(gradients.attrs["run"])):
+    with bases_schema(study, params).create(path) as file:
+        for stream in read_streams(gradients, study):
             with located(f"stream {stream.name}"):
                 band = gram_band(stream.rows, window, device).cpu()
             file[f"streams/{stream.name}/band"] = band.numpy()
@@ -89,16 +65,6 @@ def write_bases(
     return spectra
 
 
-def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list[int]]]:
-    """A stream's bases for every window size, with the checkpoint at which each basis is used."""
-    sizes = [group for name, group in file[f"streams/{stream.name}"].items() if name.startswith("window-")]
-    found = []
-    for group in sorted(sizes, key=lambda group: group["coefficients"].shape[-1]):
-        values = (torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values"))
-        found.append((RollingBases(*values), group["checkpoint"][:].tolist()))
-    return found
-
-
 def stream_bases(stream: Stream, band: torch.Tensor, steps: Sequence[int], window: int, rank: int) -> RollingBases:
     """Bases of a stream from its band, with a direction for each row where the window has fewer than the rank.
 
@@ -117,12 +83,6 @@ def stream_bases(stream: Stream, band: torch.Tensor, steps: Sequence[int], windo
         ) from error
     except ValueError as error:
         raise ParamsError(f"stream {stream.name}: {error}") from error
-
-
-def used_at(stream: Stream, bases: RollingBases, alignment: str) -> list[int]:
-    """The checkpoint at which each basis is used."""
-    rows = bases.window_end if alignment == "trailing" else bases.window_end - bases.window + 1
-    return (rows + stream.first_checkpoint).tolist()
 
 
 def _readings(band: torch.Tensor, bases: RollingBases) -> list[dict[str, Any]]:

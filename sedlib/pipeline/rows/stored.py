@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import h5py
+import numpy as np
 import torch
 from torch import nn
 
@@ -25,27 +26,12 @@ class StoredNetworks:
     device: torch.device
 
     @classmethod
-    def of(cls, file: h5py.File, schema: Schema, study: type[Study], device: torch.device) -> "StoredNetworks":
-        """Those of a file that follows ``schema``.
-
-        Raises
-        ------
-        ArtifactError
-            The file's run is refused, or its states are not those of the run's network.
-        """
-        try:
-            run = study.from_json(file.attrs["run"])
-        except ValueError as error:
-            raise schema.error(file.filename, f"run parameters that are refused ({error})") from error
-        network = run.network().to(device).requires_grad_(False).eval()  # dropout off, batch statistics as stored
-        states = cast("h5py.Group", file["state"])
-        for name, value in network.state_dict().items():
-            found = states[name].shape[1:] if name in states else None
-            if found != tuple(value.shape):
-                raise schema.error(file.filename, f"parameter {name!r} of shape {found}, not {tuple(value.shape)}")
-        if foreign := set(states) - set(network.state_dict()):
-            raise schema.error(file.filename, f"parameter {min(foreign)!r}, which the run's network lacks")
-        return cls(file, run, ParamLayout.from_json(file.attrs["layout"]), network, device)
+    def of(
+        cls, file: h5py.File, study: Study, network: nn.Module, layout: ParamLayout, device: torch.device
+    ) -> "StoredNetworks":
+        """Those of a file that was checked against the run's network."""
+        there = network.to(device).requires_grad_(False).eval()  # dropout off, batch statistics as stored
+        return cls(file, study, layout, there, device)
 
     def load(self, position: int) -> nn.Module:
         """The network in a state of the file; it is overwritten by the next ``load``."""
@@ -53,6 +39,23 @@ class StoredNetworks:
         state = {name: torch.from_numpy(states[name][position]) for name in self.network.state_dict()}
         self.network.load_state_dict(state)
         return self.network
+
+
+def require_split(file: h5py.File, schema: Schema, study: Study) -> None:
+    """Refuse a file whose split is not the run's.
+
+    Raises
+    ------
+    ArtifactError
+        It is another one.
+    """
+    for pool in ("train", "test"):
+        if (name := f"split/{pool}") in file:
+            expected = study.examples(pool).inputs.numpy()
+            if not np.array_equal(file[name][:], expected):
+                raise schema.error(
+                    file.filename, f"{name!r} other than the {len(expected):,} inputs of the run's split"
+                )
 
 
 @dataclass(frozen=True)

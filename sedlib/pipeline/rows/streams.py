@@ -3,7 +3,6 @@
 Shapes: a stream's rows are ``[rows, params]``, a row per checkpoint, over the slots.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,77 +11,87 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sedlib.base.store import UNREADABLE, Dataset
+from sedlib.base.dataset import Dataset
 from sedlib.pipeline.artifacts import ArtifactSchema
+from sedlib.pipeline.parameters.row_params import GradientBatchParams
+from sedlib.pipeline.rows.checkpoint_file import state_datasets
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows
+from sedlib.pipeline.rows.stored import require_split
 from sedlib.pipeline.study import Study
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
 
-_ROWS, _ARRIVALS = ("steps", "params"), ("intervals", "params")
-_GRADIENT = Dataset(
-    _ROWS,
-    "float32",
-    "loss gradient at each checkpoint, by task; `gradient/total` is their sum where there are several",
-)
+CHECKPOINTS, INTERVALS = "steps", "intervals"
+"""Axes of rows: one at each checkpoint, or for the interval that led to it, which the first has not."""
 LADDER = {
-    "minibatch-gradient": Dataset(
-        _ROWS,
-        "float32",
+    "minibatch-gradient": (
+        CHECKPOINTS,
         "clipped gradient of the summed losses on the training batch of the step that follows",
-        optional=True,
     ),
-    "momentum": Dataset(
-        _ARRIVALS, "float32", "AdamW's first moment after the step that led to the checkpoint", optional=True
-    ),
-    "adam-direction": Dataset(
-        _ARRIVALS, "float32", "that moment, bias-corrected and divided by the root of the second", optional=True
-    ),
-    "step-without-decay": Dataset(_ARRIVALS, "float32", "the same times minus the learning rate", optional=True),
-    "step": Dataset(_ARRIVALS, "float32", "the step that led to the checkpoint, weight decay included", optional=True),
-    "update-without-decay": Dataset(
-        _ARRIVALS, "float32", "the update, what weight decay did over its steps taken out", optional=True
-    ),
+    "momentum": (INTERVALS, "AdamW's first moment after the step that led to the checkpoint"),
+    "adam-direction": (INTERVALS, "that moment, bias-corrected and divided by the root of the second"),
+    "step-without-decay": (INTERVALS, "the same times minus the learning rate"),
+    "step": (INTERVALS, "the step that led to the checkpoint, weight decay included"),
+    "update-without-decay": (INTERVALS, "the update, what weight decay did over its steps taken out"),
 }
 """The estimator ladder's rows, from the gradient towards the update."""
-ROWS = {
-    "gradient/*": _GRADIENT,
-    "update": Dataset(
-        _ARRIVALS,
-        "float32",
-        "difference of the slots between successive checkpoints",
-    ),
-    **{f"ladder/{name}": dataset for name, dataset in LADDER.items()},
-}
 
 
-def gradients_schema(study: type[Study], dtype: RowDtype = "float32") -> ArtifactSchema:
-    """The file's contract with rows in ``dtype``, and with what an input is in ``study``.
+class RowSettings(GradientBatchParams):
+    """What the file carries of the dump stage's parameters."""
 
-    Rows in bfloat16 HDF5 itself reads as float32; those in float16 have a scale each.
-    """
-    stored = "float16" if dtype == "float16" else "float32"
-    rows = {name: replace(dataset, dtype=stored) for name, dataset in ROWS.items()}
-    scales = {
-        f"scale/{name}": Dataset(dataset.axes[:1], "float32", "what each row was divided by", dataset.optional)
-        for name, dataset in ROWS.items()
+    dtype: RowDtype
+
+
+GRADIENTS = ArtifactSchema("gradients", 4, {}, stage="dump")
+"""The kind of file, without what is in a certain run's."""
+
+
+def rows_of(study: Study) -> dict[str, tuple[str, str]]:
+    """Axis and description of every stream of a run, in the order in which they are measured."""
+    gradients = [gradient_of(task) for task in study.tasks]
+    if len(gradients) > 1:
+        gradients.append(TOTAL_GRADIENT)
+    return {
+        UPDATE: (INTERVALS, "difference of the slots between successive checkpoints"),
+        **dict.fromkeys(gradients, (CHECKPOINTS, "gradient of that task's loss at each checkpoint, or their sum")),
+        **({ladder_stream(rung): found for rung, found in LADDER.items()} if study.ladder() else {}),
     }
-    inputs = study.inputs
-    return ArtifactSchema(
-        "gradients",
-        3,
-        {
-            "steps": Dataset(("steps",), "int64", "as in the checkpoints"),
+
+
+def gradients_schema(study: Study, dtype: RowDtype = "float32") -> ArtifactSchema:
+    """The contract of a run's file with rows in ``dtype``; those in float16 have a scale each."""
+    network = study.network()
+    layout, inputs, rows = study.slots(network), study.inputs, rows_of(study)
+    scales = {
+        f"scale/{name}": Dataset((axis,), "float32", "what each row was divided by")
+        for name, (axis, _) in rows.items()
+        if dtype == "float16"
+    }
+    return replace(
+        GRADIENTS,
+        datasets={
+            "steps": Dataset(
+                ("steps",), "int64", "as in the checkpoints", increasing=True, least=0, start_of=study.schedule
+            ),
             "batch": Dataset(
                 ("batch", *inputs.axes), inputs.dtype, f"the fixed {inputs.description} that every gradient is taken on"
             ),
-            **rows,
-            "measured": Dataset(("measured",), "int64", "indices of the checkpoints at which centroids are measured"),
-            "state/*": Dataset(("measured", "..."), "float32", "every parameter of the model at those, by name"),
+            **{name: Dataset((axis, "params"), dtype, description) for name, (axis, description) in rows.items()},
+            "measured": Dataset(
+                ("measured",),
+                "int64",
+                "indices of the checkpoints at which centroids are measured",
+                increasing=True,
+                least=0,
+                below="steps",
+            ),
+            **state_datasets("measured", network),
             "split/train": Dataset(("train_pairs", *inputs.axes), inputs.dtype, "as in the checkpoints", optional=True),
-            **(scales if dtype == "float16" else {}),
+            **scales,
         },
-        shared_axes=frozenset({"steps", "params", "measured"}),
-        stage="dump",
+        attributes={"run": study.to_json(), "layout": layout.to_json(), "settings": None},
+        shared_axes=frozenset({CHECKPOINTS, INTERVALS, "measured"}),
+        lengths={"params": layout.size},
     )
 
 
@@ -102,47 +111,26 @@ class Stream:
 
 
 @contextmanager
-def open_gradients(path: Path, study: type[Study]) -> Iterator[h5py.File]:
-    """The gradients file at ``path``, checked against the schema of the dtype that it says its rows have.
+def open_gradients(path: Path, study: Study) -> Iterator[h5py.File]:
+    """The gradients file at ``path``, checked against its run and the dtype that it says its rows have.
 
     Raises
     ------
     ArtifactError
         The file breaks the schema.
     """
-    with gradients_schema(study, _declared_dtype(path)).open(path) as file:
+    with GRADIENTS.opened(path) as file:
+        schema = gradients_schema(study, GRADIENTS.settings(file, RowSettings).dtype)
+        schema.check(file, path)
+        require_split(file, schema, study)
+        if len(file[UPDATE]) != len(file["steps"]) - 1:
+            raise schema.error(path, f"{len(file[UPDATE])} updates for {len(file['steps'])} checkpoints")
         yield file
 
 
-def _declared_dtype(path: Path) -> RowDtype:
-    """As the file's settings have it; the usual one where it has no such settings, which the schema says better."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "float16" if json.loads(file.attrs["settings"])["dtype"] == "float16" else "float32"
-    except UNREADABLE:
-        return "float32"
-
-
 def read_streams(file: h5py.File, study: Study) -> Iterator[Stream]:
-    """The streams of an open gradients file: update, each task's gradient, their total, the ladder's where it is there.
-
-    Raises
-    ------
-    ArtifactError
-        A stream is missing, or has not a row for each checkpoint, or for each interval between two.
-    """
-    schema = gradients_schema(type(study))
-    tasks = [gradient_of(task) for task in study.tasks]
-    gradients = [*tasks, TOTAL_GRADIENT] if len(tasks) > 1 else tasks
-    ladder = [ladder_stream(rung) for rung in LADDER] if study.ladder() else []
-    for name in [UPDATE, *gradients, *ladder]:
-        if name not in file:
-            raise schema.error(file.filename, f"no dataset {name!r}")
-        rows = file[name]
-        first_checkpoint = 1 if ROWS.get(name, _GRADIENT).axes == _ARRIVALS else 0
-        if len(rows) != len(file["steps"]) - first_checkpoint:
-            raise schema.error(file.filename, f"{len(rows)} rows of {name!r} for {len(file['steps'])} checkpoints")
+    """The streams of an open gradients file: update, each task's gradient, their total, the ladder's."""
+    for name, (axis, _) in rows_of(study).items():
         scale = file.get(f"scale/{name}")
-        if scale is None and rows.dtype == np.float16:
-            raise schema.error(file.filename, f"rows of {name!r} in float16 without 'scale/{name}'")
-        yield Stream(name, rows if scale is None else ScaledRows(rows, scale[:]), first_checkpoint)
+        rows = file[name] if scale is None else ScaledRows(file[name], scale[:])
+        yield Stream(name, rows, first_checkpoint=0 if axis == CHECKPOINTS else 1)
