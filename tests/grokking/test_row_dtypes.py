@@ -25,7 +25,7 @@ from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows, append_row
 from sedlib.pipeline.rows.spectra import write_bases
-from sedlib.pipeline.rows.streams import gradients_schema, open_gradients, read_streams
+from sedlib.pipeline.rows.streams import RowSettings, gradients_schema, open_gradients, read_streams
 from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
 
