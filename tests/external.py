@@ -31,6 +31,7 @@ def cluster(
     workers: int = 2,
     wrapped: Sequence[str] = (),
     options: Sequence[str] = (),
+    protocol: str = "tcp",
     **variables: str,
 ) -> Iterator[Cluster]:
     """Workers with one thread each that start in ``folder``; ``wrapped`` is a command in front of theirs."""
@@ -45,6 +46,8 @@ def cluster(
         "127.0.0.1",
         "--port",
         "0",
+        "--protocol",
+        protocol,
         "--no-dashboard",
         "--scheduler-file",
         str(file),

@@ -212,8 +212,7 @@ def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:
     script = fresh.folder / "stage.sh"
     script.write_text('python -c "import time; kept = bytearray(400 << 20); time.sleep(60)"\n')
     (fresh.folder / "cluster.yaml").write_text(
-        "cluster: distributed:LocalCluster\nworkers: 1\n"
-        "options: {n_workers: 0, threads_per_worker: 2, memory_limit: 300MiB, dashboard_address: ':0'}\n"
+        "cluster: distributed:LocalCluster\nworkers: 1\noptions: {threads_per_worker: 2, memory_limit: 300MiB}\n"
     )
     text = fresh.run("repro", "alone", "--cluster", "cluster.yaml", code=1)
     assert "of memory, of which its worker may have 0.29" in text

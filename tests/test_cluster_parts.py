@@ -55,7 +55,7 @@ def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
     tasks = [task("fails"), task("next", "fails"), task("last", "next")]
     tasks += [task(f"device-{number}", on_device=True) for number in range(6)] + [task("after", "device-1")]
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         cluster.scale(2)
@@ -85,7 +85,10 @@ def test_a_stage_that_others_wait_for_overtakes_those_that_could_start_earlier(
     monkeypatch.setattr(engine, "run_stage", noted)
     tasks = [task("a1"), task("b1"), task("c1"), task("a2", "a1"), task("b2", "b1"), task("a3", "a2")]
     view = View({item.key: item.stage for item in tasks}, "")
-    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
         client.register_plugin(OneStageAtATime())
         execute(client, [job(item) for item in tasks], {"none": b""}, view)
     assert ran.read_text().split() == ["a1", "b1", "a2", "c1", "b2", "a3"]
@@ -101,7 +104,7 @@ def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytes
     tasks = [task("a", on_device=True), task("b", on_device=True), task("c")]
     view = View({item.key: item.stage for item in tasks}, "")
     with (
-        LocalCluster(n_workers=3, threads_per_worker=4, processes=False, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=3, threads_per_worker=4, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())
@@ -123,7 +126,7 @@ def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyP
     view = View({"a": "a"}, "")
     with (
         dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}),
-        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())
@@ -131,11 +134,11 @@ def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyP
     assert (tmp_path / "ran").read_text().split() == ["a"]
 
 
-def test_the_processes_of_a_local_cluster_seldom_look_at_themselves() -> None:
+def test_the_processes_of_a_local_cluster_seldom_look_at_themselves(tmp_path: Path) -> None:
     def callbacks(dask_worker: Worker) -> dict[str, float]:
         return {name: callback.callback_time for name, callback in dask_worker.periodic_callbacks.items()}
 
-    with connected(Workers(count=1)) as client:
+    with connected(Workers(count=1), tmp_path) as client:
         (found,) = client.run(callbacks).values()
     assert "profile" not in found
     assert min(found.values()) >= 500  # milliseconds
@@ -146,7 +149,10 @@ async def give_gpu(dask_worker: Any) -> None:
 
 
 def test_a_job_without_a_shared_folder_needs_a_remote(tmp_path: Path) -> None:
-    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
         assert prepare(client, str(tmp_path)) is False
         assert prepare(client, str(tmp_path / "elsewhere")) is True
 

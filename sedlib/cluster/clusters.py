@@ -1,22 +1,22 @@
 """A Dask client: of workers on this machine, of a running scheduler, or of a cluster that a file describes."""
 
-import importlib
 import logging
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Worker
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from distributed import Client, LocalCluster, Security, Worker
+from distributed.comm.addressing import parse_address, parse_host_port
 
 from sedlib.base.errors import UserError
+from sedlib.base.progress import say
+from sedlib.cluster.cluster_file import JobsFile, LocalFile, LocalOptions, cluster_file
+from sedlib.cluster.jobs_cluster import jobs_cluster
 
 SELDOM = {
     "distributed.worker.profile.enabled": False,
@@ -26,6 +26,14 @@ SELDOM = {
 }
 """How often Dask looks at its own processes. As it comes, up to a hundred times a second, which takes 13 % of a core
 for two workers that wait; a stage is a process of its own, of which nothing is seen there."""
+
+LOOPBACK = "127.0.0.1"
+DASHBOARD_ADDRESS = f"{LOOPBACK}:0"
+DASHBOARD = {
+    "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin": [],
+    "distributed.dashboard.link": "{scheme}://localhost:{port}/status",
+}
+"""No page but the dashboard itself may ask it for values: an empty list stands for localhost and its port."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +45,31 @@ class Workers:
     cluster: Path | None = None
 
 
-class ClusterFile(BaseModel):
-    """The file of ``--cluster``."""
-
-    model_config = ConfigDict(extra="forbid")
-    cluster: str = Field(pattern=r"^[\w.]+:\w+$")
-    options: dict[str, Any] = {}
-    workers: int = Field(ge=1)
-
-
 @contextmanager
-def connected(workers: Workers) -> Iterator[Client]:
+def connected(workers: Workers, scratch: Path) -> Iterator[Client]:
     """A client; what was started for it is stopped on leaving.
+
+    Who can send a task runs code as the user. So what is started here takes tasks only over TLS, with keys that are
+    made for it and end with it, and its dashboard, which anybody may look at, listens on this machine alone.
+
+    Parameters
+    ----------
+    scratch
+        A folder that only the user can enter.
 
     Raises
     ------
     UserError
-        No scheduler answers, or the file does not describe a cluster.
+        No scheduler answers, others could send tasks to it, or the file does not describe a cluster.
     """
-    if workers.scheduler:
-        with _client(workers.scheduler) as client:
-            yield client
-    else:
-        cluster = _described(workers.cluster) if workers.cluster else _local(workers.count or cores())
-        with cluster, Client(cluster) as client:
-            yield client
+    with dask.config.set(DASHBOARD):
+        if workers.scheduler:
+            with _client(workers.scheduler) as client:
+                yield client
+        else:
+            asked = cluster_file(workers.cluster) if workers.cluster else None
+            with _started(asked, workers.count or cores(), scratch) as cluster, Client(cluster) as client:
+                yield client
 
 
 def cores() -> int:
@@ -69,22 +77,31 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _local(count: int, attempts: int = 3) -> LocalCluster:
+def _started(asked: LocalFile | JobsFile | None, count: int, scratch: Path) -> AbstractContextManager[Any]:
+    if isinstance(asked, JobsFile):
+        return jobs_cluster(asked, scratch, DASHBOARD_ADDRESS)
+    return _local(asked.workers, asked.options, scratch) if asked else _local(count, LocalOptions(), scratch)
+
+
+def _local(count: int, options: LocalOptions, scratch: Path, attempts: int = 3) -> LocalCluster:
     """One worker that is killed while it starts makes Dask give up all."""
     try:
         with dask.config.set(SELDOM):
             return LocalCluster(
                 n_workers=count,
-                threads_per_worker=1,
                 processes=True,
-                dashboard_address=":0",
+                host=LOOPBACK,
+                security=Security.temporary(),
+                local_directory=str(scratch),
+                dashboard_address=DASHBOARD_ADDRESS,
                 silence_logs=logging.CRITICAL,
                 preload=[__name__],
+                **options.model_dump(exclude_none=True),
             )
     except RuntimeError as error:
         if attempts == 1:
             raise UserError(f"{count} workers cannot be started on this machine: {error}") from error
-        return _local(count, attempts - 1)
+        return _local(count, options, scratch, attempts - 1)
 
 
 def dask_setup(worker: Worker) -> None:
@@ -93,21 +110,30 @@ def dask_setup(worker: Worker) -> None:
 
 
 def _client(address: str) -> Client:
+    """Of a scheduler that somebody started.
+
+    Raises
+    ------
+    UserError
+        It does not answer, or takes tasks from anybody on the network.
+    """
+    try:
+        protocol, place = parse_address(address)
+        here = parse_host_port(place)[0] in (LOOPBACK, "localhost", "::1")
+    except ValueError as error:
+        raise UserError(f"{address} is no address of a Dask scheduler such as tls://host:8786: {error}") from error
+    if protocol != "tls" and not here:
+        raise UserError(
+            f"{address} takes tasks, which are code, from anybody on the network; start scheduler and workers with TLS "
+            "(docs/cluster.md) and give tls://…"
+        )
+    if protocol != "tls":
+        say(f"{address} takes tasks from every user of this machine; with others on it, use TLS (docs/cluster.md)")
     try:
         return Client(address)
+    except TypeError as error:  # Dask's word for keys that its configuration does not name
+        raise UserError(
+            f"{address} needs the keys that docs/cluster.md makes, named in the environment: {error}"
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"no Dask scheduler answers at {address}: {error}") from error
-
-
-def _described(path: Path) -> Any:
-    try:
-        wanted = ClusterFile.model_validate(YAML(typ="safe").load(path.read_text()))
-        module, name = wanted.cluster.split(":")
-        cluster = getattr(importlib.import_module(module), name)(**wanted.options)
-    except (OSError, YAMLError, ValidationError, ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} must describe a Dask cluster with `cluster: module:Class`, `options:` for it and `workers:` to "
-            f"start (docs/cluster.md): {error}"
-        ) from error
-    cluster.scale(wanted.workers)
-    return cluster

@@ -38,7 +38,7 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) 
     found = plan(targets)
     outcome, remote = Outcome(), False
     if found.tasks:
-        with connected(workers) as client:
+        with connected(workers, scratch) as client:
             outcome, remote = run(client, [(take(root), found)], scratch)
     if remote:
         fetch(outcome.done.values())

@@ -48,7 +48,7 @@ def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequenc
     points = list(_points(origin, base.prefix, scratch, overrides, targets))
     outcome, remote = Outcome(), False
     if any(point.plan.tasks for point in points):
-        with connected(workers) as client:
+        with connected(workers, scratch) as client:
             outcome, remote = run(client, [(point.snapshot, point.plan) for point in points], scratch)
     if remote:
         fetch(outcome.done.values())
