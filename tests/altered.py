@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from sedlib.base.seal import seal
+from sedlib.base.hdf5.seal import seal
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from sedlib.base.hdf5.store import ArtifactError
 from sedlib.base.randomness import generator
-from sedlib.base.store import ArtifactError
 from sedlib.coupling import random_directions
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sedlib.base.atomic import WriteError, replacing
-from sedlib.base.dataset import Dataset
-from sedlib.base.growing import append, growing
-from sedlib.base.seal import USER_BLOCK, seal
-from sedlib.base.store import ArtifactError, Schema
+from sedlib.base.hdf5.dataset import Dataset
+from sedlib.base.hdf5.growing import append, growing
+from sedlib.base.hdf5.seal import USER_BLOCK, seal
+from sedlib.base.hdf5.store import ArtifactError, Schema
 from sedlib.pipeline.artifacts import ArtifactSchema
 from tests.altered import altered, put
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import h5py
 from pydantic import BaseModel, ValidationError
 
-from sedlib.base.store import Schema
+from sedlib.base.hdf5.store import Schema
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)
 

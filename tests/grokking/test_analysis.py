@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sedlib.base.hdf5.store import ArtifactError
 from sedlib.base.randomness import generator
-from sedlib.base.store import ArtifactError
 from sedlib.coupling import random_directions
 from sedlib.grokking.setup.pairs import all_pairs, answers
 from sedlib.grokking.study import Grokking

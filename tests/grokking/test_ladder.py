@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sedlib.base.store import ArtifactError
+from sedlib.base.hdf5.store import ArtifactError
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.study import Grokking

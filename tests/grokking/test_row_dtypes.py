@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedlib.base.store import ArtifactError
+from sedlib.base.hdf5.store import ArtifactError
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.basis_params import BasisParams

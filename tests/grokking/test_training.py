@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from torch import nn
 from torch.nn import functional as F
 
+from sedlib.base.hdf5.store import ArtifactError
 from sedlib.base.randomness import generator
-from sedlib.base.store import ArtifactError
 from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer, build_model

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import torch
 
-from sedlib.base.dataset import Dataset
 from sedlib.base.errors import located
-from sedlib.base.growing import append, growing
+from sedlib.base.hdf5.dataset import Dataset
+from sedlib.base.hdf5.growing import append, growing
 from sedlib.base.progress import track
 from sedlib.centroids import compare, read_out
 from sedlib.pipeline.artifacts import ArtifactSchema

@@ -13,7 +13,7 @@ import h5py
 import torch
 from torch import Tensor
 
-from sedlib.base.dataset import Dataset
+from sedlib.base.hdf5.dataset import Dataset
 from sedlib.bases import RollingBases, orthonormality
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.parameters.basis_params import BasisParams

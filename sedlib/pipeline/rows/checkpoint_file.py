@@ -12,8 +12,8 @@ import h5py
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sedlib.base.dataset import Dataset
-from sedlib.base.growing import append, growing
+from sedlib.base.hdf5.dataset import Dataset
+from sedlib.base.hdf5.growing import append, growing
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.vectors import ParamLayout

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
-from sedlib.base.growing import append, growing
+from sedlib.base.hdf5.growing import append, growing
 
 RowDtype = Literal["float32", "float16", "bfloat16"]
 LARGEST_EXPONENT = 15

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sedlib.base.store import Schema
+from sedlib.base.hdf5.store import Schema
 from sedlib.pipeline.study import Study
 from sedlib.vectors import ParamLayout
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sedlib.base.dataset import Dataset
+from sedlib.base.hdf5.dataset import Dataset
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.parameters.row_params import GradientBatchParams
 from sedlib.pipeline.rows.checkpoint_file import state_datasets

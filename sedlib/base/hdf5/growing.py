@@ -3,8 +3,8 @@
 import h5py
 import numpy as np
 
-from sedlib.base.dataset import stored_type
-from sedlib.base.written_file import require_no_failed_write
+from sedlib.base.hdf5.dataset import stored_type
+from sedlib.base.hdf5.written_file import require_no_failed_write
 
 CHUNK_ELEMENTS = 2**14
 

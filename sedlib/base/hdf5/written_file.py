@@ -8,7 +8,7 @@ from typing import Any
 
 import h5py
 
-from sedlib.base.seal import USER_BLOCK
+from sedlib.base.hdf5.seal import USER_BLOCK
 
 LARGEST_KEPT = 2**16
 """Bytes of a dropped write that are still there to be read: HDF5's own notes are smaller."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import h5py
 
 from sedlib.base.atomic import replacing
-from sedlib.base.closed import ForeignContentError, listing
-from sedlib.base.dataset import Dataset
 from sedlib.base.errors import UserError
-from sedlib.base.seal import seal, seal_problem
-from sedlib.base.written_file import written
+from sedlib.base.hdf5.closed import ForeignContentError, listing
+from sedlib.base.hdf5.dataset import Dataset
+from sedlib.base.hdf5.seal import seal, seal_problem
+from sedlib.base.hdf5.written_file import written
 
 CONTEXT = 40
 """Letters of a text shown before the place in which it differs."""
