@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, located
 
 if TYPE_CHECKING:
     from sedlib.cluster.clusters import Workers
@@ -235,7 +235,11 @@ def run_geometry(name: str | None) -> str:
     found = {run: Geometry.load(folder) for run, folder in folders.items() if name or Geometry.is_there(folder)}
     if not found:
         raise UserError("no run's geometry was measured; run `dvc repro geometry/dvc.yaml`")
-    text = as_text({run: geometry_numbers(one, folders[run].read(TRAINING)) for run, one in found.items()})
+    numbers = {}
+    for run, one in found.items():
+        with located(f"geometry of {run}"):
+            numbers[run] = geometry_numbers(one, folders[run].read(TRAINING))
+    text = as_text(numbers)
     if name is None:
         return text
     return f"{text}\n\n{printed(found[name].trajectory, 4)}"

@@ -304,3 +304,9 @@ def test_a_claim_names_its_table_always_and_its_figure_where_something_was_drawn
         "table1-single-task.csv",
     )
     assert found.index.is_unique
+
+
+def test_a_ratio_to_zero_is_missing() -> None:
+    axis = {"1": {"r1_peak": 0.0, "plateau": 0.0, "peak": 0.0}, "2": {"r1_peak": 1.0, "plateau": 1.0, "peak": 1.0}}
+    assert said("settings", {"ablation": {"rank": axis, "probe_seed": axis}})[0] == "not run"
+    assert "differ: plateaus by –, peaks by –" in said("alignment", {"ablation": {"alignment": axis}})[1]

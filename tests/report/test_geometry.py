@@ -53,6 +53,14 @@ def test_numbers_by_hand() -> None:
     }
 
 
+def test_a_defect_of_zero_names_the_run(found: Collection) -> None:
+    run = next(iter(found.geometry))
+    geometry = found.geometry[run]
+    still = replace(geometry, curvature=geometry.curvature.assign(defect=0.0))
+    with pytest.raises(UserError, match=f"geometry of {run}: defects must be positive and finite, got 0.0 to 0.0"):
+        metrics(replace(found, geometry={run: still}))
+
+
 def test_a_lead_can_be_negative() -> None:
     assert numbers_of({"add": [0.0, 0.95, 1.0, 1.0, 1.0]}, RISES)["lead"] == -10
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from sedlib.base.errors import UserError
+from sedlib.report.metrics.cell_metrics import of_conditions
 from sedlib.report.numbers.cell_results import (
     as_text,
     grok_steps,
@@ -71,6 +72,20 @@ def test_a_table_has_means_and_speedups_by_hand(cells: pd.DataFrame) -> None:
     assert table.loc[["control"], ["42", "137", "mean"]].to_numpy().tolist() == [["400", "300", 350]]
     kept = table.loc[["keep-sed"], ["mean", "speedup", "speedup_low", "speedup_high", "n"]]
     assert kept.to_numpy().tolist() == [[200, 2.5, None, None, 2]]  # two seeds have no interval
+
+
+def test_a_cell_that_is_accurate_before_training_has_no_speedup(tmp_path: Path) -> None:
+    """A ratio to step 0 is none: it is missing, and the seeds that have one stay."""
+    for seed, kept in ((42, 0), (137, 200)):
+        write(tmp_path, "control", seed, 400, projection=None)
+        write(tmp_path, "keep-sed", seed, kept)
+        write(tmp_path, "keep-random", seed, kept, coordinates=3)
+    found = grok_steps(read(tmp_path), 0.98)
+    row = intervention_table(found, "add", "update").set_index("condition").loc["keep-sed"]
+    assert (row["42"], row["mean"], row["speedup"], row["n"]) == ("0", 100, 2, 1)
+    assert rank_curve(found)["speedup"].dropna().tolist() == [2]
+    speedups = of_conditions(found)["update"]["add"]["keep-sed"]
+    assert (speedups["speedup"], speedups["speedup_n"]) == (2, 1)
 
 
 def test_three_seeds_have_an_interval(tmp_path: Path) -> None:

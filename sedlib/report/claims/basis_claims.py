@@ -79,6 +79,6 @@ def _named(speedups: Mapping[str, Estimate | None]) -> str:
 
 def _alike(pairs: list[tuple[Estimate | None, Estimate | None]]) -> str:
     """The verdict on pairs of speed-ups; pairs that were not run do not count."""
-    ratios = [first.mean / second.mean for first, second in pairs if first and second]
+    ratios = [first.mean / second.mean for first, second in pairs if first and second and second.mean]
     same = all(abs(ratio - 1) <= TOLERANCE for ratio in ratios)
     return NOT_RUN if not ratios else SAME if same else CONTRADICTED

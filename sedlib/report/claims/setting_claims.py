@@ -17,7 +17,7 @@ from sedlib.report.claims.verdicts import (
 )
 from sedlib.report.metrics.reading import PHASES, Numbers, nested
 from sedlib.report.numbers import paper
-from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.digits import NOTHING, number, quotient
 from sedlib.report.numbers.paper import exactly
 from sedlib.report.numbers.seeds import Estimate
 
@@ -47,9 +47,10 @@ def window(numbers: Numbers) -> Claim:
 def settings(numbers: Numbers) -> Claim:
     """Largest peak of R₁ over the smallest one, of what is about 5 % around the usual value."""
     found = {
-        title: max(peaks) / min(peaks)
+        title: ratio
         for title, axis in (("rank", "rank"), ("probe seed", "probe_seed"))
         if (peaks := [values["r1_peak"] for values in (nested(numbers, "ablation", axis) or {}).values()])
+        and (ratio := quotient(max(peaks), min(peaks))) is not None
     }
     about = paper.RANK_AND_PROBE_SPREAD
     most = (1 + about) / (1 - about)
@@ -90,7 +91,8 @@ def left_open(numbers: Numbers) -> Iterator[Claim]:
 
 
 def _difference(values: Sequence[float | int]) -> str:
-    return f"{100 * (max(values) / min(values) - 1):.0f} %"
+    ratio = quotient(max(values), min(values))
+    return NOTHING if ratio is None else f"{100 * (ratio - 1):.0f} %"
 
 
 def ranks(numbers: Numbers) -> Claim:

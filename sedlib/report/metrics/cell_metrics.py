@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
+from sedlib.report.numbers.digits import quotient
 from sedlib.terms.condition import CONTROL, PROJECTIONS
 
 
@@ -82,4 +83,4 @@ def _step_or_reason(cells: pd.DataFrame) -> Metrics:
 def _ratio(control: float | int | None, step: float | int | None) -> float | None:
     if control is None or step is None or pd.isna(control) or pd.isna(step):
         return None
-    return float(control) / float(step)
+    return quotient(float(control), float(step))

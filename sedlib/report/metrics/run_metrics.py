@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sedlib.base.errors import located
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Collection, Kind
 from sedlib.report.numbers.experiments import experiment, require_different_seeds
@@ -108,8 +109,9 @@ def _geometry(found: Collection, run: str) -> Metrics:
 def _of_trajectory(found: Collection, run: str) -> Metrics:
     """Both alarms of a run, and the rest of its geometry."""
     geometry, results = found.geometry[run], found.runs[run]
-    numbers = geometry_numbers(geometry, results.training)
-    return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
+    with located(f"geometry of {run}"):
+        numbers = geometry_numbers(geometry, results.training)
+        return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
 
 
 def _leads(found: Collection) -> Metrics:

@@ -104,13 +104,13 @@ def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.Data
         ].set_index("seed")
         if ours.empty:
             continue
-        speedups = (control / ours["grok_step"]).dropna()
+        found = speedups(control, ours["grok_step"]).dropna()
         rows.append(
             {
                 "condition": condition,
                 **{str(seed): outcome for seed, outcome in ours["outcome"].sort_index().items()},
                 "mean": None if ours["grok_step"].isna().any() else float(ours["grok_step"].mean()),
-                **spread(speedups),
+                **spread(found),
             }
         )
     return pd.DataFrame(rows)
@@ -126,7 +126,7 @@ def rank_curve(cells: pd.DataFrame) -> pd.DataFrame:
     """Outcome and speed-up over the control of the same run against the number of coordinates kept."""
     control = cells[(cells["condition"] == CONTROL.name) & cells["weight_decay"].isna()].set_index("run")["grok_step"]
     found = cells[cells["coordinates"].notna()].sort_values(["run", "coordinates"])
-    speedup = found["run"].map(control) / found["grok_step"]
+    speedup = speedups(found["run"].map(control), found["grok_step"])
     return found[["run", "coordinates", "outcome", "passed"]].assign(speedup=speedup).reset_index(drop=True)
 
 
@@ -141,9 +141,14 @@ def as_text(cells: pd.DataFrame) -> str:
     return "\n\n".join(f"{title}\n{printed(table, 4)}" for title, table in tables.items() if not table.empty)
 
 
-def spread(speedups: pd.Series) -> dict[str, float | int | None]:
+def speedups(control: pd.Series, steps: pd.Series) -> pd.Series:
+    """The control's grok steps over others; missing where either is, and where the other is step 0, before training."""
+    return control / steps.where(steps > 0)
+
+
+def spread(found: pd.Series) -> dict[str, float | int | None]:
     """Mean of the seeds' speed-ups with its interval."""
-    if speedups.empty:
+    if found.empty:
         return {"speedup": None, "speedup_low": None, "speedup_high": None, "n": 0}
-    found = estimate(speedups.tolist())
-    return {"speedup": found.mean, "speedup_low": found.low, "speedup_high": found.high, "n": found.n}
+    mean = estimate(found.tolist())
+    return {"speedup": mean.mean, "speedup_low": mean.low, "speedup_high": mean.high, "n": mean.n}

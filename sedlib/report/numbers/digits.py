@@ -15,6 +15,15 @@ def number(value: float | int, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
+def quotient(above: float | int, below: float | int) -> float | None:
+    """``above / below``; None where ``below`` is zero, so that there is no ratio to it.
+
+    >>> quotient(3, 2), quotient(3, 0)
+    (1.5, None)
+    """
+    return above / below if below else None
+
+
 def rounded(value: float | int, digits: int) -> float:
     """The nearest number of so many digits."""
     return float(f"{value:.{digits}g}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import located
 from sedlib.leads import PowerLaw, power_law
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.numbers.results import RunFolder, grok_step
@@ -30,7 +31,8 @@ def leads_of(folders: Mapping[float, RunFolder], threshold: float) -> pd.DataFra
     rows = []
     for rate, folder in folders.items():
         training = folder.read(TRAINING)
-        found = geometry_numbers(Geometry.load(folder), training)
+        with located(f"geometry at lr = {rate:g}"):
+            found = geometry_numbers(Geometry.load(folder), training)
         grokked = grok_step(training, str(training["op"].iloc[0]), threshold)
         numbers = {name: found[name] for name in ("onset", "accurate_step", "lead")}
         rows.append({"lr": rate, **numbers, "grok_step": grokked, "reason": found.get("reason", "")})

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.metrics.reading import shown
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, spread
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.condition import CONTROL, KEEP_EXECUTION, Condition
@@ -55,7 +55,7 @@ def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[st
                 **{str(seed): by_seed["outcome"].get(seed, "not run") for seed in seeds},
                 "mean": None if by_seed["grok_step"].isna().any() else float(by_seed["grok_step"].mean()),
                 "train_accuracy": float(by_seed["train_accuracy"].mean()),
-                **spread((known / by_seed["grok_step"]).dropna()),
+                **spread(speedups(known, by_seed["grok_step"]).dropna()),
             }
         )
     table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
