@@ -122,7 +122,7 @@ def seconds(stand_in: StandIn) -> list[float]:
     figures = stand_in.cpu("dvc", "repro", "figures@add-42")
     everything = stand_in.cpu("sedlib", "repro")
     stand_in.require_untouched()
-    work = stand_in.cpu("python", "stages/bases.py", "add-42")
+    work = stand_in.cpu("python", "stages/bases.py", "--run", "add-42")
     one, two = (stand_in.cpu("dvc", "repro", "--single-item", "--force", *FORCED[:count]) for count in (1, 2))
     return [status, figures, everything, two - one - work, one - work]
 

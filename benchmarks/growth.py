@@ -63,7 +63,7 @@ def measured(command: list[str], folder: Path, **variables: str) -> tuple[float,
 
 def stage(name: str, folder: Path) -> tuple[float, float]:
     """Seconds and MB of one stage script."""
-    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), "add-42"]
+    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), "--run", "add-42"]
     return measured(command, folder, PYTHONPATH=str(ROOT), SEDLIB_THREADS="1", SEDLIB_DEVICE="cpu")
 
 

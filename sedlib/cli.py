@@ -87,6 +87,7 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_repro(given: argparse.Namespace) -> None:
     """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
+    check_texts()
     with needs_dask():
         from sedlib.cluster.repro import repro
     sys.exit(repro(given.targets, workers_of(given)))
@@ -101,6 +102,7 @@ def run_repair(given: argparse.Namespace) -> None:
 
 def run_sweep(given: argparse.Namespace) -> None:
     """Run a grid's stages in parallel, equal ones once, and register each point for `dvc exp show`."""
+    check_texts()
     with needs_dask():
         from sedlib.cluster.sweep import sweep
     sys.exit(sweep(given.set_param, given.targets, workers_of(given)))
@@ -141,13 +143,27 @@ def check_params(path: Path) -> None:
     Params.load(path)
 
 
+def check_texts() -> None:
+    """Refuse a params.yaml, if there is one, with what no path and no command can hold, before DVC writes it there.
+
+    Raises
+    ------
+    ParamsError
+        A text or a name is refused.
+    """
+    from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
+
+    if PARAMS_FILE.exists():
+        read_params(PARAMS_FILE)
+
+
 def all_parameters() -> str:
     """The page of parameters, as docs/parameters.md has it."""
     from sedlib.grokking.setup.params import Params
     from sedlib.pipeline.parameters.params_page import params_page
-    from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
+    from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 
-    return params_page(Params, read_yaml(PARAMS_FILE))
+    return params_page(Params, read_params(PARAMS_FILE))
 
 
 def pipeline_overview() -> str:

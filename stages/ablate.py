@@ -35,8 +35,8 @@ def main(study: Study, run: Workspace, axis: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
-    parser.add_argument("axis", choices=AXES, metavar="AXIS", help=", ".join(AXES))
+    parser.add_argument("--run", required=True, help="name of a run in params.yaml, such as add-42")
+    parser.add_argument("--axis", required=True, choices=AXES, metavar="AXIS", help=", ".join(AXES))
     given = parser.parse_args()
     with clear_errors():
         require_current_code(__file__)

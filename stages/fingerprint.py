@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.script import clear_errors
+from sedlib.grokking.setup.command_params import CommandParams
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import CONDITIONS_FILE, OPERATIONS_FILE, operation_sources, run_text
 from sedlib.pipeline.code.fingerprints import code_text, write_texts
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
 
 ROOT = Path(__file__).parent.parent
@@ -23,10 +24,11 @@ GUARDS = [
 
 
 def main() -> None:
+    CommandParams.load()  # refuses names before they reach a command of another stage
     texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart_from(script)) for script in SCRIPTS}
     write_texts(texts, ARTIFACTS / "code")
     operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())
-    params = read_yaml(PARAMS_FILE)
+    params = read_params(PARAMS_FILE)
     runs = {run: Experiment.of(params, run) for run in params.get("runs") or {}}
     write_texts({run: run_text(experiment, operations) for run, experiment in runs.items()}, ARTIFACTS / "setup")
 

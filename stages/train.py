@@ -42,7 +42,7 @@ def describe(checkpoint: Checkpoint) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
+    parser.add_argument("--run", required=True, help="name of a run in params.yaml, such as add-42")
     given = parser.parse_args()
     with clear_errors():
         require_current_code(__file__)

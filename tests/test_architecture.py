@@ -123,6 +123,15 @@ def command_of(stage: dict[str, Any]) -> str:
     return str(command)
 
 
+@pytest.mark.parametrize("file", [*PIPELINES, *SWEEPS, ROOT / "tests/other_study/pipeline.yaml"], ids=str)
+def test_a_command_takes_its_values_as_dvc_quotes_them(file: Path) -> None:
+    """Of an item as a whole DVC quotes the texts, and in outs it refuses the mappings whose keys it does not quote."""
+    for name, stage in groups(file).items():
+        assert set(re.findall(r"\$\{.*?\}", str(stage["cmd"]))) <= {"${item}"}, name
+        written = set(re.findall(r"\$\{item\.(\w+)\}", str(stage["outs"])))
+        assert written == (stage.get("matrix") or {}).keys(), name
+
+
 def test_every_script_is_run_by_a_stage() -> None:
     texts = "".join(file.read_text() for file in [*PIPELINES, *SWEEPS])
     assert {ROOT / script for script in re.findall(r"python (?:\.\./)*(stages/\w+\.py)", texts)} == set(SCRIPTS)

@@ -24,7 +24,7 @@ from sedlib.pipeline.centroids.centroid_file import centroids_schema
 from sedlib.pipeline.dag import overview
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.params_page import params_page
-from sedlib.pipeline.parameters.sections import read_yaml
+from sedlib.pipeline.parameters.sections import read_params
 from sedlib.pipeline.rows.bases_file import bases_schema
 from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema
 from sedlib.pipeline.rows.streams import gradients_schema
@@ -81,7 +81,7 @@ def test_every_dataset_is_documented(schema: ArtifactSchema) -> None:
 
 
 def test_the_page_of_parameters_is_the_schema() -> None:
-    page = params_page(Params, read_yaml(ROOT / "params.yaml"))
+    page = params_page(Params, read_params(ROOT / "params.yaml"))
     assert (ROOT / "docs/parameters.md").read_text() == page, "write it anew: sedlib parameters > docs/parameters.md"
 
 

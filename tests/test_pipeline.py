@@ -39,9 +39,9 @@ def test_each_intervention_is_a_stage_and_one_more_runs_alone(clone: Clone) -> N
     interventions = {**TINY["interventions"], "varied_runs": ["add-1"], "coordinates": [0]}
     clone.set(interventions=interventions)
     targets = [f"{CELLS}:coordinates", f"{CELLS}:without_weight_decay@add-1-control"]
-    assert len(clone.repro(*targets)) == 2
+    assert len(clone.repro(*targets)) == len(CODE) + 2
     clone.set(interventions={**interventions, "coordinates": [0, 7]})
-    assert clone.repro(*targets) == [f"{CELLS}:coordinates@add-1-7"]
+    assert clone.repro(*targets) == [*CODE, f"{CELLS}:coordinates@add-1-7"]
     assert clone.repro("figures@add-1") == []
     tables = clone.call("sedlib", "interventions").stdout
     assert "coordinates kept" in tables
@@ -52,9 +52,9 @@ def test_plain_repro_in_the_root_runs_the_interventions_and_what_their_condition
     interventions = {**TINY["interventions"], "runs": ["add-1"], "projections": ["update"], "conditions": ["freeze"]}
     clone.set(interventions=interventions)
     cells = [f"{CELLS}:control@add-1", f"{CELLS}:intervene@add-1-update-freeze"]
-    assert clone.repro() == cells + REPORT
+    assert clone.repro() == CODE + cells + REPORT
     clone.set(interventions={**interventions, "conditions": ["freeze", "keep-random"]})
-    assert clone.repro() == [f"{CELLS}:intervene@add-1-update-keep-random", *REPORT]
+    assert clone.repro() == [*CODE, f"{CELLS}:intervene@add-1-update-keep-random", *REPORT]
 
 
 AXES_OF = {"ablate": "-window", "ablate_batch": "-batch_seed", "single_step": ""}
@@ -63,7 +63,7 @@ AXES_OF = {"ablate": "-window", "ablate_batch": "-batch_seed", "single_step": ""
 def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(clone: Clone) -> None:
     cells = [f"ablations/dvc.yaml:{name}@add-1{axis}" for name, axis in AXES_OF.items()]
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"]}, single_step={"runs": ["add-1"]})
-    assert sorted(clone.repro(*cells)) == cells
+    assert sorted(clone.repro(*cells)) == sorted(CODE + cells)
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"], "window": [1, 3, 4]}, single_step={"runs": ["add-1"]})
     assert clone.repro(*cells) == ["ablations/dvc.yaml:ablate@add-1-window"]
     table = clone.call("sedlib", "ablations", "add-1").stdout
@@ -198,20 +198,20 @@ def broken(change: Callable[[bytes], bytes], path: Path) -> None:
 def test_a_truncated_artifact_names_file_and_remedy(clone: Clone) -> None:
     path = clone.folder / "artifacts/gradients/add-1.h5"
     broken(lambda content: content[: len(content) // 2], path)
-    done = clone.call(sys.executable, "stages/bases.py", "add-1")
+    done = clone.call(sys.executable, "stages/bases.py", "--run", "add-1")
     assert done.returncode == 1
     assert "artifacts/gradients/add-1.h5: expected a gradients/3 artifact" in done.stderr
     assert "dvc repro --force --single-item dump@add-1" in done.stderr
     assert "Traceback" not in done.stderr
     assert clone.repro() == []  # DVC restores it from the cache
-    assert clone.call(sys.executable, "stages/bases.py", "add-1").returncode == 0
+    assert clone.call(sys.executable, "stages/bases.py", "--run", "add-1").returncode == 0
 
 
 def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
     table = clone.folder / "artifacts/results/add-1/spectra.csv"
     before = table.read_text()
     clone.set(window=4)
-    assert clone.call(sys.executable, "stages/bases.py", "add-1").returncode == 0
+    assert clone.call(sys.executable, "stages/bases.py", "--run", "add-1").returncode == 0
     assert table.read_text() != before
     clone.set(window=3)
     assert clone.repro() == []
@@ -220,7 +220,7 @@ def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
 
 def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
     for script in ("train", "bases", "curvature", "figures"):
-        done = clone.call(sys.executable, f"stages/{script}.py", "add-9")
+        done = clone.call(sys.executable, f"stages/{script}.py", "--run", "add-9")
         assert done.returncode == 1
         assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr
 

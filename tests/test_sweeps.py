@@ -54,8 +54,10 @@ def cells(stage: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[
         def filled(text: str, chosen: dict[str, Any] = chosen) -> str:
             return re.sub(r"\$\{item\.(\w+)\}", lambda found: str(chosen[found[1]]), text)
 
-        _, script, *arguments = [filled(word) for word in command(stage)]
-        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        unpacked = [word for key, value in chosen.items() for word in (f"--{key}", str(value))]
+        _, script, item, *arguments = command(stage)
+        assert item == "${item}"
+        monkeypatch.setattr(sys, "argv", [script, *unpacked, *arguments])
         cell, folder = parse_cell(script, None)
         declared, described = map(filled, stage["outs"])
         assert described == str(description_of(Path(declared)))

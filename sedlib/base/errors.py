@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST_QUOTE = 60
+"""Characters of a value that a message repeats."""
+
 
 class UserError(Exception):
     """Wrong input or a broken file; the message says what was expected, what came, where, and what to do."""
@@ -21,3 +24,13 @@ def located(place: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(f"{place}: {error}") from error
+
+
+def quoted(value: object) -> str:
+    """A value as Python writes it, cut to what fits in a line of a message.
+
+    >>> quoted("a" * 1000)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…"
+    """
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

@@ -15,13 +15,15 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
-from sedlib.pipeline.parameters.sections import read_yaml
+from sedlib.base.yaml_file import read_mapping
 
 ROOT_FILE = "dvc.yaml"
 CODE = "artifacts/code/"
 """What every stage depends on; a column that says so would say nothing."""
 DESCRIPTION = ".resource.json"
 """What every table has beside it (sedlib/base/described/)."""
+MOST_ALIASES = 100
+"""In a dvc.yaml."""
 NOTHING = "–"
 HEAD = "| stage | what it does | reads | writes | parameters |\n|---|---|---|---|---|\n"
 
@@ -97,7 +99,7 @@ def table(graph: nx.DiGraph) -> str:
 
 def _in_order(graph: nx.DiGraph) -> list[Kind]:
     """Upstream first, and else as dvc.yaml has them."""
-    written = {file: list(read_yaml(Path(file))["stages"]) for file in {kind.file for kind in graph}}
+    written = {file: list(_declared(file)) for file in {kind.file for kind in graph}}
 
     def place(kind: Kind) -> tuple[bool, str, int]:
         return kind.file != ROOT_FILE, kind.file, written[kind.file].index(kind.name)
@@ -106,8 +108,7 @@ def _in_order(graph: nx.DiGraph) -> list[Kind]:
 
 
 def _row(kind: Kind) -> Iterator[str]:
-    declared = read_yaml(Path(kind.file))["stages"][kind.name]
-    stage: dict[str, Any] = {**declared, **declared.get("do", {})}
+    stage = _declared(kind.file)[kind.name]
     yield f"`{kind.name}`"
     yield stage.get("desc", NOTHING)
     yield _listed([path for path in _names(stage, "deps") if not path.startswith(CODE)])
@@ -115,15 +116,17 @@ def _row(kind: Kind) -> Iterator[str]:
     yield _listed(_names(stage, "params"))
 
 
+def _declared(file: str) -> dict[str, Any]:
+    """The stages that a dvc.yaml writes down, by name; its lists of dependencies are shared by aliases."""
+    stages = read_mapping(Path(file), MOST_ALIASES)["stages"]
+    return {name: {**stage, **stage.get("do", {})} for name, stage in stages.items()}
+
+
 def _names(stage: dict[str, Any], section: str) -> list[str]:
-    """What a section lists: ``RUN`` for ``${key}`` and ``${item.run}``, ``AXIS`` for ``${item.axis}``."""
+    """What a section lists, with ``RUN`` for ``${item.run}``, ``AXIS`` for ``${item.axis}``."""
     entries = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in stage.get(section, [])]
     named = [entry for entry in entries if not entry.endswith(DESCRIPTION)]
-    return [re.sub(r"\$\{(?:item\.)?(\w+)\}", lambda m: _placeholder(m[1]), entry) for entry in named]
-
-
-def _placeholder(variable: str) -> str:
-    return "RUN" if variable == "key" else variable.upper()
+    return [re.sub(r"\$\{(?:item\.)?(\w+)\}", lambda found: found[1].upper(), entry) for entry in named]
 
 
 def _listed(names: list[str]) -> str:

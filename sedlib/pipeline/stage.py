@@ -14,9 +14,10 @@ from sedlib.pipeline.workspace import Workspace
 def stage(main: Callable[[Study, Workspace], None], description: str | None) -> None:
     """Call a stage script's ``main`` with the run named on the command line, as the folder's study has it."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("run", help="name of a run in params.yaml, such as add-42")
-    workspace = Workspace(parser.parse_args().run)
+    parser.add_argument("--run", required=True, help="name of a run in params.yaml, such as add-42")
+    given = parser.parse_args()
     with clear_errors():
+        workspace = Workspace(given.run)
         require_current_code(sys.argv[0])
         remove_old_snapshots()
         main(load_study().of_run(workspace.run), workspace)

@@ -351,7 +351,7 @@ def test_an_unknown_intervention_is_refused() -> None:
 def test_a_script_names_the_one_that_trains_what_it_does_not(
     script: str, intervention: str, other: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", [script, "add-42", intervention])
+    monkeypatch.setattr("sys.argv", [script, "--run", "add-42", "--intervention", intervention])
     with pytest.raises(SystemExit):
         parse_cell(f"stages/{script}.py", None)
     assert f"{intervention} is trained by stages/{other}.py" in capsys.readouterr().err

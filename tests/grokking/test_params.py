@@ -196,7 +196,5 @@ def test_an_experiment_names_keys_as_the_file_does(tmp_path: Path) -> None:
 def test_run_names_that_yaml_reads_as_numbers(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("runs: {42: {ops: [add], seed: 42}}")
-    with pytest.raises(ParamsError, match=r"runs.42 = 42 must be a valid string"):
+    with pytest.raises(ParamsError, match=r"params.yaml, line 1: runs.42 is a key of type int; put it in quotes"):
         Params.load(path)
-    with pytest.raises(ParamsError, match="no run '42' under 'runs'; there are: 42"):
-        Experiment.load("42", path)

@@ -3,7 +3,6 @@
 Kept apart from the analysis parameters (params.py), so that a new analysis parameter retrains nothing.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,17 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from sedlib.grokking.setup.operations import OPERATIONS
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_yaml, validated
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_params, validated
 from sedlib.pipeline.parameters.value_types import Fraction, Positive, Seed
-
-RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-
-
-def name_problem(run: object) -> str | None:
-    """Why a run cannot have this name, of which files are named and which commands hold; None where it can."""
-    if isinstance(run, str) and re.fullmatch(RUN_NAME, run):
-        return None
-    return f"run name {run!r} cannot be a file name; use letters, digits, - and _"
 
 
 def _known_operations(ops: list[str]) -> list[str]:
@@ -120,7 +110,7 @@ class Experiment(Section):
         ParamsError
             The file, the run or one of the sections is missing or wrong.
         """
-        return cls.of(read_yaml(path), run, path)
+        return cls.of(read_params(path), run, path)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], run: str, path: Path = PARAMS_FILE) -> "Experiment":
@@ -135,8 +125,6 @@ class Experiment(Section):
         if not isinstance(runs, dict) or run not in runs:
             names = ", ".join(map(str, runs)) if isinstance(runs, dict) else "none"
             raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {names}")
-        if problem := name_problem(run):
-            raise ParamsError(f"{path}: {problem}")
         sections = {name: values.get(name, {}) for name in ("model", "data", "optimizer", "stopping")}
         found = validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})
         return found.with_weight_decay(found.run.weight_decay)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from sedlib.grokking.setup.domain import operands, train_size
 from sedlib.grokking.setup.experiment import (
@@ -13,7 +13,6 @@ from sedlib.grokking.setup.experiment import (
     OptimizerParams,
     RunParams,
     StoppingParams,
-    name_problem,
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.operations import OPERATIONS
@@ -21,7 +20,7 @@ from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
 from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams, measured
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.row_params import RowParams
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
 
 
 class SingleStepParams(Section):
@@ -54,15 +53,7 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
         ParamsError
             A value is refused; the message names each key, value and remedy.
         """
-        return validated(cls, read_yaml(path), path)
-
-    @field_validator("runs")
-    @classmethod
-    def _file_names(cls, runs: dict[str, RunParams]) -> dict[str, RunParams]:
-        for name in runs:
-            if problem := name_problem(name):
-                raise ValueError(problem)
-        return runs
+        return validated(cls, read_params(path), path)
 
     @model_validator(mode="after")
     def _within_one_another(self) -> "Params":

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_yaml, validated
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
 from sedlib.pipeline.parameters.value_types import Positive
 
 
@@ -39,7 +39,7 @@ class ProjectionParams(Section):
         ParamsError
             A value is refused.
         """
-        section = read_yaml(path).get("interventions", {})
+        section = read_params(path).get("interventions", {})
         if isinstance(section, dict):
             section = {key: value for key, value in section.items() if key in cls.model_fields}
         return validated(_File, {"interventions": section}, path).interventions

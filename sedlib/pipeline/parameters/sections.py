@@ -8,12 +8,14 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
+from sedlib.base.yaml_file import read_mapping
+from sedlib.pipeline.parameters.plain_texts import name_problems, text_problems
 
 PARAMS_FILE = Path("params.yaml")
+MOST_PROBLEMS = 10
+"""Of a kind that a message lists."""
 
 
 class ParamsError(UserError):
@@ -41,26 +43,24 @@ class StageParams(Section):
         ParamsError
             The file is missing, or one of the values is refused; the message names key, value and remedy.
         """
-        values = read_yaml(path)
+        values = read_params(path)
         return validated(cls, {name: values[name] for name in cls.model_fields if name in values}, path)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, read with the parser that DVC uses, so that both see the same values.
+def read_params(path: Path) -> dict[str, Any]:
+    """The mapping in params.yaml, of which every text is plain and every run's name a file's.
 
     Raises
     ------
     ParamsError
-        The file is missing, is no YAML, or holds no mapping.
+        The file is missing, ``read_mapping`` refuses it, or a text or a name in it cannot be.
     """
     try:
-        values = YAML(typ="safe").load(path.read_text())
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing; run from the root of the repository") from error
-    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ParamsError(f"{path} must hold a mapping of parameters, got {type(values).__name__}")
+        values = read_mapping(path)
+    except UserError as error:
+        raise ParamsError(str(error)) from error
+    if problems := list(text_problems(values)) or list(name_problems(values)):
+        raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems[:MOST_PROBLEMS]))
     return values
 
 
@@ -101,7 +101,7 @@ def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], nam
         known = list(owner.model_fields)
         close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown key {key} = {value!r}; {guess}known here: {', '.join(known)}"
+        return f"unknown key {key} = {quoted(value)}; {guess}known here: {', '.join(known)}"
     if kind == "missing":
         return f"key {key} is missing; add it{meaning}"
     if kind == "value_error":
@@ -109,8 +109,8 @@ def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], nam
         return f"{key}: {message}" if key else message
     wanted = " or ".join(problem["msg"].removeprefix("Input should be ") for problem in problems)
     if problems[0]["msg"] == wanted:
-        return f"{key} = {value!r} is refused: {wanted[0].lower()}{wanted[1:]}{meaning}"
-    return f"{key} = {value!r} must be {wanted}, got {type(value).__name__}; change it{meaning}"
+        return f"{key} = {quoted(value)} is refused: {wanted[0].lower()}{wanted[1:]}{meaning}"
+    return f"{key} = {quoted(value)} must be {wanted}, got {type(value).__name__}; change it{meaning}"
 
 
 def _resolve(model: type[BaseModel], parts: Sequence[str]) -> tuple[type[BaseModel], FieldInfo | None]:
