@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sedlib.base.errors import UserError, located
+from sedlib.base.errors import UserError, located, quoted
+
+MOST_WORKERS = 256
+"""Each takes half a gigabyte before its first stage."""
 
 if TYPE_CHECKING:
     from sedlib.cluster.clusters import Workers
@@ -76,11 +79,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
+def worker_count(text: str) -> int:
+    """How many processes a machine may be asked for, as the type of an argument."""
+    if not text.isdecimal() or len(text) > len(str(MOST_WORKERS)) or not 0 < int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} must be a whole number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     """What the commands that run stages in parallel have in common."""
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes on this machine; default: one per core")
+    where.add_argument(
+        "--workers", type=worker_count, metavar="N", help="processes on this machine; default: one per core"
+    )
     where.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
     where.add_argument("--cluster", type=Path, metavar="FILE", help="a Dask cluster to start: docs/cluster.md")
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from sedlib.base.arguments import file_name, folder_below
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.projection_params import ProjectionParams
@@ -29,8 +30,10 @@ def main(folder: Path, beside: list[str], *, doses: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="of the sweep, whose cells are in its folder results")
-    parser.add_argument("beside", nargs="*", help="names of cells of the pipeline, such as add-42-control")
+    parser.add_argument("folder", type=folder_below, help="of the sweep, whose cells are in its folder results")
+    parser.add_argument(
+        "beside", nargs="*", type=file_name, help="names of cells of the pipeline, such as add-42-control"
+    )
     parser.add_argument("--doses", action="store_true", help="draw grok step against strength, too")
     with clear_errors():
         main(**vars(parser.parse_args()))

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import torch
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
 
+MOST_THREADS = 1024
+"""Cores of the largest machines; each thread takes some megabytes, and with a million none is left."""
 EAGER_CALLS = 3
 """Calls before a function is recorded: kernels are chosen and workspaces allocated in the first."""
 
@@ -32,16 +34,16 @@ def configure() -> torch.device:
     """
     threads = os.environ.get("SEDLIB_THREADS")
     if threads is not None:
-        if not threads.isdecimal() or int(threads) < 1:
-            raise UserError(f"SEDLIB_THREADS must be a positive whole number, got {threads!r}")
+        if not re.fullmatch(r"0*[1-9][0-9]{0,3}", threads, re.ASCII) or int(threads) > MOST_THREADS:
+            raise UserError(f"SEDLIB_THREADS must be a whole number from 1 to {MOST_THREADS:,}, got {quoted(threads)}")
         torch.set_num_threads(int(threads))
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda' or 'cuda:N', got {name!r}")
-    device = torch.device(name)
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,2})?", name):
+        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda' or 'cuda:N', got {quoted(name)}")
     try:
+        device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {str(error).splitlines()[0]}") from error

@@ -15,7 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
-from sedlib.base.yaml_file import read_mapping
+from sedlib.base.yaml.yaml_file import read_mapping
 
 ROOT_FILE = "dvc.yaml"
 CODE = "artifacts/code/"

@@ -324,6 +324,21 @@ def test_a_kick_is_the_commutator_across_the_basis_in_gradient_steps() -> None:
         ("update-keep-random", {"rank": 3, "coordinates": 3}, "leave one out"),
         ("update-keep-random", {"strength": 1.5}, "strength = 1.5 must be less than or equal to 1"),
         ("control", {"target": "all"}, "--target belongs to .*not to control"),
+        ("update-keep-random", {"strength": float("nan")}, "strength = nan must be a finite number"),
+        (
+            "update-keep-random",
+            {"coordinates": 10**12},
+            "coordinates = 1000000000000 must be less than or equal to 429",
+        ),
+        ("update-keep-random", {"coordinates": -1}, "coordinates = -1 must be greater than or equal to 0"),
+        ("update-keep-random", {"rank": 10**9}, "rank = 1000000000 must be less than or equal to 10000"),
+        (
+            "update-keep-random",
+            {"start": 10**18},
+            "start = 1000000000000000000 must be less than or equal to 100000000",
+        ),
+        ("kick", {"size": float("inf")}, "size = inf must be a finite number"),
+        ("control", {"weight_decay": 1e9}, "weight_decay = 1000000000.0 must be less than or equal to 1000000"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(intervention: str, options: dict[str, object], message: str) -> None:
@@ -355,6 +370,35 @@ def test_a_script_names_the_one_that_trains_what_it_does_not(
     with pytest.raises(SystemExit):
         parse_cell(f"stages/{script}.py", None)
     assert f"{intervention} is trained by stages/{other}.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: --run"),
+        (["--run", "add-42"], "give --intervention, or --condition with its --projection"),
+        (["--run", "add-42", "--condition", "keep-sed"], "unknown intervention 'keep-sed'; choose from control"),
+        (["--run", "add-42", "--condition", "$(id)"], "argument --condition: invalid choice"),
+        (["--run", "add-42", "--intervention", "control", "--projection", "update"], "give --intervention, or"),
+        (["--run", "add-42", "--intervention", "control", "--folder", "../.."], "'../..' must be a folder below the"),
+        (["--run", "add-42", "--intervention", "control", "--folder", "/etc"], "'/etc' must be a folder below the"),
+        (["--run", "add-42", "--condition", "freeze", "--projection", "update", "--start", "x"], "invalid int value"),
+    ],
+)
+def test_a_command_that_names_no_cell_is_refused(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["intervene", *arguments])
+    with pytest.raises(SystemExit):
+        parse_cell("stages/intervene.py", None)
+    assert message in capsys.readouterr().err
+
+
+def test_the_parts_of_an_intervention_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = ["--intervention", "update-keep-sed"]
+    for arguments in (named, ["--condition", "keep-sed", "--projection", "update"]):
+        monkeypatch.setattr("sys.argv", ["intervene", "--run", "add-42", *arguments])
+        assert parse_cell("stages/intervene.py", None)[0] == Cell.of("add-42", "update-keep-sed")
 
 
 @pytest.mark.parametrize("script", ["intervene", "constrain"])

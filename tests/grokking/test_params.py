@@ -132,7 +132,10 @@ def test_window_and_rank_can_be_swept_while_the_other_is_ablated(window: int, ra
         ({"geometry": {"curvature": {"every": 30}}}, ["geometry.curvature.every = 30 leaves run add-1", "every ≤ 20"]),
         ({"geometry": {"curvature": {"every": 5, "components": 9}}}, ["components = 9 exceeds the 8", "choose ≤ 8"]),
         ({"geometry": {"walks": {"count": 1}}}, ["geometry.walks.count = 1 must be greater than or equal to 2"]),
-        ({"geometry": {"curvature": {"eta": 0}}}, ["geometry.curvature.eta = 0 must be greater than 0"]),
+        (
+            {"geometry": {"curvature": {"eta": 0}}},
+            ["geometry.curvature.eta = 0 must be greater than or equal to 0.00000001"],
+        ),
         ({"window": 9}, ["window = 9 is longer than run add-1 can have", "choose window ≤ 8"]),
         ({"model__d_model": 9}, ["d_model = 9 is not divisible by heads = 2; choose a multiple of 2"]),
         ({"model__layers": 0}, ["model.layers = 0 must be greater than 0"]),

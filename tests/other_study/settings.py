@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, StageParams
-from sedlib.pipeline.parameters.value_types import Fraction, Positive, Seed
+from sedlib.pipeline.parameters.value_types import Fraction, Seed, Steps
 
 
 class RunParams(Section):
@@ -12,8 +12,8 @@ class RunParams(Section):
     seed: Seed = Field(description="Seed of the inputs, the initial weights and the batches.")
     lr: float = Field(0.1, gt=0, description="Learning rate.")
     momentum: Fraction = Field(0.9, description="Of SGD.")
-    checkpoint_every: Positive = Field(5, description="Steps between checkpoints.")
-    max_steps: Positive = Field(40, description="Steps of training.")
+    checkpoint_every: Steps = Field(5, description="Steps between checkpoints.")
+    max_steps: Steps = Field(40, description="Steps of training.")
 
 
 class Runs(StageParams):

@@ -6,8 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, model_validator
 
+from sedlib.base.errors import quoted
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.pipeline.parameters.limits import PARAMETERS, STEPS
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, validated
+from sedlib.pipeline.parameters.value_types import Scale, WeightDecay, Window
 from sedlib.terms.condition import KICK, NEED_FINISHED_RUN, Condition, Projection
 from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS
 from sedlib.terms.tables.cell_table import cell_name
@@ -35,15 +38,19 @@ class Cell(Section):
     condition: Annotated[Condition, PlainSerializer(lambda condition: condition.name)]
     projection: Projection | None
     """What is projected: AdamW's update, or the clipped gradient before it. None where nothing is."""
-    coordinates: int | None = Field(None, ge=0, description="a fresh random subset of them in place of a subspace")
-    rank: int | None = Field(None, ge=1, description="dimension of the subspace, in place of interventions.rank")
+    coordinates: Annotated[int, Field(ge=0, le=PARAMETERS.most), PARAMETERS] | None = Field(
+        None, description="a fresh random subset of them in place of a subspace"
+    )
+    rank: Window | None = Field(None, description="dimension of the subspace, in place of interventions.rank")
     target: Literal["attention", "all"] | None = Field(
         None, description="parameters whose steps are projected, in place of interventions.target"
     )
-    start: int | None = Field(None, ge=0, description="natural steps at first, in place of interventions.window")
+    start: Annotated[int, Field(ge=0, le=STEPS.most), STEPS] | None = Field(
+        None, description="natural steps at first, in place of interventions.window"
+    )
     strength: float | None = Field(None, gt=0, le=1, description="share taken from the part outside the subspace")
-    size: float | None = Field(None, gt=0, description="length of a kick, in gradient steps")
-    weight_decay: float | None = Field(None, ge=0, description="in place of the run's")
+    size: Scale | None = Field(None, description="length of a kick, in gradient steps")
+    weight_decay: WeightDecay | None = Field(None, description="in place of the run's")
 
     @model_validator(mode="after")
     def _options_where_they_belong(self) -> "Cell":
@@ -67,7 +74,7 @@ class Cell(Section):
             There is no such intervention, or the options do not fit it or one another.
         """
         if intervention not in INTERVENTIONS:
-            raise ParamsError(f"unknown intervention {intervention!r}; choose from {', '.join(INTERVENTIONS)}")
+            raise ParamsError(f"unknown intervention {quoted(intervention)}; choose from {', '.join(INTERVENTIONS)}")
         found = INTERVENTIONS[intervention]
         values = {"run": run, "condition": found.condition, "projection": found.projection, **options}
         return validated(cls, values, Path(script_of(found.condition)))
@@ -85,4 +92,9 @@ class Cell(Section):
         ParamsError
             The run or one of its sections is missing or wrong.
         """
-        return Experiment.load(self.run, path).with_weight_decay(self.weight_decay)
+        found = Experiment.load(self.run, path).with_weight_decay(self.weight_decay)
+        if (decayed := found.optimizer.lr * found.optimizer.weight_decay) >= 1:
+            raise ParamsError(
+                f"optimizer.lr × weight decay = {decayed:g} would erase the weights at every step; choose less"
+            )
+        return found

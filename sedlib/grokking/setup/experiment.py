@@ -9,9 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from sedlib.base.errors import quoted
 from sedlib.grokking.setup.operations import OPERATIONS
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_params, validated
-from sedlib.pipeline.parameters.value_types import Fraction, Positive, Seed
+from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
+from sedlib.pipeline.parameters.limits import CHECKPOINTS, LAYERS, MODULUS, WIDTH
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, read_params, some, validated
+from sedlib.pipeline.parameters.value_types import Examples, Fraction, Rate, Scale, Seed, Steps, WeightDecay
+
+Width = Annotated[int, Field(gt=0, le=WIDTH.most), WIDTH]
+Layers = Annotated[int, Field(gt=0, le=LAYERS.most), LAYERS]
 
 
 def _known_operations(ops: list[str]) -> list[str]:
@@ -30,9 +36,9 @@ class RunParams(Section):
         description=f"Operations learned together, each with a head of its own: {', '.join(OPERATIONS)}."
     )
     seed: Seed = Field(description="Seed of the split, the initial weights and the training batches.")
-    checkpoint_every: Positive = Field(25, description="Steps between checkpoints.")
-    max_steps: Positive = Field(8000, description="Steps after which training ends at the latest.")
-    weight_decay: float | None = Field(None, ge=0, description="In place of optimizer.weight_decay, for this run.")
+    checkpoint_every: Steps = Field(25, description="Steps between checkpoints.")
+    max_steps: Steps = Field(8000, description="Steps after which training ends at the latest.")
+    weight_decay: WeightDecay | None = Field(None, description="In place of optimizer.weight_decay, for this run.")
 
     @model_validator(mode="after")
     def _at_least_one_interval(self) -> "RunParams":
@@ -41,16 +47,27 @@ class RunParams(Section):
                 f"checkpoint_every = {self.checkpoint_every} exceeds max_steps = {self.max_steps}; "
                 "choose checkpoints at least once in the run"
             )
+        if self.most_checkpoints > CHECKPOINTS.most:
+            raise ValueError(
+                f"max_steps = {self.max_steps} at checkpoint_every = {self.checkpoint_every} are "
+                f"{self.most_checkpoints:,} checkpoints, more than {CHECKPOINTS.most:,} {CHECKPOINTS.description}; "
+                "choose a larger checkpoint_every"
+            )
         return self
+
+    @property
+    def most_checkpoints(self) -> int:
+        """Checkpoints if it trains to its last step, that at step 0 included."""
+        return self.max_steps // self.checkpoint_every + 1
 
 
 class ModelParams(Section):
     """The Transformer encoder."""
 
-    d_model: Positive = Field(128, description="Width of the residual stream; divisible by heads.")
-    heads: Positive = Field(4, description="Attention heads per layer.")
-    d_ff: Positive = Field(256, description="Width of the feed-forward layers.")
-    layers: Positive = Field(2, description="Encoder layers.")
+    d_model: Width = Field(128, description="Width of the residual stream; divisible by heads.")
+    heads: Layers = Field(4, description="Attention heads per layer.")
+    d_ff: Width = Field(256, description="Width of the feed-forward layers.")
+    layers: Layers = Field(2, description="Encoder layers.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "ModelParams":
@@ -64,20 +81,22 @@ class ModelParams(Section):
 class DataParams(Section):
     """The pairs."""
 
-    p: int = Field(97, ge=2, description="Modulus of the arithmetic and size of the vocabulary.")
+    p: Annotated[int, MODULUS] = Field(
+        97, ge=2, le=MODULUS.most, description="Modulus of the arithmetic and size of the vocabulary."
+    )
     train_fraction: Fraction = Field(0.5, description="Share of the pairs trained on, the rest is held out.")
 
 
 class OptimizerParams(Section):
     """AdamW on minibatches."""
 
-    lr: float = Field(0.001, gt=0, description="Learning rate.")
+    lr: Rate = Field(0.001, description="Learning rate.")
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
         [0.9, 0.98], description="Decay rates of the two moments."
     )
-    weight_decay: float = Field(1.0, ge=0, description="Decoupled weight decay, on every parameter.")
-    batch_size: Positive = Field(512, description="Training pairs per step, drawn with replacement.")
-    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the whole gradient; larger ones are scaled down.")
+    weight_decay: WeightDecay = Field(1.0, description="Decoupled weight decay, on every parameter.")
+    batch_size: Examples = Field(512, description="Training pairs per step, drawn with replacement.")
+    clip_norm: Scale = Field(1.0, description="Largest norm of the whole gradient; larger ones are scaled down.")
     matmul_precision: Literal["highest", "high", "medium"] = Field(
         "highest",
         description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium too, and "
@@ -89,7 +108,9 @@ class StoppingParams(Section):
     """When training ends before max_steps."""
 
     accuracy: Fraction = Field(0.98, description="Test accuracy that every operation must reach.")
-    checkpoints: Positive = Field(20, description="Number of checkpoints at which it must be reached.")
+    checkpoints: Annotated[int, CHECKPOINTS] = Field(
+        20, gt=0, le=CHECKPOINTS.most, description="Number of checkpoints at which it must be reached."
+    )
 
 
 class Experiment(Section):
@@ -100,6 +121,17 @@ class Experiment(Section):
     data: DataParams
     optimizer: OptimizerParams
     stopping: StoppingParams
+
+    @model_validator(mode="after")
+    def _of_a_size_that_can_be_trained(self) -> "Experiment":
+        if problem := size_problem(self.sizes.training(self.optimizer.batch_size)):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        """Of the run's network."""
+        return NetworkSizes(**self.model.model_dump(), p=self.data.p, tasks=len(self.run.ops))
 
     @classmethod
     def load(cls, run: str, path: Path = PARAMS_FILE) -> "Experiment":
@@ -123,8 +155,8 @@ class Experiment(Section):
         """
         runs = values.get("runs")
         if not isinstance(runs, dict) or run not in runs:
-            names = ", ".join(map(str, runs)) if isinstance(runs, dict) else "none"
-            raise ParamsError(f"{path}: no run {run!r} under 'runs'; there are: {names}")
+            names = some(runs) if isinstance(runs, dict) else "none"
+            raise ParamsError(f"{path}: no run {quoted(run)} under 'runs'; there are: {names}")
         sections = {name: values.get(name, {}) for name in ("model", "data", "optimizer", "stopping")}
         found = validated(cls, {"run": runs[run], **sections}, path, names={"run": f"runs.{run}"})
         return found.with_weight_decay(found.run.weight_decay)

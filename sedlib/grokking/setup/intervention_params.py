@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.parameters.limits import PARAMETERS, RUNS, VALUES
 from sedlib.terms.condition import NEED_FINISHED_RUN, Condition, Projection
 from sedlib.terms.conditions import CONDITIONS, INTERVENTIONS
 
@@ -46,20 +47,28 @@ class InterventionParams(ProjectionParams):
     """Interventions on training."""
 
     runs: list[str] = Field(
-        [], description="Runs that are trained as the control, and under every condition with every projection."
+        [],
+        max_length=RUNS.most,
+        description="Runs that are trained as the control, and under every condition with every projection.",
     )
     conditions: Annotated[
         list[str], AfterValidator(_listed("condition", CONDITIONS, lambda name: _refusal(CONDITIONS[name])))
-    ] = Field([], description="What is done to each step of these runs; the names: docs/method.md.")
-    projections: list[Projection] = Field([], description="What of a step is projected.")
+    ] = Field(
+        [], max_length=VALUES.most, description="What is done to each step of these runs; the names: docs/method.md."
+    )
+    projections: list[Projection] = Field([], max_length=VALUES.most, description="What of a step is projected.")
     varied_runs: list[str] = Field(
-        [], description="Runs that are trained without weight decay, and with ever more coordinates kept."
+        [],
+        max_length=RUNS.most,
+        description="Runs that are trained without weight decay, and with ever more coordinates kept.",
     )
     without_weight_decay: Annotated[
         list[str], AfterValidator(_listed("intervention", INTERVENTIONS, _cell_refusal))
     ] = Field(
-        [], description="Interventions on the varied runs without weight decay: control, or PROJECTION-CONDITION."
+        [],
+        max_length=VALUES.most,
+        description="Interventions on the varied runs without weight decay: control, or PROJECTION-CONDITION.",
     )
-    coordinates: list[Annotated[int, Field(ge=0)]] = Field(
-        [], description="Numbers of coordinates that keep-random keeps, for the varied runs."
+    coordinates: list[Annotated[int, Field(ge=0, le=PARAMETERS.most), PARAMETERS]] = Field(
+        [], max_length=VALUES.most, description="Numbers of coordinates that keep-random keeps, for the varied runs."
     )

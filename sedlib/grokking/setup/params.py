@@ -1,11 +1,13 @@
 """The whole of params.yaml: the single truth about every parameter, its meaning and its limits."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from sedlib.grokking.setup.analysis_sizes import curvature, intervention, measuring, single_step
 from sedlib.grokking.setup.domain import operands, train_size
 from sedlib.grokking.setup.experiment import (
     DataParams,
@@ -16,17 +18,19 @@ from sedlib.grokking.setup.experiment import (
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.operations import OPERATIONS
+from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
-from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams, measured
+from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.parameters.limits import CELLS, RUNS
 from sedlib.pipeline.parameters.row_params import RowParams
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
+from sedlib.pipeline.parameters.sections import MOST_PROBLEMS, PARAMS_FILE, Section, read_params, some, validated
 
 
 class SingleStepParams(Section):
     """Bases from one checkpoint alone, at three phases of training."""
 
-    runs: list[str] = Field([], description="Runs whose per-example gradients are decomposed.")
+    runs: list[str] = Field([], max_length=RUNS.most, description="Runs whose per-example gradients are decomposed.")
 
 
 class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
@@ -42,7 +46,7 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
     data: DataParams = DataParams()
     optimizer: OptimizerParams = OptimizerParams()
     stopping: StoppingParams = StoppingParams()
-    runs: dict[str, RunParams] = Field(description="The runs, by name.", min_length=1)
+    runs: dict[str, RunParams] = Field(description="The runs, by name.", min_length=1, max_length=RUNS.most)
 
     @classmethod
     def load(cls, path: Path = PARAMS_FILE) -> "Params":
@@ -64,15 +68,19 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
             *self._modulus(),
             *self._geometry(),
             *self._listed_runs(),
+            *self._repeated(),
+            *self._coordinates(),
+            *self._cells(),
+            *self._sizes(),
         ]
         problems = problems or list(self._ablation_values())
         if problems:
-            raise ValueError("; and ".join(problems))
+            raise ValueError("; and ".join(problems[:MOST_PROBLEMS]))
         return self
 
     def _windows(self) -> Iterator[str]:
-        name, run = min(self.runs.items(), key=lambda item: item[1].max_steps // item[1].checkpoint_every)
-        updates = run.max_steps // run.checkpoint_every
+        name, run = min(self.runs.items(), key=lambda item: item[1].most_checkpoints)
+        updates = run.most_checkpoints - 1
         if self.window > updates:
             yield (
                 f"window = {self.window} is longer than run {name} can have updates between checkpoints, "
@@ -113,7 +121,7 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
 
     def _modulus(self) -> Iterator[str]:
         p = self.data.p
-        if any(p % divisor == 0 for divisor in range(2, p)):
+        if any(p % divisor == 0 for divisor in range(2, math.isqrt(p) + 1)):
             for name, run in self.runs.items():
                 if any(OPERATIONS[op].nonzero for op in run.ops):
                     yield (
@@ -131,7 +139,47 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
             for key in keys:
                 for name in getattr(getattr(self, section), key):
                     if name not in self.runs:
-                        yield f"{section}.{key} names {name!r}, which is no run; choose from {', '.join(self.runs)}"
+                        yield f"{section}.{key} names {name!r}, which is no run; choose from {some(self.runs)}"
+
+    def _repeated(self) -> Iterator[str]:
+        for section, model in (("interventions", self.interventions), ("ablation", self.ablation)):
+            for key, values in model:
+                if isinstance(values, list) and len(set(values)) < len(values):
+                    yield f"{section}.{key} has a value twice; name each once"
+
+    def _coordinates(self) -> Iterator[str]:
+        name, network = max(self._networks().items(), key=lambda item: item[1].parameters)
+        is_attention = self.interventions.target == "attention"
+        there = network.attention if is_attention else network.parameters
+        for count in self.interventions.coordinates:
+            if count > there:
+                yield f"interventions.coordinates has {count:,}, but the target has {there:,} in {name}; choose less"
+
+    def _cells(self) -> Iterator[str]:
+        lists = self.interventions
+        crossed = len(lists.runs) * (1 + len(lists.projections) * len(lists.conditions))
+        varied = len(lists.varied_runs) * (len(lists.without_weight_decay) + len(lists.coordinates))
+        values = sum(len(getattr(self.ablation, axis)) for axis in AXES)
+        for key, count in {"interventions": crossed + varied, "ablation": len(self.ablation.runs) * values}.items():
+            if count > CELLS.most:
+                yield f"{key} asks for {count:,} of at most {CELLS.most:,} {CELLS.description}; shorten its lists"
+
+    def _networks(self) -> dict[str, NetworkSizes]:
+        size, p = self.model.model_dump(), self.data.p
+        return {name: NetworkSizes(**size, p=p, tasks=len(run.ops)) for name, run in self.runs.items()}
+
+    def _sizes(self) -> Iterator[str]:
+        for name, network in self._networks().items():
+            sizes = [
+                *network.training(self.optimizer.batch_size),
+                *measuring(network, self.runs[name].most_checkpoints, self),
+                *curvature(network, self.geometry.curvature),
+                *([single_step(network, self.gradient_batch.size)] if name in self.single_step.runs else []),
+                intervention(network, self.interventions.window),
+            ]
+            if problem := size_problem(sizes):
+                yield f"run {name}: {problem}"
+                return
 
     def _ablation_values(self) -> Iterator[str]:
         if not self.ablation.runs:
@@ -150,22 +198,21 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
 
 def geometry_problem(geometry: GeometryParams, name: str, run: RunParams) -> str | None:
     """Why they do not fit the run ``name`` even if it trains to its last step; None where they do."""
-    intervals = run.max_steps // run.checkpoint_every
+    intervals, count = run.most_checkpoints - 1, run.most_checkpoints
     every, components = geometry.curvature.every, geometry.curvature.components
-    steps = [run.checkpoint_every * index for index in range(intervals + 1)]
-    if len(steps) < FEWEST:
+    if count < FEWEST:
         return (
-            f"run {name} has at most {len(steps)} checkpoints (max_steps {run.max_steps} / checkpoint_every "
+            f"run {name} has at most {count} checkpoints (max_steps {run.max_steps} / checkpoint_every "
             f"{run.checkpoint_every}), and a trajectory needs {FEWEST}; choose a smaller checkpoint_every"
         )
-    if (count := len(measured(steps, every))) < FEWEST:
+    if (measurements := intervals // -(-every // run.checkpoint_every) + 1) < FEWEST:
         return (
-            f"geometry.curvature.every = {every} leaves run {name} at most {count} measurements, and an onset "
+            f"geometry.curvature.every = {every} leaves run {name} at most {measurements} measurements, and an onset "
             f"needs {FEWEST}; choose every ≤ {intervals // (FEWEST - 1) * run.checkpoint_every}"
         )
     if components > intervals:
         return (
-            f"geometry.curvature.components = {components} exceeds the {intervals} that the {len(steps)} "
+            f"geometry.curvature.components = {components} exceeds the {intervals} that the {count} "
             f"checkpoints of run {name} can have; choose ≤ {intervals}"
         )
     return None

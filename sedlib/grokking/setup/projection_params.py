@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sedlib.pipeline.parameters.limits import VALUES
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
-from sedlib.pipeline.parameters.value_types import Positive
+from sedlib.pipeline.parameters.value_types import Window
 
 
 class ProjectionParams(Section):
     """The subspaces of interventions, and the parameters whose steps are projected on them."""
 
-    window: Positive = Field(20, description="W: steps in the history of the SED basis, and natural steps at first.")
-    rank: Positive = Field(3, description="Dimension of the subspace kept or removed; at most window.")
-    target: Annotated[list[str], Field(min_length=1)] | Literal["attention"] = Field(
+    window: Window = Field(20, description="W: steps in the history of the SED basis, and natural steps at first.")
+    rank: Window = Field(3, description="Dimension of the subspace kept or removed; at most window.")
+    target: Annotated[list[str], Field(min_length=1, max_length=VALUES.most)] | Literal["attention"] = Field(
         "attention", description="Parameters whose steps are projected: attention, or a list of globs over names."
     )
 

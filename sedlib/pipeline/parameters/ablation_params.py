@@ -7,9 +7,10 @@ from pydantic import Field
 
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.coupling_params import CouplingParams
+from sedlib.pipeline.parameters.limits import RUNS, VALUES
 from sedlib.pipeline.parameters.row_params import GradientBatchParams, Pool
 from sedlib.pipeline.parameters.sections import Model, Section
-from sedlib.pipeline.parameters.value_types import Positive, Seed
+from sedlib.pipeline.parameters.value_types import Examples, Seed, Window
 
 
 class Axis(NamedTuple):
@@ -41,18 +42,28 @@ AXES = {
 class AblationParams(Section):
     """Values of each axis."""
 
-    runs: list[str] = Field([], description="Runs whose gradient bases are ablated.")
-    window: list[Positive] = Field([], description="Values of window; rank is lowered to a shorter one.")
-    rank: list[Positive] = Field([], description="Values of rank; one beyond window lengthens it.")
-    alignment: list[Literal["trailing", "forward"]] = Field([], description="Values of alignment.")
-    batch_size: list[Positive] = Field([], description="Values of gradient_batch.size.")
-    batch_seed: list[Seed] = Field([], description="Values of gradient_batch.seed.")
-    batch_pairs: list[Pool] = Field([], description="Values of gradient_batch.pairs.")
-    epsilon: list[Annotated[float, Field(gt=0)]] = Field([], description="Values of response.epsilon.")
-    response: list[Literal["difference", "jvp"]] = Field([], description="Values of response.kind.")
-    probe_seed: list[Seed] = Field([], description="Values of probes.seed.")
-    probe_count: list[Positive] = Field([], description="Values of probes.count.")
-    centroid: list[str] = Field([], description="Values of centroid.")
+    runs: list[str] = Field([], max_length=RUNS.most, description="Runs whose gradient bases are ablated.")
+    window: list[Window] = Field(
+        [], max_length=VALUES.most, description="Values of window; rank is lowered to a shorter one."
+    )
+    rank: list[Window] = Field(
+        [], max_length=VALUES.most, description="Values of rank; one beyond window lengthens it."
+    )
+    alignment: list[Literal["trailing", "forward"]] = Field(
+        [], max_length=VALUES.most, description="Values of alignment."
+    )
+    batch_size: list[Examples] = Field([], max_length=VALUES.most, description="Values of gradient_batch.size.")
+    batch_seed: list[Seed] = Field([], max_length=VALUES.most, description="Values of gradient_batch.seed.")
+    batch_pairs: list[Pool] = Field([], max_length=VALUES.most, description="Values of gradient_batch.pairs.")
+    epsilon: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [], max_length=VALUES.most, description="Values of response.epsilon."
+    )
+    response: list[Literal["difference", "jvp"]] = Field(
+        [], max_length=VALUES.most, description="Values of response.kind."
+    )
+    probe_seed: list[Seed] = Field([], max_length=VALUES.most, description="Values of probes.seed.")
+    probe_count: list[Examples] = Field([], max_length=VALUES.most, description="Values of probes.count.")
+    centroid: list[str] = Field([], max_length=VALUES.most, description="Values of centroid.")
 
 
 class AnalysisParams(BasisParams, CouplingParams):

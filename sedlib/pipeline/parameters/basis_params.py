@@ -5,14 +5,14 @@ from typing import Literal
 from pydantic import Field
 
 from sedlib.pipeline.parameters.sections import StageParams
-from sedlib.pipeline.parameters.value_types import Positive
+from sedlib.pipeline.parameters.value_types import Window
 
 
 class BasisParams(StageParams):
     """What the bases stage reads."""
 
-    window: Positive = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
-    rank: Positive = Field(
+    window: Window = Field(20, description="W: rows of a stream in one window of the rolling SVD.")
+    rank: Window = Field(
         3, description="k: right singular vectors in a basis; a window of fewer rows has one for each."
     )
     alignment: Literal["trailing", "forward"] = Field(

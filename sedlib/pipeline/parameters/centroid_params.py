@@ -1,7 +1,10 @@
 """Probes and the definition of the centroid: what the centroids stage reads of params.yaml."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from sedlib.pipeline.parameters.limits import EXAMPLES
 from sedlib.pipeline.parameters.sections import Section, StageParams
 from sedlib.pipeline.parameters.value_types import Seed
 
@@ -9,7 +12,9 @@ from sedlib.pipeline.parameters.value_types import Seed
 class ProbeParams(Section):
     """The fixed examples whose centroids are measured."""
 
-    count: int = Field(1024, ge=3, description="Number of different examples, drawn from all.")
+    count: Annotated[int, EXAMPLES] = Field(
+        1024, ge=3, le=EXAMPLES.most, description="Number of different examples, drawn from all."
+    )
     seed: Seed = Field(0, description="Seed of the draw.")
 
 

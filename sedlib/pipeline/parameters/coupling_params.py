@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.parameters.sections import Section
-from sedlib.pipeline.parameters.value_types import Positive, Seed
+from sedlib.pipeline.parameters.value_types import Count, Seed
 
 
 class ResponseParams(Section):
@@ -27,7 +27,7 @@ class ResponseParams(Section):
 class RandomDirectionParams(Section):
     """The Gaussian unit directions of the baseline."""
 
-    count: Positive = Field(20, description="Number of directions.")
+    count: Count = Field(20, description="Number of directions.")
     seed: Seed = Field(0, description="Seed of the draw.")
 
 

@@ -5,6 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from sedlib.base.yaml.yaml_file import LARGEST_FILE
+from sedlib.pipeline.parameters.limits import LIMITS
+from sedlib.pipeline.parameters.plain_texts import LONGEST_TEXT
+from sedlib.pipeline.workspace import LONGEST_NAME
+
 HEAD = """# Parameters
 
 Every key of `params.yaml` in its order, as `sedlib parameters` prints it from the schema: `Params` in
@@ -18,6 +23,18 @@ are computed.
 |---|---|---|---|
 """
 
+TAIL = """
+## Limits
+
+A larger value is a slip of the pen, or asks for more than machines have; a message says which limit it passes. What is
+too large together is refused by an estimate in bytes. Texts hold letters without accents, digits, spaces and
+`. , : / + * ? = [ ] _ -`, and names of runs letters, digits, `-` and `_`, as DVC writes them into commands and paths.
+The file is YAML of plain values: no aliases, tags, merge keys or dates, and no key twice.
+
+| at most | of what, and why |
+|---|---|
+"""
+
 
 def params_page(params: type[BaseModel], order: Iterable[str]) -> str:
     """The page of ``params``, which describe a whole params.yaml, as Markdown.
@@ -28,7 +45,14 @@ def params_page(params: type[BaseModel], order: Iterable[str]) -> str:
     places = {key: place for place, key in enumerate(order)}
     rows = _rows(schema, {"properties": _sorted(schema["properties"], places)}, "")
     head = HEAD.format(place=f"{params.__module__.replace('.', '/')}.py")
-    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows) + TAIL + "".join(_limit_rows())
+
+
+def _limit_rows() -> Iterator[str]:
+    yield from (f"| {limit.most:,} | {limit.description} |\n" for limit in LIMITS)
+    yield f"| {LARGEST_FILE:,} | bytes of params.yaml: some thousands of runs |\n"
+    yield f"| {LONGEST_NAME} | characters of a run's name: names of files are made of it |\n"
+    yield f"| {LONGEST_TEXT} | characters of any other text |\n"
 
 
 def _sorted(properties: dict[str, Any], places: dict[str, int]) -> dict[str, Any]:

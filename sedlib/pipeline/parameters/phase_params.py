@@ -5,13 +5,13 @@ from pydantic import Field
 from sedlib.pipeline.parameters.centroid_params import ProbeParams
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams, ResponseParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
-from sedlib.pipeline.parameters.value_types import Positive
+from sedlib.pipeline.parameters.value_types import Window
 
 
 class PhaseParams(GrokParams):
     """What the single_step stage reads; it measures every definition of the centroid."""
 
-    rank: Positive = Field(3, description="As the bases stage reads it.")
+    rank: Window = Field(3, description="As the bases stage reads it.")
     probes: ProbeParams = ProbeParams()
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()

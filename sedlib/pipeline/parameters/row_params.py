@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sedlib.pipeline.parameters.limits import CHECKPOINTS
 from sedlib.pipeline.parameters.sections import Section, StageParams
-from sedlib.pipeline.parameters.value_types import Positive, Seed
+from sedlib.pipeline.parameters.value_types import Examples, Seed
 
 Pool = Literal["all", "train", "test"]
 
@@ -13,7 +14,7 @@ Pool = Literal["all", "train", "test"]
 class GradientBatchParams(Section):
     """The fixed batch on which gradient rows are taken."""
 
-    size: Positive = Field(512, description="Number of different examples.")
+    size: Examples = Field(512, description="Number of different examples.")
     seed: Seed = Field(0, description="Seed of the draw.")
     pairs: Pool = Field("all", description="Examples drawn from: all, train or test.")
 
@@ -29,7 +30,7 @@ class DumpParams(Section):
 class RowParams(StageParams):
     """What the dump stage reads."""
 
-    measured_checkpoints: Annotated[int, Field(ge=2)] | Literal["all"] = Field(
+    measured_checkpoints: Annotated[int, Field(ge=2, le=CHECKPOINTS.most), CHECKPOINTS] | Literal["all"] = Field(
         40, description="Evenly spaced checkpoints at which centroids and coupling are measured, or all."
     )
     gradient_batch: GradientBatchParams = GradientBatchParams()

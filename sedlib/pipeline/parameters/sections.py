@@ -1,7 +1,8 @@
 """How parameter sections are read and refused: key, value and remedy, before any work."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -10,12 +11,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sedlib.base.errors import UserError, quoted
-from sedlib.base.yaml_file import read_mapping
+from sedlib.base.yaml.yaml_file import read_mapping
+from sedlib.pipeline.parameters.limits import Limit
 from sedlib.pipeline.parameters.plain_texts import name_problems, text_problems
 
 PARAMS_FILE = Path("params.yaml")
 MOST_PROBLEMS = 10
-"""Of a kind that a message lists."""
+"""That a message lists, or names."""
 
 
 class ParamsError(UserError):
@@ -64,6 +66,17 @@ def read_params(path: Path) -> dict[str, Any]:
     return values
 
 
+def some(names: Iterable[str]) -> str:
+    """Names as a message lists them.
+
+    >>> some(["a", "b"])
+    'a, b'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - MOST_PROBLEMS} more" if len(listed) > MOST_PROBLEMS else ""
+    return ", ".join(listed[:MOST_PROBLEMS]) + more
+
+
 def validated(model: type[Model], values: dict[str, Any], path: Path, names: Mapping[str, str] | None = None) -> Model:
     """``values`` as ``model``; ``names`` gives the keys that are called otherwise in the file.
 
@@ -79,7 +92,7 @@ def validated(model: type[Model], values: dict[str, Any], path: Path, names: Map
         for problem in error.errors():
             problems.setdefault(_key(problem), []).append(problem)
         lines = (f"{path}: {_explain(model, key, same, names or {})}" for key, same in problems.items())
-        raise ParamsError("\n".join(lines)) from error
+        raise ParamsError("\n".join(islice(lines, MOST_PROBLEMS))) from error
 
 
 def _key(problem: ErrorDetails) -> str:
@@ -97,6 +110,10 @@ def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], nam
     section, dot, rest = key.partition(".")
     key = f"{names.get(section, section)}{dot}{rest}"
     meaning = f" ({field.description})" if field and field.description else ""
+    if field and kind in ("less_than", "less_than_equal"):
+        meaning += "".join(
+            f"; at most {limit.most:,} {limit.description}" for limit in _limits(*field.metadata, field.annotation)
+        )
     if kind == "extra_forbidden":
         known = list(owner.model_fields)
         close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
@@ -113,6 +130,15 @@ def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], nam
     return f"{key} = {quoted(value)} must be {wanted}, got {type(value).__name__}; change it{meaning}"
 
 
+def _limits(*annotations: Any) -> Iterator[Limit]:
+    """Those that stand in annotations, at any depth."""
+    for annotation in annotations:
+        if isinstance(annotation, Limit):
+            yield annotation
+        else:
+            yield from _limits(*get_args(annotation))
+
+
 def _resolve(model: type[BaseModel], parts: Sequence[str]) -> tuple[type[BaseModel], FieldInfo | None]:
     """The section that holds the key, and the key's field if it is a known one."""
     owner, field = model, None
@@ -122,7 +148,7 @@ def _resolve(model: type[BaseModel], parts: Sequence[str]) -> tuple[type[BaseMod
             inner = _section_in(field.annotation)
             if inner is not None and position < len(parts) - 1:
                 owner = inner
-        elif position == len(parts) - 1:
+        elif position == len(parts) - 1 and not part.isdecimal():  # the number of an item, which its list describes
             field = None
     return owner, field
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sedlib.base.errors import LONGEST_QUOTE, UserError, quoted
-from sedlib.base.yaml_scan import Keys, scanned
+from sedlib.base.yaml.yaml_scan import Keys, scanned
 
 LARGEST_FILE = 256 * 1024
 """Bytes: some thousands of runs. DVC needs a second for each fifty kilobytes."""

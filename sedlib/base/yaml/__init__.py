@@ -1,0 +1,1 @@
+"""Reads YAML that may come from anywhere."""
