@@ -1,10 +1,9 @@
 """Fit the lead of the defect's onset to the grok step, over the runs of a sweep of learning rates."""
 
 import argparse
-import math
 from pathlib import Path
 
-from sedlib.base.arguments import file_name
+from sedlib.base.arguments import file_name, number_name
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 from sedlib.base.strict_json import json_text
@@ -17,12 +16,6 @@ from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.results import RunFolder
 from sedlib.report.page.outgoing import as_csv, as_markdown
 from sedlib.report.sweeps.lead_scaling import lead_figure, leads_of, scaling
-
-
-def _rate(text: str) -> str:
-    if not 0 < float(text) < math.inf:
-        raise ValueError(text)
-    return file_name(text)
 
 
 def main(run: str, rates: list[str]) -> None:
@@ -49,7 +42,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=file_name, help="name of the run that every folder trains")
     parser.add_argument(
-        "rates", nargs="+", type=_rate, metavar="LR", help="learning rates, each the name of its folder"
+        "rates", nargs="+", type=number_name, metavar="LR", help="learning rates, each the name of its folder"
     )
     with clear_errors():
         main(**vars(parser.parse_args()))

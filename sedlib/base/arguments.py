@@ -23,6 +23,22 @@ def file_name(text: str) -> str:
     return text
 
 
+def number_name(text: str) -> str:
+    """A positive number as the name of a folder.
+
+    >>> number_name("0.001")
+    '0.001'
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is no number, or no name.
+    """
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", text, re.ASCII) or not float(text):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no positive number")
+    return file_name(text)
+
+
 def folder_below(text: str) -> Path:
     """A folder in the working directory or below it.
 
