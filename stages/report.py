@@ -7,14 +7,14 @@ from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_stages import cell_stages
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_yaml
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.collection import Expected, collect
 from sedlib.report.page.writing import write_report
 
 
 def main() -> None:
-    params, values = Params.load(), read_yaml(PARAMS_FILE)
+    params, values = Params.load(), read_params(PARAMS_FILE)
     expected = Expected(
         list(params.runs),
         params.ablation.runs,
