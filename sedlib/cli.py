@@ -63,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
 
+    forget = commands.add_parser("forget", help="remove damaged outputs of stages, from DVC's cache too")
+    forget.set_defaults(run=lambda given: forget_files(given.files))
+    forget.add_argument("files", nargs="+", type=Path, metavar="FILE", help="such as a message about damage names")
+
     repair = commands.add_parser("repair", help="repair what a crash left of DVC's own files, on which it fails")
     repair.set_defaults(run=run_repair)
 
@@ -103,6 +107,20 @@ def run_repro(given: argparse.Namespace) -> None:
     with needs_dask():
         from sedlib.cluster.repro import repro
     sys.exit(repro(given.targets, workers_of(given)))
+
+
+def forget_files(files: Sequence[Path]) -> None:
+    """Remove damaged files from the workspace and DVC's cache, and say which were there.
+
+    Raises
+    ------
+    UserError
+        One is no file that a stage writes.
+    """
+    from sedlib.pipeline.forgetting import forget
+
+    for file in forget(files):
+        print(f"removed {file}")
 
 
 def run_repair(given: argparse.Namespace) -> None:

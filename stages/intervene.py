@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
 from sedlib.base.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_command import parse_cell
-from sedlib.grokking.interventions.cell_texts import parameters_of
+from sedlib.grokking.interventions.cell_texts import origin_of, parameters_of
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.projected_steps import projecting
@@ -25,7 +24,7 @@ def main(cell: Cell, folder: Path) -> None:
     intervene = projecting(cell, settings, experiment.run.seed)
     with snapshots_of(f"cell-{cell.name}", __file__, parameters_of(cell, experiment, settings), device) as snapshots:
         rows = trajectory(cell, experiment, device, intervene, snapshots)
-        write_table(folder / f"{cell.name}.csv", rows, CELL, Origin(cell.name, experiment.model_dump_json()))
+        write_table(folder / f"{cell.name}.csv", rows, CELL, origin_of(cell, experiment, settings))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.script import clear_errors
-from sedlib.grokking.interventions.cell_stages import cell_stages
+from sedlib.grokking.interventions.cell_stages import cell_stages, cells_of
+from sedlib.grokking.interventions.cell_texts import origin_of
+from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
@@ -15,15 +17,22 @@ from sedlib.report.page.writing import write_report
 
 def main() -> None:
     params, values = Params.load(), read_params(PARAMS_FILE)
+    experiments = {run: Experiment.of(values, run) for run in params.runs}
+    cells = (cell for cell, _ in cells_of(params.interventions))
     expected = Expected(
         list(params.runs),
         params.ablation.runs,
         params.single_step.runs,
         cell_stages(params.interventions),
         params.grok_threshold,
-        {run: Experiment.of(values, run).model_dump_json() for run in params.runs},
+        {run: experiment.model_dump_json() for run, experiment in experiments.items()},
+        {cell.name: parameters(cell, experiments[cell.run], params) for cell in cells},
     )
     write_report(collect(ARTIFACTS / "results", expected), Path("reports"))
+
+
+def parameters(cell: Cell, run: Experiment, params: Params) -> str | None:
+    return origin_of(cell, run.with_weight_decay(cell.weight_decay), params.interventions).parameters
 
 
 if __name__ == "__main__":

@@ -57,13 +57,12 @@ def damaged(path: Path, expected: str, found: str, stage: str) -> UserError:
 def restored(path: Path, stage: str) -> str:
     """Which commands bring back a damaged file and its description, which ``stage`` writes: a stage, or its dvc.yaml.
 
-    DVC compares an object of its cache with the hash only if it may be written to, and a file in the workspace may be
-    that object: `dvc checkout --force` brings back the damaged bytes, and so does `dvc repro --force`.
+    No command of DVC does alone: sedlib/pipeline/forgetting.py.
     """
     files = f"{path} {description_of(path)}"
     target = stage if stage.endswith(".yaml") else f"--single-item {stage}"
     return (
-        f'Make DVC forget both files with `chmod -R u+w "$(dvc cache dir)" && rm -f {files}`, then compute them with '
+        f"Remove both files, also from DVC's cache, with `sedlib forget {files}`, then compute them with "
         f"`dvc repro {target}`, or fetch them with `dvc pull {files}`."
     )
 

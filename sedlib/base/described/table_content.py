@@ -1,6 +1,7 @@
 """The content of a CSV file, compared with the schema of its table."""
 
 import io
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,8 @@ from sedlib.base.described.table_schema import ROUNDING, STEP, Column, TableSche
 
 LARGEST_INTEGER = 2**53
 """Whole numbers beyond it are not told apart in float64, which holds them where a column has empty cells."""
-UNREADABLE = (ValueError, OverflowError)  # what pandas raises on broken CSV; its own errors are kinds of ValueError
+NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|-?inf"
+STRING = r'[^",\x00-\x1f\x7f]+|"(?:[^"\x00-\x1f\x7f]|"")+"'
 
 
 class TableError(ValueError):
@@ -26,52 +28,54 @@ def checked(content: bytes, schema: TableSchema) -> tuple[list[Column], pd.DataF
     TableError
         They are not what the schema says.
     """
-    head, _, body = content.partition(b"\n")
-    names = head.decode(errors="replace").split(",")
-    columns = schema.columns_of(names)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise TableError(f"no UTF-8 ({error.reason} at byte {error.start})") from error
+    head = text.partition("\n")[0]
+    columns = schema.columns_of(head.split(","))
     if isinstance(columns, str):
-        raise TableError(f"the columns {shown(names)}, not {columns}")
-    if not body.endswith(b"\n"):
-        raise TableError("no whole line at the end")
-    table = _parsed(body, columns)
+        raise TableError(f"the columns {shown(head)}, not {columns}")
+    _require_form(text, len(head) + 1, columns)
+    table = _parsed(content, columns)
     found = pd.DataFrame({column.name: _values(table[column.name], column) for column in columns})
     _require_order(found, schema)
     return columns, found
 
 
-def _parsed(body: bytes, columns: Sequence[Column]) -> pd.DataFrame:
-    """The rows; where a column cannot be read, it is named."""
-    try:
-        table = _read(body, columns, range(len(columns)))
-    except UNREADABLE as error:
-        for position, column in enumerate(columns):
-            try:
-                _read(body, columns, [position])
-            except UNREADABLE as reason:
-                raise TableError(f"no {column.kind} in column {column.name} ({shown(str(reason))})") from reason
-        raise TableError(f"no CSV ({shown(str(error))})") from error
-    if table.shape[1] != len(columns):
-        raise TableError(f"{table.shape[1]} values in the first row, not {len(columns)}")
-    return table.set_axis([column.name for column in columns], axis=1)
+def _require_form(text: str, start: int, columns: Sequence[Column]) -> None:
+    """Each line from ``start`` on has a value of the right kind for each column, written as pandas writes it."""
+    if start >= len(text) or not text.endswith("\n"):
+        raise TableError("no whole line at its end")
+    forms = [_form(column) for column in columns]
+    line = re.compile(",".join(forms) + "\n")
+    row = 1
+    while start < len(text):
+        whole = line.match(text, start)
+        if not whole:
+            found = text[start:].partition("\n")[0]
+            places = range(len(columns))
+            wrong = next((i for i in places if not re.match(",".join(forms[: i + 1]) + "(?:,|$)", found)), -1)
+            raise TableError(f"{shown(found)} in row {row}, no {columns[wrong].kind} in column {columns[wrong].name}")
+        start, row = whole.end(), row + 1
 
 
-def _read(body: bytes, columns: Sequence[Column], positions: Sequence[int]) -> pd.DataFrame:
+def _form(column: Column) -> str:
+    return f"(?:{STRING if column.kind == 'string' else NUMBER}{'|' if column.may_be_empty else ''})"
+
+
+def _parsed(content: bytes, columns: Sequence[Column]) -> pd.DataFrame:
     """Empty cells are missing, and so is nothing else: a task may be called NA."""
     return pd.read_csv(
-        io.BytesIO(body),
-        header=None,
-        usecols=None if len(positions) == len(columns) else list(positions),
-        dtype={position: str if columns[position].kind == "string" else "float64" for position in positions},
+        io.BytesIO(content),
+        dtype={column.name: str if column.kind == "string" else "float64" for column in columns},
         keep_default_na=False,
         na_values=[""],
-        skip_blank_lines=False,
     )
 
 
 def _values(values: pd.Series, column: Column) -> pd.Series:
     """A column's values, whole numbers as such, after they were compared with what it may hold."""
-    if not column.may_be_empty:
-        _refuse(values.isna().to_numpy(), values, column, "a value")
     if column.kind == "string":
         return values
     numbers = values.to_numpy()

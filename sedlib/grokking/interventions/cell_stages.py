@@ -15,10 +15,11 @@ KEEP_RANDOM = Intervention(Condition("keep", "random"), "update").name
 
 def cell_stages(params: InterventionParams) -> dict[str, str]:
     """By the cell's name, the address of the stage that runs it."""
-    return {cell.name: f"{STAGES}:{stage}" for cell, stage in _cells(params)}
+    return {cell.name: f"{STAGES}:{stage}" for cell, stage in cells_of(params)}
 
 
-def _cells(params: InterventionParams) -> Iterator[tuple[Cell, str]]:
+def cells_of(params: InterventionParams) -> Iterator[tuple[Cell, str]]:
+    """Each cell with the name of its stage."""
     for run in params.runs:
         yield Cell.of(run, CONTROL.name), f"control@{run}"
         for projection, condition in product(params.projections, params.conditions):

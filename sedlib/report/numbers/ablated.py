@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from sedlib.base.described.described_files import damaged
+from sedlib.base.described.description import shown
 from sedlib.base.described.tables import read_table
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.results import RunFolder, RunResults, grok_step
@@ -56,5 +57,5 @@ def _read(file: Path, folder: RunFolder) -> pd.DataFrame:
     stage = ablating_stage(folder.path.name, file.stem)
     table = read_table(file, ABLATION, stage, folder.origin)
     if set(table["axis"]) != {file.stem}:
-        raise damaged(file, f"the axis {file.stem}", ", ".join(table["axis"].unique()), stage)
+        raise damaged(file, f"the axis {file.stem}", shown(", ".join(table["axis"].unique())), stage)
     return table

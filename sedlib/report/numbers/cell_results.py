@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.base.described.described_files import damaged
-from sedlib.base.described.description import Origin
+from sedlib.base.described.description import Origin, shown
 from sedlib.base.described.tables import read_table
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.digits import printed
@@ -27,8 +27,10 @@ TABLED = [
 OWN_LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
 
 
-def read_cell(file: Path, stage: str | None = None) -> pd.DataFrame:
-    """The table of the cell that the file is called after; ``stage`` writes it, as a rule one of the dvc.yaml nearby.
+def read_cell(file: Path, stage: str | None = None, parameters: str | None = None) -> pd.DataFrame:
+    """The table of the cell that the file is called after.
+
+    ``stage`` writes it, as a rule one of the dvc.yaml nearby; of ``parameters``, any are accepted where they are None.
 
     Raises
     ------
@@ -37,10 +39,10 @@ def read_cell(file: Path, stage: str | None = None) -> pd.DataFrame:
     """
     beside = file.parent.parent / "dvc.yaml"  # of a sweep
     stage = stage or (str(beside) if beside.exists() else CELL.stage)
-    table = read_table(file, CELL, stage, Origin(file.stem))
+    table = read_table(file, CELL, stage, Origin(file.stem, parameters))
     cells = names(table)
     if cells != [file.stem]:
-        raise damaged(file, f"the cell {file.stem}", " and ".join(cells), stage)
+        raise damaged(file, f"the cell {file.stem}", shown(" and ".join(cells)), stage)
     return table
 
 

@@ -35,6 +35,8 @@ class Expected:
     grok_threshold: float
     parameters: Mapping[str, str] = field(default_factory=dict)
     """JSON of all that determines each run, where that is known: results of another are refused."""
+    cell_parameters: Mapping[str, str | None] = field(default_factory=dict)
+    """Likewise of each cell."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def _interventions(
     missing |= {f"cell {name}": f"dvc repro {stage}" for name, stage in expected.cells.items() if name not in there}
     if not there:
         return None, None
-    cells = {name: read_cell(folder / f"{name}.csv", expected.cells[name]) for name in there}
+    stages, parameters = expected.cells, expected.cell_parameters
+    cells = {name: read_cell(folder / f"{name}.csv", stages[name], parameters.get(name)) for name in there}
     trajectories = pd.concat([table.assign(cell=name) for name, table in cells.items()])
     return grok_steps(list(cells.values()), expected.grok_threshold), trajectories
