@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo repro pull-gradients report test check format
+.PHONY: demo repro pull-gradients report test check format audit licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -44,3 +44,9 @@ check: $(READY)  ## lint, format and types; changes nothing
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+audit: $(READY)  ## known faults of the pinned versions, where an index of advisories answers
+	$(BIN)/python .ci/audit.py
+
+licences: $(READY)  ## docs/licences.md from what the installed packages state
+	$(BIN)/python .ci/licences.py > docs/licences.md
