@@ -36,7 +36,7 @@ from sedlib.report.page.outgoing import as_markdown
 from sedlib.report.page.vocabulary import value_at
 from tests.imports import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -> None:

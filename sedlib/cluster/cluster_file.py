@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 from dask.utils import parse_bytes
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
+from sedlib.base.yaml.yaml_file import read_mapping
 
 LOCAL = "distributed:LocalCluster"
 VALUE = r'[\w.:=,@%+*/\[\]"<>&|()!-]+'
@@ -108,7 +107,7 @@ class JobsFile(Options):
         for name, pattern in allowed.items():
             for line in getattr(self.options, name) or []:
                 if not re.fullmatch(pattern, line, re.ASCII):
-                    raise ValueError(f"options.{name}: {line!r} does not match {pattern} of {self.cluster}")
+                    raise ValueError(f"options.{name}: {quoted(line)} does not match {pattern} of {self.cluster}")
         return self
 
 
@@ -120,16 +119,13 @@ def cluster_file(path: Path) -> LocalFile | JobsFile:
     UserError
         It cannot be read, or describes no cluster that may be started; every refused value is named.
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text())
-    except (OSError, YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {error}") from error
-    name = content.get("cluster") if isinstance(content, dict) else None
+    content = read_mapping(path)
+    name = content.get("cluster")
     if name != LOCAL and name not in list(DIRECTIVES):
         listed = ", ".join([LOCAL, *DIRECTIVES])
         raise UserError(
             f"{path} must describe a Dask cluster with `cluster:`, `options:` for it and `workers:` to start "
-            f"(docs/cluster.md); cluster must be one of {listed}, got {str(name)[:200]!r}"
+            f"(docs/cluster.md); cluster must be one of {listed}, got {quoted(name)}"
         )
     try:
         return (LocalFile if name == LOCAL else JobsFile).model_validate(content)
@@ -144,4 +140,4 @@ def _named(problem: ErrorDetails) -> str:
         return f"{key}: no file may set this; if you need it, set it in ~/.config/dask/jobqueue.yaml"
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
-    return f"{key}: {problem['msg']}, got {problem['input']!r}"
+    return f"{key}: {problem['msg']}, got {quoted(problem['input'])}"
