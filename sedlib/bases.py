@@ -255,7 +255,7 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     Raises
     ------
     ValueError
-        The band does not reach over the window's rows.
+        The band does not reach over the window's rows, or is not finite.
 
     Examples
     --------
@@ -263,6 +263,7 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     >>> float(orthonormality(band, rolling_bases(band, window=2, rank=2)))
     0.0
     """
+    require_finite(band=band)
     products = bases.coefficients @ _window_blocks(band, bases.window) @ bases.coefficients.mT
     return (products - torch.eye(products.shape[-1], dtype=products.dtype)).abs().max()
 

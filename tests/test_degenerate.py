@@ -29,6 +29,7 @@ from sedlib import (
 )
 from sedlib.base.finite import require_finite
 from sedlib.base.randomness import generator
+from sedlib.grokking.interventions.subspaces import SedSubspace
 from sedlib.vectors import ParamLayout
 
 SCALES = [0.0, 1e-45, 1e-39, 1e-30, 1e-12, 1.0, 1e12, 1e19, 1e30, 3e38, 1e-320, 1e-160, 1e160, 1e300]
@@ -133,6 +134,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "gram_band": (lambda d: bases.gram_band(d.array(4, 5), 2), "rows"),
     "rolling_bases": (lambda d: bases.rolling_bases(d.double(6, 4), 3, 2), "band|rank"),
     "directions": (lambda d: bases.directions(d.array(6, 9), sound_bases(), 1), "rows"),
+    "bases.orthonormality": (lambda d: bases.orthonormality(d.double(6, 4), sound_bases()), "band"),
     "spectral_gaps": (lambda d: bases.spectral_gaps(d.double(2, 4).abs().sort(descending=True)[0]), "singular_values"),
     "successive_overlaps": (lambda d: bases.successive_overlaps(d.double(6, 5), sound_bases()), "band"),
     "centroids.centroids": (
@@ -258,3 +260,55 @@ def test_no_function_of_the_library_is_left_out() -> None:
         assert set(own) <= here | {"require_equal_lengths", "centred", "diagonals"}, module
     listed: list[Any] = [name for name in dir(sedlib) if not hasattr(getattr(sedlib, name), "__path__")]
     assert {name for name in listed if callable(getattr(sedlib, name))} <= here
+
+
+LINE = torch.arange(12.0).view(4, 3)
+EXAMPLES = torch.randn(6, 4, generator=generator(0, "degenerate"))
+
+
+def root_gradients() -> object:
+    """A finite loss whose gradient is not: the root of zero."""
+    module = nn.Linear(2, 1)
+    nn.init.zeros_(module.weight)
+    return gradients.task_gradients({"next": module.weight.sqrt().sum()}, module, ParamLayout.select(module, "weight"))
+
+
+def shortest_commutator() -> object:
+    """Norms whose product underflows."""
+    theta, batches = torch.zeros(1).double(), [[torch.tensor([1e-150]).double()], [torch.tensor([2e-150]).double()]]
+    return list(curvature.commutators(lambda theta, gradient: gradient, theta, batches, [(0, 1)], 1e-30))
+
+
+def history_of_zeros() -> object:
+    found = SedSubspace(projection.RollingHistory(2, 3), 1, is_raw=False)
+    for _ in range(2):
+        found.record(torch.ones(3), torch.zeros(3))
+    return found.next_projector()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (root_gradients, "the gradient of task 'next' is not finite in: weight"),
+        (lambda: bases.directions(sound_rows() * np.nan, sound_bases(), 1), "rows: every value must be finite"),
+        (lambda: bases.orthonormality(torch.full((6, 4), math.nan).double(), sound_bases()), "band: every value"),
+        (lambda: centroids.compare(EXAMPLES[:3], EXAMPLES[3:]), "first: they vary in 2 directions, of which 3 are"),
+        (lambda: centroids.principal_components(LINE, 2), "centroids: they vary in 1 directions, of which 2 are"),
+        (lambda: centroids.read_out(EXAMPLES[:1], EXAMPLES[:1]), "centroids: the 1 of them are all equal"),
+        (lambda: centroids.read_out(1e-9 * EXAMPLES, EXAMPLES), "centroids: that of probe 0 has length .*e-10"),
+        (lambda: centroids.read_out(EXAMPLES, EXAMPLES * (torch.arange(6) != 4)[:, None]), "inputs: that of probe 4"),
+        (lambda: coupling.central_difference(quadratic_centroids, torch.ones(4), 1e-9), "1e-09 is lost in the round"),
+        (shortest_commutator, "no finite defect, as the gradients have the norms"),
+        (lambda: trajectory.random_walk(torch.tensor([1.0, math.nan]).double(), 3, generator(0, "w")), "step_norms"),
+        (history_of_zeros, "every step of the history is zero"),
+        (
+            lambda: projection.overlap(torch.empty(0, 3), torch.empty(0, 3)),
+            "two bases of at least one dimension, got 0",
+        ),
+        (lambda: fourier.explained(torch.full((5, 1), 0.1), torch.eye(5).double()), "column 0 of values"),
+        (lambda: leads.growth(np.array([])), "needs at least 3 measurements, got 0"),
+    ],
+)
+def test_known_degenerate_arguments_are_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()

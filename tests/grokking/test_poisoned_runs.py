@@ -327,3 +327,14 @@ def test_a_kick_without_direction_is_named() -> None:
     intervene = constraining(cell, TINY, INTERVENED, CurvatureParams(), everything)
     with pytest.raises(UserError, match=r"^both-1-kick.*, step 5: a kick has no direction: .* across the execution"):
         trajectory(cell, TINY, CPU, intervene)
+
+
+def test_a_mean_gradient_of_zero_is_named(
+    networks: MeasuredNetworks, bases: h5py.File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.randn(10, networks.layout.size, generator=torch.Generator().manual_seed(0))
+    opposite = lambda *_: torch.stack([rows, -rows], dim=1).flatten(0, 1)  # noqa: E731
+    monkeypatch.setattr("sedlib.pipeline.coupling.single_checkpoints.per_example_gradients", opposite)
+    params = PhaseParams(rank=2, probes=COUPLING.probes, random_directions=COUPLING.random_directions)
+    with pytest.raises(UserError, match="step 20, add: the mean gradient of the batch is zero"):
+        measure_single_steps(networks, bases, {"mid": 20}, params)
