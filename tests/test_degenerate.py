@@ -275,7 +275,8 @@ def root_gradients() -> object:
 
 def shortest_commutator() -> object:
     """Norms whose product underflows."""
-    theta, batches = torch.zeros(1).double(), [[torch.tensor([1e-150]).double()], [torch.tensor([2e-150]).double()]]
+    theta = torch.zeros(1).double()
+    batches = [[torch.full_like(theta, size)] for size in (1e-150, 2e-150)]
     return list(curvature.commutators(lambda theta, gradient: gradient, theta, batches, [(0, 1)], 1e-30))
 
 
