@@ -196,6 +196,22 @@ def test_nothing_runs_and_the_key_is_named(pristine: Clone) -> None:
     assert not (pristine.folder / "artifacts/code").exists()
 
 
+def test_a_command_that_dvc_would_not_survive_is_refused_before_dvc_reads_it(pristine: Clone) -> None:
+    pristine.set(runs={"": TINY["runs"]["add-1"]})
+    for command in ("repro", "check"):
+        assert pristine.call("sedlib", command).stderr == (
+            "error: params.yaml: runs: run name '' cannot be a file name; use letters, digits, - and _, "
+            "first a letter or digit\n"
+        )
+
+
+def test_commands_that_print_a_run_read_no_other_folder(pristine: Clone) -> None:
+    for command in ("summary", "ablations", "phases", "geometry"):
+        done = pristine.call("sedlib", command, "../../../etc")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: run name '../../../etc' cannot be a file name")
+
+
 def test_a_name_that_leads_elsewhere_touches_nothing_there(pristine: Clone) -> None:
     """DVC removes a stage's outputs before it runs; the code stage comes first."""
     precious = pristine.folder / "precious.csv"
