@@ -15,8 +15,17 @@ import pytest
 from ruamel.yaml import YAML
 
 from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.execution import constraining
+from sedlib.grokking.interventions.intervened import IntervenedTraining
+from sedlib.grokking.interventions.projected_steps import projecting
+from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.parameters.geometry_params import CurvatureParams
+from sedlib.pipeline.resume.kept_states import copied, read_content, states_in, write_states
 from sedlib.pipeline.resume.old_snapshots import FINISHED, snapshots_folder
 from sedlib.pipeline.workspace import INTERVENTION_TABLES, Workspace
+from sedlib.terms.condition import NEED_FINISHED_RUN
+from tests.grokking.test_interventions import some_basis
+from tests.grokking.test_training import CPU, experiment
 from tests.imports import ROOT
 from tests.tiny import TINY
 
@@ -113,3 +122,52 @@ def test_a_stage_that_is_killed_goes_on_to_the_same_bytes(
     assert results() == expected
     assert ", from step" in capfd.readouterr().err
     assert all((folder / FINISHED).exists() for folder in snapshots_folder().iterdir())
+
+
+SHORT = experiment(
+    run={"checkpoint_every": 3, "max_steps": 15},
+    data={"train_fraction": 0.2},
+    stopping={"accuracy": 1e-9, "checkpoints": 5},
+)
+"""Over before ``max_steps``, by the number of checkpoints that have grokked."""
+SETTINGS = ProjectionParams(window=4, rank=2)
+
+
+def intervened(name: str) -> IntervenedTraining:
+    asked = Cell.of("both-1", name, **CASES[name])
+    if asked.condition in NEED_FINISHED_RUN:
+        constrained = constraining(asked, SHORT, SETTINGS, CurvatureParams(), some_basis())
+        return IntervenedTraining(asked, SHORT, CPU, constrained)
+    return IntervenedTraining(asked, SHORT, CPU, projecting(asked, SETTINGS, SHORT.run.seed))
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "control": {},
+    "update-keep-sed": {},
+    "gradient-remove-sed-raw": {},
+    "gradient-remove-random": {},
+    "update-keep-random": {"coordinates": 50},
+    "update-keep-execution": {},
+    "kick": {"size": 50.0, "start": 2},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_state_holds_all_that_later_steps_depend_on(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sedlib.grokking.interventions.kicks.EVERY", 3)
+    training, states, items = intervened(name), [], []
+    while not training.is_over:
+        states.append(copied(training.state_dict()))
+        items.append(training.advance())
+    for step in (8, 11):
+        (state,) = states_in(read_content(write_states(tmp_path, "state", [states[step]])) or b"")
+        other = intervened(name)
+        other.load_state_dict(state)
+        rest = []
+        while not other.is_over:
+            rest.append(other.advance())
+        assert rest == items[step:]
+    if name == "control":
+        assert len(items) < SHORT.run.max_steps
