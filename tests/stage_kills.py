@@ -43,8 +43,8 @@ STAGES = {
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 VICTIMS = ("dvc", "stage", "group")
 OUTCOMES = ("clear", "harmless", "lost", "wrong")
-SECONDS_TO_END = 3.0
-"""Of the stage, after its DVC is gone; on a busy machine longer than the two seconds that are promised."""
+SECONDS_TO_END = 10.0
+"""Of the stage, after its DVC is gone: two, and what it takes to import PyTorch on a busy machine."""
 TRAINING = {"ops": ["add"], "seed": 1, "checkpoint_every": 50, "max_steps": 1500}
 CONDITIONS = {"runs": ["add-1"], "conditions": ["keep-sed"], "projections": ["update"]}
 VARIABLES = {"SEDLIB_SNAPSHOT_SECONDS": "0.3"}
@@ -102,6 +102,7 @@ def play(one: Try, ready: Prepared, folder: Path, choices: random.Random) -> tup
         until = time.monotonic() + SECONDS_TO_END
         while (left := stages_running(clone)) and time.monotonic() < until:
             time.sleep(0.05)
+        done += f", all ended {SECONDS_TO_END - until + time.monotonic():.1f} s later"
         if left:
             return "wrong", f"{done}; still running: {left}"
         if (one.victim == "dvc" or one.signal != "SIGKILL") and (unfinished := leftovers(clone)):

@@ -24,7 +24,7 @@ from sedlib.pipeline.resume.snapshots import Snapshots
 
 FORMAT = 1
 SECONDS_BETWEEN = 20.0
-SECONDS_FOR_ANOTHER_TO_END = 5.0
+SECONDS_FOR_ANOTHER_TO_END = 10.0
 """A stage whose DVC was killed ends before."""
 KEY = "key.json"
 DIGITS = 16
