@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         directions as directions,
         gram as gram,
         gram_band as gram_band,
+        orthonormality as orthonormality,
         rolling_bases as rolling_bases,
         spectral_gaps as spectral_gaps,
         successive_overlaps as successive_overlaps,

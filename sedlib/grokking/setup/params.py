@@ -1,6 +1,5 @@
 """The whole of params.yaml: the single truth about every parameter, its meaning and its limits."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from sedlib.grokking.setup.analysis_sizes import curvature, intervention, measuring, single_step
-from sedlib.grokking.setup.domain import operands, train_size
+from sedlib.grokking.setup.domain import modulus_problem, operands, train_size
 from sedlib.grokking.setup.experiment import (
     DataParams,
     ModelParams,
@@ -17,7 +16,6 @@ from sedlib.grokking.setup.experiment import (
     StoppingParams,
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
-from sedlib.grokking.setup.operations import OPERATIONS
 from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
 from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams
@@ -120,15 +118,8 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
                 )
 
     def _modulus(self) -> Iterator[str]:
-        p = self.data.p
-        if any(p % divisor == 0 for divisor in range(2, math.isqrt(p) + 1)):
-            for name, run in self.runs.items():
-                if any(OPERATIONS[op].nonzero for op in run.ops):
-                    yield (
-                        f"data.p = {p} is not prime, so that run {name} multiplies in no group and has no discrete "
-                        "logarithm; choose a prime"
-                    )
-                    return
+        found = ((name, modulus_problem(run.ops, self.data.p)) for name, run in self.runs.items())
+        yield from [f"run {name}: {problem}" for name, problem in found if problem][:1]
 
     def _listed_runs(self) -> Iterator[str]:
         for section, keys in (
