@@ -63,9 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
 
-    forget = commands.add_parser("forget", help="remove damaged outputs of stages, from DVC's cache too")
-    forget.set_defaults(run=lambda given: forget_files(given.files))
-    forget.add_argument("files", nargs="+", type=Path, metavar="FILE", help="such as a message about damage names")
+    verify = commands.add_parser(
+        "verify", help="find damaged files in workspace, cache and remote", description=run_verify.__doc__
+    )
+    verify.set_defaults(run=run_verify)
+    verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="what is looked at; default: everything")
+    verify.add_argument(
+        "--remote", nargs="?", const="", metavar="NAME", help="read and check a remote too; default: the default one"
+    )
+    verify.add_argument("--mend", action="store_true", help="bring back what is whole elsewhere, take the rest away")
 
     repair = commands.add_parser("repair", help="repair what a crash left of DVC's own files, on which it fails")
     repair.set_defaults(run=run_repair)
@@ -109,18 +115,14 @@ def run_repro(given: argparse.Namespace) -> None:
     sys.exit(repro(given.targets, workers_of(given)))
 
 
-def forget_files(files: Sequence[Path]) -> None:
-    """Remove damaged files from the workspace and DVC's cache, and say which were there.
+def run_verify(given: argparse.Namespace) -> None:
+    """Compare every object that DVC's locks name with its hash, and files with their seals and descriptions.
 
-    Raises
-    ------
-    UserError
-        One is no file that a stage writes.
+    DVC itself compares what is in its cache with nothing. Exit code 1 where damage is left.
     """
-    from sedlib.pipeline.forgetting import forget
+    from sedlib.upkeep.verify import verify
 
-    for file in forget(files):
-        print(f"removed {file}")
+    sys.exit(verify(given.paths, given.remote, given.mend))
 
 
 def run_repair(given: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import h5py
 from pydantic import BaseModel, ValidationError
 
 from sedlib.base.hdf5.store import Schema
+from sedlib.base.remedy import remedy
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)
 
@@ -24,10 +25,7 @@ class ArtifactSchema(Schema):
 
     def remedy(self, path: Path) -> str:
         """As by the stage that writes it."""
-        return (
-            f"Restore it with `dvc checkout --force {path}`, or write it anew with "
-            f"`dvc repro --force --single-item {self.stage}@{path.stem}`."
-        )
+        return remedy(f"{self.stage}@{path.stem}", path)
 
     def settings(self, file: h5py.File, kind: type[SettingsType]) -> SettingsType:
         """The parameters of the stage that an ``opened`` file carries.

@@ -7,6 +7,7 @@ from typing import Any
 from sedlib.base.atomic import replacing
 from sedlib.base.described.description import FileKind, Origin, description, description_of, facts, parsed, shown
 from sedlib.base.errors import UserError
+from sedlib.base.remedy import remedy
 
 LARGEST_FILE, LARGEST_DESCRIPTION = 2**26, 2**16
 """In bytes: tens of times the largest table of the paper, and the longest description."""
@@ -51,20 +52,7 @@ def read_described(path: Path, kind: FileKind, stage: str, of: Origin) -> tuple[
 
 def damaged(path: Path, expected: str, found: str, stage: str) -> UserError:
     """What was expected of the file at ``path``, what was found, and how to bring it back."""
-    return UserError(f"{path}: expected {expected}, found {found}. {restored(path, stage)}")
-
-
-def restored(path: Path, stage: str) -> str:
-    """Which commands bring back a damaged file and its description, which ``stage`` writes: a stage, or its dvc.yaml.
-
-    No command of DVC does alone: sedlib/pipeline/forgetting.py.
-    """
-    files = f"{path} {description_of(path)}"
-    target = stage if stage.endswith(".yaml") else f"--single-item {stage}"
-    return (
-        f"Remove both files, also from DVC's cache, with `sedlib forget {files}`, then compute them with "
-        f"`dvc repro {target}`, or fetch them with `dvc pull {files}`."
-    )
+    return UserError(f"{path}: expected {expected}, found {found}. {remedy(stage, path, description_of(path))}")
 
 
 def _require(path: Path, expected: Mapping[str, Any], found: Mapping[str, Any], stage: str) -> None:

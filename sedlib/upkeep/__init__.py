@@ -1,0 +1,1 @@
+"""What DVC keeps: which of it is damaged in workspace, cache or remote, and what brings it back."""
