@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},
+    "upkeep": {"base", "upkeep"},
 }
 """Which floors a floor stands on. The library is flat: the files beside the rooms."""
 HEAVY = {"torch", "dvc"}

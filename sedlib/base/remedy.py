@@ -6,14 +6,14 @@ from pathlib import Path
 def remedy(stage: str, *files: Path) -> str:
     """For a message about ``files`` that are missing, damaged or other ones than were expected.
 
-    ``stage`` is the address of the stage that writes them, or its dvc.yaml. DVC takes a read-only object of its cache for
-    whole, and a file in the workspace may be that very object: no command of DVC alone replaces damaged bytes.
+    ``stage`` is the address of the stage that writes them, or its dvc.yaml. DVC takes a read-only object of its cache
+    for whole, and a file in the workspace may be that very object: no command of DVC alone replaces damaged bytes.
     """
     names = " ".join(map(str, files))
     target = stage if stage.endswith(".yaml") else f"--single-item {stage}"
     if not all(file.exists() for file in files):
         return f"Write it with `dvc repro {target}`, or fetch it with `dvc pull {names}`."
     return (
-        f"If it is damaged, `sedlib verify --mend {names}` brings it back, or says what does; if it is another file, write "
-        f"it anew with `dvc repro --force {target}`."
+        f"If it is damaged, `sedlib verify --mend {names}` brings it back, or says what does; if it is another file, "
+        f"write it anew with `dvc repro --force {target}`."
     )

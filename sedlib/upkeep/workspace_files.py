@@ -26,7 +26,10 @@ def _problem(path: Path) -> str | None:
         return seal_problem(path)
     if path.name.endswith(DESCRIPTION):
         return None if parsed(path.read_bytes()) else "no description as it was written"
-    if (beside := description_of(path)).is_file() and (said := parsed(beside.read_bytes())):
-        found = facts(path, path.read_bytes())
-        return None if {name: said.get(name) for name in found} == found else f"not what {beside.name} says"
-    return None
+    beside = description_of(path)
+    if not beside.is_file():
+        return None
+    if (said := parsed(beside.read_bytes())) is None:
+        return f"nothing tells whether it is whole, as {beside.name} is damaged"
+    found = facts(path, path.read_bytes())
+    return None if {name: said.get(name) for name in found} == found else f"not what {beside.name} says"
