@@ -120,7 +120,7 @@ def test_an_edit_reruns_the_stages_that_use_what_it_changes_and_no_others(clone:
 def test_words_for_a_reader_rerun_nothing_but_the_code_stage(clone: Clone) -> None:
     edit(clone, "sedlib/pipeline/code/current.py", "then the stage again", "then that stage again")  # only refuses
     edit(clone, "sedlib/pipeline/parameters/ablation_params.py", "Values of window;", "Widths of the window;")
-    edit(clone, "sedlib/grokking/training/loop.py", "Train from step 0", "Train from the first step on")
+    edit(clone, "sedlib/grokking/training/loop.py", "is trained from step 0", "is trained from the first step on")
     edit(clone, "sedlib/vectors.py", "return cls._of_names", "# as asked\n        return cls._of_names")
     assert clone.repro() == CODE
 
