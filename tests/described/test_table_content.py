@@ -96,6 +96,12 @@ def test_a_row_that_cannot_be_is_not_written(tmp_path: Path, value: Any) -> None
     assert (path.read_bytes(), description_of(path).read_bytes()) == before
 
 
+def test_a_message_shows_a_little_of_a_long_row() -> None:
+    with pytest.raises(TableError) as raised:
+        checked(HEAD + b"0,add," + b"9" * 10**6 + b"x,,\n", SCHEMA)
+    assert len(str(raised.value)) < 300
+
+
 def test_a_study_may_add_numbers_where_the_schema_takes_more() -> None:
     more = replace(SCHEMA, takes_more=True)
     columns, table = checked(b"step,op,ratio,passed,count,own\n0,add,1,,,-2.5\n", more)

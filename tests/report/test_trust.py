@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sedlib.base.described.description import Origin
-from sedlib.base.described.tables import write_table
+from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.errors import UserError
 from sedlib.report.numbers.cell_results import read_cell
 from sedlib.report.numbers.collection import collect
+from sedlib.terms.tables.ablation_table import ABLATION
 from sedlib.terms.tables.cell_table import CELL
 from tests.report.made_up import EXPECTED, write
 
@@ -84,3 +85,11 @@ def test_a_cells_labels_are_those_of_its_name(results: Path) -> None:
     write_table(path, table.assign(condition="freeze"), CELL, Origin(path.stem, "{}"))
     with pytest.raises(UserError, match=r"found .add-1-freeze.*`dvc repro interventions/dvc\.yaml`"):
         read_cell(path)
+
+
+def test_an_ablation_of_another_axis_is_refused(results: Path) -> None:
+    path = results / "add-1/ablation/window.csv"
+    table = read_table(path, ABLATION, "ablate", Origin("add-1"))
+    write_table(path, table.assign(axis="rank"), ABLATION, Origin("add-1", "{}"))
+    with pytest.raises(UserError, match=r'window\.csv: expected the axis window, found "rank"'):
+        collect(results, EXPECTED)
