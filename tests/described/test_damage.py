@@ -30,7 +30,7 @@ def refused(path: Path, file: Path, content: bytes) -> None:
         read(path)
     message = str(raised.value)
     assert message.startswith(f"{path}: expected "), message
-    assert "`dvc repro --single-item measure@add-42`" in message
+    assert "`dvc repro --force --single-item measure@add-42`" in message
 
 
 def test_what_is_written_is_read(path: Path) -> None:

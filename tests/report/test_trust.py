@@ -52,12 +52,12 @@ def flipped(path: Path) -> None:
         ),
         (
             lambda r: flipped(r / "add-1/ablation/epsilon.csv"),
-            r"dvc repro --single-item ablations/.*:ablate@add-1-epsilon",
+            r"dvc repro --force --single-item ablations/.*:ablate@add-1-epsilon",
         ),
         (lambda r: flipped(r / "add-1/ablation/batch_seed.csv"), r"ablations/dvc.yaml:ablate_batch@add-1-batch_seed"),
         (lambda r: flipped(r / "add-1/single_step.csv"), r"--single-item ablations/dvc.yaml:single_step@add-1`"),
         (lambda r: flipped(r / "add-1/trajectory.csv"), r"--single-item geometry/dvc.yaml:trajectory@add-1`"),
-        (lambda r: flipped(r / "interventions/add-1-control.csv"), r"`dvc repro --single-item intervene`"),
+        (lambda r: flipped(r / "interventions/add-1-control.csv"), r"`dvc repro --force --single-item intervene`"),
     ],
 )
 def test_damage_and_exchange_are_refused(results: Path, attack: Callable[[Path], object], message: str) -> None:
@@ -83,7 +83,7 @@ def test_a_cells_labels_are_those_of_its_name(results: Path) -> None:
     with pytest.raises(UserError, match='expected the cell add-1-control, found "add-1-control and add-1-control"'):
         read_cell(path)
     write_table(path, table.assign(condition="freeze"), CELL, Origin(path.stem, "{}"))
-    with pytest.raises(UserError, match=r"found .add-1-freeze.*`dvc repro interventions/dvc\.yaml`"):
+    with pytest.raises(UserError, match=r"found .add-1-freeze.*`dvc repro --force interventions/dvc\.yaml`"):
         read_cell(path)
 
 
