@@ -196,9 +196,8 @@ def build(
     p: int, n_tasks: int, d_model: int, heads: int, d_ff: int, layers: int, generator: torch.Generator
 ) -> GrokkingTransformer:
     """A freshly initialised network on the CPU that leaves PyTorch's global random state alone."""
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # the modules draw what is drawn anew below; the meta device takes longer
         model = GrokkingTransformer(p, n_tasks, d_model, heads, d_ff, layers)
-    model = model.to_empty(device="cpu")
     model.initialise(generator)
     return model
 
