@@ -87,6 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.run(given)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if (reason := unwritable(error)) is None:
+            raise
+        sys.exit(f"error: {reason} ({error})")
 
 
 def worker_count(text: str) -> int:

@@ -58,6 +58,11 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
+def unwritable(error: OSError) -> str | None:
+    """What keeps a file from being written, and what to do; None of an error that is not about writing."""
+    return REASONS.get(error.errno or 0)
+
+
 @contextmanager
 def _only_writer(path: Path) -> Iterator[None]:
     """Hold the lock of a target; it lies with this user's temporary files, as folders of results hold results alone."""
@@ -80,7 +85,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         elsewhere = error.filename is not None and Path(error.filename).parent != path.parent
-        if elsewhere or (reason := REASONS.get(error.errno or 0)) is None:
+        if elsewhere or (reason := unwritable(error)) is None:
             raise
         raise WriteError(f"{path} cannot be written: {reason} ({error}). It is as it was before") from error
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sedlib.base.atomic import unwritable
 from sedlib.base.errors import UserError
 from sedlib.base.orphans import end_with_dvc
 from sedlib.base.stops import Stopped, stoppable
@@ -17,6 +18,8 @@ SECONDS_TO_END = 10.0
 def clear_errors() -> Iterator[None]:
     """End the script with a message: with code 1 on a UserError, with 128 and the signal's number when it is stopped.
 
+    A disk that is full, or may not be written to, is an error of its user's too, whatever was to be written.
+
     Ctrl-C, SIGTERM and SIGHUP stop it, and so does the end of the DVC that started it.
     """
     end_with_dvc()
@@ -25,6 +28,10 @@ def clear_errors() -> Iterator[None]:
             yield
     except UserError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if (reason := unwritable(error)) is None:
+            raise
+        sys.exit(f"error: {reason} ({error})")
     except Stopped as stopped:
         script = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
         print(f"stopped by {stopped.name}: {script} is not finished", file=sys.stderr, flush=True)

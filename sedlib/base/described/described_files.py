@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sedlib.base.atomic import replacing
+from sedlib.base.atomic import WriteError, replacing
 from sedlib.base.described.description import FileKind, Origin, description, description_of, facts, parsed, shown
 from sedlib.base.errors import UserError
 from sedlib.base.remedy import remedy
@@ -19,6 +19,8 @@ def write_described(path: Path, content: bytes, kind: FileKind, of: Origin, **ab
     for target, written in ((path, content), (description_of(path), beside)):
         with replacing(target) as temporary:
             temporary.write_bytes(written)
+            if temporary.read_bytes() != written:
+                raise WriteError(f"{target} cannot be written: what is read back is not what was; see to the disk")
 
 
 def read_described(path: Path, kind: FileKind, stage: str, of: Origin) -> tuple[bytes, dict[str, Any]]:

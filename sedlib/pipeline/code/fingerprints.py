@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from sedlib.base.atomic import replacing
 from sedlib.pipeline.code.essence import fingerprint
 from sedlib.pipeline.code.imports import import_closure
 
@@ -44,4 +45,5 @@ def write_texts(texts: dict[str, str], folder: Path) -> None:
     for old in set(folder.glob("*")) - set(wanted):
         old.unlink()
     for path, text in wanted.items():
-        path.write_text(text)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
