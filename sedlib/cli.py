@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sedlib.base.atomic import unwritable
 from sedlib.base.errors import UserError, located, quoted
 
 MOST_WORKERS = 256
