@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
 from sedlib.base.hdf5.closed import ForeignContentError, listing
 from sedlib.base.hdf5.dataset import Dataset
 from sedlib.base.hdf5.seal import seal, seal_problem
@@ -144,7 +144,7 @@ class Schema:
             except UNREADABLE as error:
                 raise self.error(called, f"a damaged HDF5 file ({error})") from error
             if found != self.tag:
-                raise self.error(called, f"schema {found!r}")
+                raise self.error(called, f"schema {quoted(found)}")
             yield file
 
     def _problems(self, file: h5py.File) -> Iterator[str]:
@@ -182,7 +182,7 @@ class Schema:
             yield problem
             return
         if dict(dataset.attrs) != {"axes": json.dumps(expected.axes)}:
-            yield f"dataset {name!r} with attributes {_short(dict(dataset.attrs))}, not axes {list(expected.axes)}"
+            yield f"dataset {name!r} with attributes {quoted(dict(dataset.attrs))}, not axes {list(expected.axes)}"
         for axis, length in zip(expected.axes, dataset.shape, strict=True):
             if isinstance(axis, str):
                 shared = axis in self.shared_axes or axis in self.lengths
@@ -190,11 +190,6 @@ class Schema:
                 known, other = lengths.setdefault((scope, axis), (length, repr(name)))
                 if known != length:
                     yield f"axis {axis!r} of length {length} in {name!r} but {known} in {other}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 4 * CONTEXT else f"{text[: 4 * CONTEXT]}…"
 
 
 def _difference(found: str, expected: str) -> str:
