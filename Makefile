@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo repro pull-gradients report test check format audit licences
+.PHONY: demo repro results pull-gradients report test check format audit licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -21,11 +21,17 @@ demo: $(READY)  ## add, seed 42: from training to the coupling figure
 repro: $(READY)  ## every run in params.yaml, a stage per core at a time
 	$(BIN)/sedlib repro
 
+results: $(READY)  ## every run, then what git keeps of them; stopped or killed, it goes on from there: docs/pipeline.md
+	$(BIN)/sedlib repro
+	$(BIN)/sedlib pack
+	$(MAKE) report
+
 pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints
 	$(BIN)/dvc pull dump
 	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
 
-report: $(READY)  ## reports/ from whatever results there are, then README.md and docs/results.md from docs/templates/
+report: $(READY)  ## reports/ from whatever results there are, or those that git keeps; then README.md and docs/results.md
+	@$(BIN)/sedlib unpack --if-none
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib documents
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,31 +34,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dag.set_defaults(run=lambda _: print(pipeline_overview(), end=""))
 
     summary = commands.add_parser("summary", help="print a run's coupling ratios and the path of its figure")
-    summary.set_defaults(run=lambda given: print(run_summary(given.name)))
+    summary.set_defaults(run=of_results(lambda given: print(run_summary(given.name))))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
 
     interventions = commands.add_parser("interventions", help="print the tables of the intervention cells there are")
-    interventions.set_defaults(run=lambda _: print(intervention_tables()))
+    interventions.set_defaults(run=of_results(lambda _: print(intervention_tables())))
 
     ablations = commands.add_parser("ablations", help="print what each ablated value makes of a run's coupling ratio")
-    ablations.set_defaults(run=lambda given: print(run_ablations(given.name)))
+    ablations.set_defaults(run=of_results(lambda given: print(run_ablations(given.name))))
     ablations.add_argument("name", metavar="RUN", help="name of a run under ablation.runs, such as add-42")
 
     phases = commands.add_parser("phases", help="print single-checkpoint bases and both centroids at three phases")
-    phases.set_defaults(run=lambda given: print(run_phases(given.name)))
+    phases.set_defaults(run=of_results(lambda given: print(run_phases(given.name))))
     phases.add_argument("name", metavar="RUN", help="name of a run under single_step.runs, such as add-42")
 
     geometry = commands.add_parser("geometry", help="print how straight runs are, and when their curvature rises")
-    geometry.set_defaults(run=lambda given: print(run_geometry(given.name)))
+    geometry.set_defaults(run=of_results(lambda given: print(run_geometry(given.name))))
     geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all that were measured")
 
     seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
-    seeds.set_defaults(run=lambda _: print(all_seeds()))
+    seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
 
     documents = commands.add_parser(
         "documents", help="render README.md and docs/results.md from docs/templates/ and reports/metrics.json"
     )
     documents.set_defaults(run=lambda _: update_documents())
+
+    pack = commands.add_parser(
+        "pack", help="put all result tables into one file that git keeps", description=run_pack.__doc__
+    )
+    pack.set_defaults(run=run_pack)
+
+    unpack = commands.add_parser(
+        "unpack", help="take the result tables that git keeps into a clone", description=run_unpack.__doc__
+    )
+    unpack.set_defaults(run=run_unpack)
+    unpack.add_argument("--if-none", action="store_true", help="only where there is no result of any kind")
 
     repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
     repro.set_defaults(run=run_repro)
@@ -94,6 +105,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {reason} ({error})")
 
 
+def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """A command that reads results: in a clone without any, those that git keeps."""
+
+    def run(given: argparse.Namespace) -> None:
+        from sedlib.upkeep.packing.unpack import unpack_if_none
+
+        unpack_if_none()
+        command(given)
+
+    return run
+
+
 def worker_count(text: str) -> int:
     """How many processes a machine may be asked for, as the type of an argument."""
     if not text.isdecimal() or len(text) > len(str(MOST_WORKERS)) or not 0 < int(text) <= MOST_WORKERS:
@@ -118,6 +141,31 @@ def run_repro(given: argparse.Namespace) -> None:
     with needs_dask():
         from sedlib.cluster.repro import repro
     sys.exit(repro(given.targets, workers_of(given)))
+
+
+def run_pack(_: argparse.Namespace) -> None:
+    """Pack the tables that DVC's locks name, of all stages, into reports/results.tar.xz; equal tables give equal bytes.
+
+    Tables that are not here are taken from the pack that is there, if they are what the locks say.
+    """
+    from sedlib.upkeep.packing.pack import pack
+
+    pack()
+
+
+def run_unpack(given: argparse.Namespace) -> None:
+    """Unpack reports/results.tar.xz into artifacts/results: the tables that are missing there, and no others.
+
+    They must be what DVC's locks say, and params.yaml as it was when they were computed; else nothing is written.
+    """
+    from sedlib.upkeep.packing.pack import say_if_outdated
+    from sedlib.upkeep.packing.table_pack import PACK
+    from sedlib.upkeep.packing.unpack import has_results, unpack
+
+    if not given.if_none or (PACK.exists() and not has_results()):
+        unpack()
+    elif PACK.exists():
+        say_if_outdated()
 
 
 def run_verify(given: argparse.Namespace) -> None:
@@ -347,5 +395,6 @@ def run_summary(name: str) -> str:
     from sedlib.report.numbers.summary import as_text
 
     run = Workspace(name)
-    text = as_text(name, RunFolder(run.results).summary())
-    return f"{text}\nfigure: {run.figures / 'coupling.svg'}"
+    text, figure = as_text(name, RunFolder(run.results).summary()), run.figures / "coupling.svg"
+    drawn = "" if figure.exists() else f", once it is drawn: python stages/figures.py --run {name}"
+    return f"{text}\nfigure: {figure}{drawn}"

@@ -22,6 +22,10 @@ CODE, REPORT = ["code"], ["report"]
 """What there is once, not for every run: the texts that others depend on, and what is made of all results."""
 
 
+OF_THE_RUN = ("dvc.lock", "results.tar.xz")
+"""What the repository has of its own results."""
+
+
 @dataclass(frozen=True)
 class Clone:
     """A clone of the repository, with commands that run in it."""
@@ -67,13 +71,20 @@ def copied(folder: Path) -> Clone:
     ).stdout.splitlines()
     for name in listed:
         # Of the sweeps, whose runs are not among the tiny ones, `dvc status` would speak too.
-        if (ROOT / name).is_file() and Path(name).name != "dvc.lock" and not name.startswith("sweeps/"):
+        if (ROOT / name).is_file() and not name.startswith("sweeps/") and Path(name).name not in OF_THE_RUN:
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clone.folder / name)
     clone.set()
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=clone.folder, check=True)
     return clone
+
+
+def cloned(clone: Clone, folder: Path) -> Clone:
+    """What another gets from git: no artifact, an empty cache."""
+    subprocess.run(["git", "clone", "-q", str(clone.folder), str(folder)], check=True)
+    assert [path.name for path in (folder / "artifacts").iterdir()] == ["README.md"]
+    return Clone(folder)
 
 
 def names(stages: list[str], run: str = "add-1") -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.clone import ANALYSIS, CODE, REPORT, Clone, names
+from tests.clone import ANALYSIS, CODE, REPORT, Clone, cloned, names
 from tests.tiny import TINY
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -60,13 +60,6 @@ def done(clone: Clone, *command: str, **variables: str) -> str:
     found = clone.call(*command, **variables)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout + found.stderr
-
-
-def cloned(clone: Clone, folder: Path) -> Clone:
-    """What another gets from git: no artifact, an empty cache."""
-    done(clone, "git", "clone", "-q", str(clone.folder), str(folder))
-    assert [path.name for path in (folder / "artifacts").iterdir()] == ["README.md"]
-    return Clone(folder)
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""What DVC's locks say of the result tables: their hashes, and the parameters of the stages that wrote them."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sedlib.base.errors import UserError
+from sedlib.base.yaml.yaml_file import read_mapping
+from sedlib.upkeep.packing.table_pack import TABLE
+
+PARAMS = Path("params.yaml")
+REFUSED = (YAMLError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """Tables and descriptions in artifacts/results by their names."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the stage that wrote each, by their keys in params.yaml."""
+
+    @classmethod
+    def load(cls) -> "Locked":
+        """From the locks of the repository in the working directory, and of its folders.
+
+        Raises
+        ------
+        UserError
+            One is broken.
+        """
+        locked = cls()
+        for file in [Path("dvc.lock"), *sorted(Path().glob("*/dvc.lock"))]:
+            for name, digest, parameters in _tables(file) if file.exists() else ():
+                locked.hashes[name], locked.parameters[name] = digest, parameters
+        return locked
+
+    def differing(self, tables: Mapping[str, bytes]) -> list[str]:
+        """Those of the tables that are not what the locks say."""
+        return [name for name, content in tables.items() if self.hashes.get(name) != _md5(content)]
+
+    def changed_parameters(self, tables: Iterable[str]) -> list[str]:
+        """Keys of params.yaml that have another value now than for the stages that wrote the tables."""
+        values = read_mapping(PARAMS)
+        then = {key: value for name in tables for key, value in self.parameters[name].items()}
+        return [key for key, value in then.items() if _value_at(values, key) != value]
+
+
+def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    try:
+        for stage in YAML(typ="safe").load(lock.read_text())["stages"].values():
+            parameters = {**stage.get("params", {}).get(str(PARAMS), {})}
+            for out in stage.get("outs", []):
+                if TABLE.fullmatch(out["path"]):
+                    yield out["path"], out["md5"], parameters
+    except REFUSED as error:
+        raise UserError(f"{lock} is no lock that DVC wrote; run `sedlib repair`") from error
+
+
+def _md5(content: bytes) -> str:
+    """As DVC has it."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _value_at(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

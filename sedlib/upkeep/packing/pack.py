@@ -1,0 +1,56 @@
+"""`sedlib pack`: the result tables that the locks name, in one file that git keeps."""
+
+from pathlib import Path
+
+from sedlib.base.atomic import replacing
+from sedlib.base.errors import UserError
+from sedlib.base.progress import say
+from sedlib.upkeep.packing.locked_tables import Locked
+from sedlib.upkeep.packing.table_pack import PACK, packed, read_pack
+
+
+def pack() -> None:
+    """Write the pack of all tables that are here, and of those that are not and that the pack has already.
+
+    Raises
+    ------
+    UserError
+        There are none; one is not what the locks say; or the pack would be larger than git should keep.
+    """
+    locked = Locked.load()
+    tables = {name: Path(name).read_bytes() for name in locked.hashes if Path(name).is_file()}
+    if differing := locked.differing(tables):
+        raise UserError(
+            f"{len(differing)} of {len(tables)} tables are not what DVC's locks say, the first is {differing[0]}; run "
+            "`dvc repro`, so that the pack and the locks beside it are of one state"
+        )
+    if PACK.exists() and locked.hashes.keys() - tables:
+        before = read_pack()
+        tables = {name: content for name, content in before.items() if not locked.differing({name: content})} | tables
+    if not tables:
+        raise UserError("none of the tables that DVC's locks name is here; compute them with `dvc repro`")
+    content = packed(tables)
+    with replacing(PACK) as temporary:
+        temporary.write_bytes(content)
+    size = sum(map(len, tables.values()))
+    say(f"{PACK}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
+    if missing := [name for name in locked.hashes if name not in tables]:
+        say(f"{len(missing)} more are named by DVC's locks and are not here, the first is {missing[0]}")
+
+
+def say_if_outdated() -> None:
+    """Name the first table at which pack and locks differ, if any.
+
+    Raises
+    ------
+    UserError
+        The pack is damaged.
+    """
+    locked, tables = Locked.load(), read_pack()
+    differing = locked.differing(tables)
+    unpacked = [name for name in locked.hashes if name not in tables]
+    if found := differing + unpacked:
+        say(
+            f"{PACK} is of another state than DVC's locks at {len(found)} tables, the first is {found[0]}: "
+            "`sedlib pack` writes it anew"
+        )
