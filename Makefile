@@ -21,7 +21,7 @@ demo: $(READY)  ## add, seed 42: from training to the coupling figure
 repro: $(READY)  ## every run in params.yaml, a stage per core at a time
 	$(BIN)/sedlib repro
 
-results: $(READY)  ## every run, then what git keeps of them; stopped or killed, it goes on from there: docs/pipeline.md
+results: $(READY)  ## every run, then what git keeps of them; stopped or killed, it goes on from there: docs/experiments.md
 	$(BIN)/sedlib repro
 	$(BIN)/sedlib pack
 	$(MAKE) report

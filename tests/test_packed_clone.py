@@ -11,6 +11,7 @@ from sedlib.upkeep.packing.table_pack import PACK, RESULTS, TABLE, read_pack
 from tests.clone import Clone, cloned
 from tests.imports import ROOT
 from tests.test_architecture import PIPELINES, groups
+from tests.test_experiments import recipe
 
 
 def said(clone: Clone, *command: str, code: int = 0) -> str:
@@ -40,10 +41,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def target(name: str) -> list[str]:
+    """Commands of a target of the Makefile."""
+    found = re.search(rf"^{name}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found
+    return [line.strip("\t@").replace("$(BIN)/", "").replace("$(MAKE)", "make") for line in found[1].splitlines()]
+
+
+def test_make_results_is_what_the_page_of_experiments_says() -> None:
+    blocks = recipe("The tables that git keeps")
+    assert target("results") == blocks[1]
+
+
 def test_make_report_in_a_fresh_clone_renders_what_the_finished_one_has(packed: Clone, fresh: Clone) -> None:
-    recipe = re.search(r"^report:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert recipe
-    unpack, report, _ = [line.strip("\t@").replace("$(BIN)/", "") for line in recipe[1].splitlines()]
+    unpack, report, _ = target("report")
     before = files(packed.folder / "reports")
     code = subprocess.run(["git", "log", "-1", "--format=%H", "--", "sedlib"], cwd=packed.folder, capture_output=True)
     before["index.html"] = before["index.html"].replace(b"not under git", code.stdout.strip())
