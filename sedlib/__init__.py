@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         orthonormality as orthonormality,
         rolling_bases as rolling_bases,
         spectral_gaps as spectral_gaps,
+        spectral_residual as spectral_residual,
         successive_overlaps as successive_overlaps,
     )
 

@@ -268,6 +268,36 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     return (products - torch.eye(products.shape[-1], dtype=products.dtype)).abs().max()
 
 
+def spectral_residual(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
+    r"""How far the bases are from singular vectors, and the singular values from those of the windows.
+
+    With :math:`u_i = \sigma_i C_i`, the largest of :math:`\|G_m u_i - \sigma_i^2 u_i\|` and of
+    :math:`|\sigma_j^2 - \lambda_j(G_m)|`, as a share of :math:`\lambda_1(G_m)`.
+
+    Raises
+    ------
+    ValueError
+        The band does not reach over the window's rows, is not finite, or is that of a window without a direction.
+
+    Examples
+    --------
+    >>> band = gram_band(np.diag([3.0, 2.0, 1.0]), reach=1)
+    >>> float(spectral_residual(band, rolling_bases(band, window=2, rank=2)))
+    0.0
+    """
+    require_finite(band=band)
+    blocks = _window_blocks(band, bases.window)
+    squares = bases.singular_values.square()
+    eigenvalues = torch.linalg.eigvalsh(blocks).flip(-1)
+    if len(found := (~(eigenvalues[:, 0] > 0)).nonzero()):
+        raise ValueError(f"band: window {int(found[0])} has no direction, its rows are zero")
+    rank = bases.coefficients.shape[1]
+    left = bases.coefficients * bases.singular_values[:, :rank, None]
+    residuals = (left @ blocks - squares[:, :rank, None] * left).norm(dim=-1)
+    differences = torch.cat([residuals, (squares - eigenvalues).abs()], dim=-1)
+    return (differences / eigenvalues[:, :1]).max()
+
+
 def _window_blocks(
     band: Float64[Tensor, "rows offsets"], window: int, offset: int = 0
 ) -> Float64[Tensor, "windows window window"]:

@@ -135,6 +135,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "rolling_bases": (lambda d: bases.rolling_bases(d.double(6, 4), 3, 2), "band|rank"),
     "directions": (lambda d: bases.directions(d.array(6, 9), sound_bases(), 1), "rows"),
     "bases.orthonormality": (lambda d: bases.orthonormality(d.double(6, 4), sound_bases()), "band"),
+    "spectral_residual": (lambda d: bases.spectral_residual(d.double(6, 4), sound_bases()), "band"),
     "spectral_gaps": (lambda d: bases.spectral_gaps(d.double(2, 4).abs().sort(descending=True)[0]), "singular_values"),
     "successive_overlaps": (lambda d: bases.successive_overlaps(d.double(6, 5), sound_bases()), "band"),
     "centroids.centroids": (

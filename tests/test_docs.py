@@ -60,7 +60,7 @@ SCHEMAS = [
     checkpoints_schema(STUDY.to_json(), STUDY.inputs, NETWORK, STUDY.slots(NETWORK)),
     gradients_schema(STUDY),
     bases_schema(STUDY, BasisParams()),
-    centroids_schema(STUDY),
+    centroids_schema(STUDY, 8),
 ]
 
 

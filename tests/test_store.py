@@ -335,6 +335,7 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File, Path], None], str]] = {
     "complex numbers": (shaped((4, 3), "c8"), "not of plain numbers"),
     "references": (reference, "not of plain numbers"),
     "half of a number": (shaped((4, 3), "f2"), "of which 0 are in the file"),
+    "an axis without end and one of nothing": (shaped((2**62, 0), maxshape=(None, None)), "which has no values"),
     "no axes": (shaped(()), "without axes"),
     "no values": (no_space, "without axes"),
     "one thing under two names": (twice, "which is another member under a second name"),

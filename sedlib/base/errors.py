@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 LONGEST_QUOTE = 60
 """Characters of a value that a message repeats."""
+LONGEST_TEXT = 400
+"""Characters of a message's part that repeats more than one."""
 
 
 class UserError(Exception):
@@ -24,6 +26,16 @@ def located(place: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(f"{place}: {error}") from error
+
+
+def in_one_line(text: str) -> str:
+    r"""A text that came from outside as a message can show it: cut, in one line, without control characters.
+
+    >>> in_one_line("a\nb")
+    'a\\nb'
+    """
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[:LONGEST_TEXT])
+    return shown if len(text) <= LONGEST_TEXT else f"{shown}…"
 
 
 def quoted(value: object) -> str:

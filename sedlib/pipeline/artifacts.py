@@ -8,7 +8,8 @@ from typing import TypeVar
 import h5py
 from pydantic import BaseModel, ValidationError
 
-from sedlib.base.hdf5.store import Schema
+from sedlib.base.errors import quoted
+from sedlib.base.hdf5.store import UNREADABLE, Schema
 from sedlib.base.remedy import remedy
 
 SettingsType = TypeVar("SettingsType", bound=BaseModel)
@@ -33,9 +34,19 @@ class ArtifactSchema(Schema):
         Raises
         ------
         ArtifactError
-            They are not of that kind.
+            They are not of that kind, or not written as the stage writes them.
         """
         try:
-            return kind.model_validate_json(file.attrs["settings"])
-        except (KeyError, TypeError, ValidationError) as error:
-            raise self.error(file.filename, f"settings that are none of its stage's ({error})") from error
+            text = file.attrs["settings"]
+            found = kind.model_validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"])) or "the whole"
+            raise self.error(
+                file.filename, f"settings that are none of its stage's ({where}: {problem['msg']})"
+            ) from error
+        except UNREADABLE as error:
+            raise self.error(file.filename, f"settings that cannot be read ({error})") from error
+        if (written := found.model_dump_json()) != text:
+            raise self.error(file.filename, f"settings {quoted(text)}, which its stage writes as {quoted(written)}")
+        return found

@@ -28,7 +28,8 @@ from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.bases_file import open_bases, read_bases
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
-from sedlib.pipeline.rows.networks import MeasuredNetworks, measured_checkpoints
+from sedlib.pipeline.rows.fixed_choices import measured_checkpoints
+from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
 from sedlib.scores import full_scores, logit_scores
@@ -233,7 +234,7 @@ def test_a_definition_of_the_centroid_that_the_study_lacks_is_refused(
 def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_path: Path, kind: str) -> None:
     params = CentroidParams(probes=ProbeParams(count=16), centroid=kind)
     table = pd.DataFrame(write_centroids(tmp_path / "centroids.h5", networks, params))
-    with centroids_schema(Grokking(experiment())).open(tmp_path / "centroids.h5") as file:
+    with centroids_schema(Grokking(experiment()), 16).open(tmp_path / "centroids.h5") as file:
         assert file["steps"][:].tolist() == [5 * index for index in range(9)]
         pairs = torch.from_numpy(file["probes"][:])
         model = networks.load(5)

@@ -33,7 +33,7 @@ def planted_centroids(path: Path) -> None:
         "add": (5 * (pairs[:, 0] + pairs[:, 1]) / P).numpy(),
         "mul": (2 * discrete_logarithms(P)[pairs].sum(1) / (P - 1)).numpy(),
     }
-    with centroids_schema(Grokking(experiment())).create(path, {"settings": settings}) as file:
+    with centroids_schema(Grokking(experiment()), 4).create(path, {"settings": settings}) as file:
         file["probes"], file["steps"] = pairs.numpy(), np.array([0, 25])
         for op, turns in waves.items():
             planted = 3 * np.cos(2 * math.pi * turns)[:, None] * random.standard_normal(4)
@@ -43,7 +43,7 @@ def planted_centroids(path: Path) -> None:
 
 def test_a_planted_frequency_of_the_centroids_is_found_in_its_basis(tmp_path: Path) -> None:
     planted_centroids(tmp_path / "c.h5")
-    with centroids_schema(Grokking(experiment())).open(tmp_path / "c.h5") as file:
+    with centroids_schema(Grokking(experiment()), 4).open(tmp_path / "c.h5") as file:
         table = pd.DataFrame(centroid_frequencies(file, P))
     assert len(table) == 2 * 3 * 3  # steps, components, bases: additive for both, discrete-log for mul
     first = table[(table["step"] == 25) & (table["component"] == 1)].to_dict("records")

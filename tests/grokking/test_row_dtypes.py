@@ -102,7 +102,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunCheckpo
 
 def settings_of(dtype: RowDtype) -> str:
     """What the file carries of the parameters."""
-    return RowSettings(**ROWS.gradient_batch.model_dump(), dtype=dtype).model_dump_json()
+    return RowSettings(**dumped_as(dtype).gradient_batch.model_dump(), dtype=dtype).model_dump_json()
 
 
 def dumped_as(dtype: RowDtype) -> RowParams:

@@ -102,6 +102,8 @@ def _require_plain(dataset: DatasetID, name: str) -> None:
     if space.get_simple_extent_type() != h5s.SIMPLE:
         raise ForeignContentError(f"dataset {name!r} without axes")
     shape, size = space.get_simple_extent_dims(), kind.get_size()
+    if 0 in shape:
+        raise ForeignContentError(f"dataset {name!r} of shape {shape}, which has no values")
     if how.get_layout() == h5d.CHUNKED:
         chunk = how.get_chunk()
         if (length := math.prod(chunk) * size) > LARGEST_CHUNK:

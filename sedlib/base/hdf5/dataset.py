@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+HALF = 0.5
+"""Mantissa of every power of two."""
 SCAN_ELEMENTS = 2**22
 """Values looked at together."""
 
@@ -25,6 +27,8 @@ class Dataset:
     least: int | None = None
     below: int | str | None = None
     """What every value is below: a number, or the length of the axis of this name."""
+    power_of_two: bool = False
+    """Whether every value is one, positive and not below the dtype's normal numbers."""
     start_of: Sequence[int] | None = None
     """What the values are the start of."""
 
@@ -48,6 +52,8 @@ class Dataset:
                 good &= block >= self.least
             if below is not None:
                 good &= block < below
+            if self.power_of_two:
+                good &= (np.frexp(block)[0] == HALF) & (block >= np.finfo(block.dtype).tiny)
             if not good.all():
                 where = [int(i) for i in np.argwhere(~good)[0]]
                 return f"{block[tuple(where)]} in dataset {_name(found)} at {[where[0] + start, *where[1:]]}"

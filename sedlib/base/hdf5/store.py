@@ -13,9 +13,10 @@ from pathlib import Path
 import h5py
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError, quoted
+from sedlib.base.errors import UserError, in_one_line, quoted
 from sedlib.base.hdf5.closed import ForeignContentError, listing
 from sedlib.base.hdf5.dataset import Dataset
+from sedlib.base.hdf5.rehearsal import crash
 from sedlib.base.hdf5.seal import seal, seal_problem
 from sedlib.base.hdf5.written_file import written
 
@@ -106,6 +107,8 @@ class Schema:
             raise self.error(path, "no such file" if not path.exists() else "no regular file")
         if problem := seal_problem(path):
             raise self.error(path, problem)
+        if what := crash(path):
+            raise self.error(path, f"a file at which HDF5 {what}")
         with self._readable(path, path) as file:
             yield file
 
@@ -126,7 +129,9 @@ class Schema:
 
     def error(self, path: Path | str, problem: str) -> ArtifactError:
         """What was expected of the file at ``path``, what was found, and how to bring it back."""
-        return ArtifactError(f"{path}: expected a {self.tag} artifact, found {problem}. {self.remedy(Path(path))}")
+        return ArtifactError(
+            f"{path}: expected a {self.tag} artifact, found {in_one_line(problem)}. {self.remedy(Path(path))}"
+        )
 
     @contextmanager
     def _readable(self, path: Path, called: Path) -> Iterator[h5py.File]:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 
-from sedlib.base.errors import located
+from sedlib.base.errors import UserError, located
 from sedlib.base.hdf5.dataset import Dataset
 from sedlib.base.hdf5.growing import append, growing
 from sedlib.base.progress import track
@@ -29,8 +29,8 @@ class CentroidSettings(ProbeParams):
     centroid: str
 
 
-def centroids_schema(study: Study) -> ArtifactSchema:
-    """The contract of a run's file."""
+def centroids_schema(study: Study, size: int) -> ArtifactSchema:
+    """The contract of a run's file, of embedded inputs of ``size``."""
     network, inputs = study.network(), study.inputs
     return ArtifactSchema(
         "centroids",
@@ -47,6 +47,7 @@ def centroids_schema(study: Study) -> ArtifactSchema:
         },
         attributes={"run": study.to_json(), "layout": study.slots(network).to_json(), "settings": None},
         shared_axes=frozenset({"steps", "probes", "inputs"}),
+        lengths={"inputs": size},
         stage="centroids",
     )
 
@@ -61,10 +62,15 @@ def open_centroids(path: Path, networks: MeasuredNetworks) -> Iterator[h5py.File
         It is not.
     """
     study = networks.study
-    schema = centroids_schema(study)
+    schema = centroids_schema(study, _size(networks))
     with schema.open(path) as file:
         settings = schema.settings(file, CentroidSettings)
-        probes = probes_of(study, settings, networks.device).inputs.cpu().numpy()
+        if settings.centroid not in study.centroids:
+            raise schema.error(path, f"centroid {settings.centroid!r}, none of {', '.join(study.centroids)}")
+        try:
+            probes = probes_of(study, settings, networks.device).inputs.cpu().numpy()
+        except UserError as error:
+            raise schema.error(path, f"settings of which no probes can be drawn ({error})") from error
         if not np.array_equal(file["probes"][:], probes):
             raise schema.error(path, f"other probes than its settings, {file.attrs['settings']}, give")
         steps = [networks.steps[index] for index in networks.measured]
@@ -91,10 +97,10 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
     probes = probes_of(study, params.probes, networks.device)
     table = []
     settings = CentroidSettings(**params.probes.model_dump(), centroid=params.centroid)
-    with centroids_schema(study).create(path, {"settings": settings.model_dump_json()}) as file:
+    size = _size(networks)
+    with centroids_schema(study, size).create(path, {"settings": settings.model_dump_json()}) as file:
         file["probes"] = probes.inputs.cpu().numpy()
         steps = growing(file, "steps", (), "int64")
-        size = study.embedded(networks.network, probes.inputs)[0].numel()
         series = [growing(file, f"centroids/{task}", (len(probes), size)) for task in study.tasks]
         for index in track(measured, len(measured), "centroids", lambda index: f"step {networks.steps[index]:,}"):
             network, step = networks.load(index), networks.steps[index]
@@ -109,6 +115,12 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
                 append(series[number], found[params.centroid][number].cpu().numpy())
                 table += _rows(step, task, {kind: every[number] for kind, every in found.items()}, inputs)
     return table
+
+
+def _size(networks: MeasuredNetworks) -> int:
+    """Of one embedded input."""
+    one = networks.study.examples("all").inputs[:1].to(networks.device)
+    return networks.study.embedded(networks.network, one)[0].numel()
 
 
 def _rows(step: int, task: str, found: Mapping[str, torch.Tensor], inputs: torch.Tensor) -> list[dict[str, Any]]:

@@ -16,12 +16,14 @@ import torch
 
 from sedlib.base.progress import track
 from sedlib.bases import gram_band
+from sedlib.pipeline.coupling.ablated_inputs import require_of_one_another
 from sedlib.pipeline.coupling.measurement import StreamBases, measure_coupling, measured_baselines
 from sedlib.pipeline.parameters.ablation_params import AXES, AblationParams, AnalysisParams
 from sedlib.pipeline.parameters.row_params import GradientBatchParams
-from sedlib.pipeline.rows.bases_file import used_at
+from sedlib.pipeline.rows.bases_file import read_band, used_at
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
-from sedlib.pipeline.rows.dumping import fixed_batch, gradients_on
+from sedlib.pipeline.rows.dumping import gradients_on
+from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import stream_bases
 from sedlib.pipeline.rows.streams import Stream, read_streams
@@ -41,6 +43,9 @@ class Ablation:
     """The coupling stage's table."""
     checkpoints: RunCheckpoints | None
     """Needed by the axes of the gradient batch alone."""
+
+    def __post_init__(self) -> None:
+        require_of_one_another(self.params, self.networks, self.bases, self.coupling)
 
     def along(self, axis: str) -> Iterator[Row]:
         """Rows of a tidy table: the coupling stage's for each task's gradient, with ``axis`` and ``value``."""
@@ -78,7 +83,7 @@ class Ablation:
         """Each task's gradients with their band: the bases stage's, where it reaches."""
         for stream in read_streams(self.networks.file, self.networks.study):
             if stream.task is not None:
-                band = torch.from_numpy(self.bases[f"streams/{stream.name}/band"][:])
+                band = read_band(self.bases, stream)
                 yield stream, band if band.shape[1] >= window else gram_band(stream.rows, window, self._device).cpu()
 
     def _on_batch(self, settings: GradientBatchParams) -> Iterator[tuple[Stream, torch.Tensor]]:

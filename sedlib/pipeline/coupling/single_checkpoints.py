@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import h5py
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,7 +20,7 @@ from sedlib.pipeline.centroids.probing import probes_of
 from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases
-from sedlib.pipeline.rows.dumping import fixed_batch
+from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import GRADIENTS, RowSettings, read_streams
 from sedlib.pipeline.study import Examples, with_slots
@@ -111,18 +110,8 @@ def _estimates(
 
 
 def _dumped_batch(networks: MeasuredNetworks) -> Examples:
-    """The fixed batch on which the file's gradients were taken.
-
-    Raises
-    ------
-    ArtifactError
-        The study draws another one from the same settings.
-    """
-    settings = GRADIENTS.settings(networks.file, RowSettings)
-    batch = fixed_batch(networks.study, settings)
-    if not np.array_equal(batch.inputs.numpy(), networks.file["batch"][:]):
-        raise GRADIENTS.error(networks.file.filename, f"another batch than its settings, {settings!r}, give")
-    return batch.to(networks.device)
+    """The fixed batch on which the file's gradients were taken."""
+    return fixed_batch(networks.study, GRADIENTS.settings(networks.file, RowSettings)).to(networks.device)
 
 
 def _example_losses(responses: CheckpointResponses, batch: Examples, task: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:

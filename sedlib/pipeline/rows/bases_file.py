@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sedlib.base.hdf5.dataset import Dataset
-from sedlib.bases import RollingBases, orthonormality
+from sedlib.bases import RollingBases, orthonormality, spectral_residual
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.rows.streams import Stream, rows_of
@@ -24,6 +24,8 @@ BASES = ArtifactSchema("bases", 3, {}, stage="bases")
 """The kind of file, without what is in a certain run's."""
 ORTHONORMAL = 1e-6
 """How far the products of a basis's directions may be from those of an orthonormal one, in float64."""
+SPECTRAL = 1e-9
+"""How far bases and singular values may be from those of the band, as a share of the largest; all is in float64."""
 
 
 def bases_schema(study: Study, settings: BasisParams) -> ArtifactSchema:
@@ -92,9 +94,8 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     ArtifactError
         They are of more or fewer rows, or used at other checkpoints than their alignment says.
     """
-    alignment, n_rows = BASES.settings(file, BasisParams).alignment, stream.rows.shape[0]
-    if (found := len(file[f"streams/{stream.name}/band"])) != n_rows:
-        raise BASES.error(file.filename, f"bases of {found} rows of {stream.name}, of which there are {n_rows}")
+    read_band(file, stream)
+    alignment = BASES.settings(file, BasisParams).alignment
     every = [(_bases(group), group["checkpoint"][:].tolist()) for group in _windows(file, stream.name)]
     for bases, checkpoints in every:
         if checkpoints != used_at(stream, bases, alignment):
@@ -102,6 +103,20 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
                 file.filename, f"bases of {stream.name} used elsewhere than where a window {alignment} is"
             )
     return every
+
+
+def read_band(file: h5py.File, stream: Stream) -> Tensor:
+    """The band of a stream's Gram matrix.
+
+    Raises
+    ------
+    ArtifactError
+        It is of more or fewer rows.
+    """
+    band = torch.from_numpy(file[f"streams/{stream.name}/band"][:])
+    if len(band) != (n_rows := stream.rows.shape[0]):
+        raise BASES.error(file.filename, f"bases of {len(band)} rows of {stream.name}, of which there are {n_rows}")
+    return band
 
 
 def used_at(stream: Stream, bases: RollingBases, alignment: str) -> list[int]:
@@ -128,6 +143,13 @@ def _problem(band: Tensor, bases: RollingBases) -> str | None:
         return f"{n_windows} windows of {bases.window} of {n_rows} rows"
     if (bases.singular_values.diff(dim=1) > 0).any():
         return "singular values that do not descend"
-    if (worst := float(orthonormality(band, bases))) > ORTHONORMAL:
+    if not (worst := float(orthonormality(band, bases))) <= ORTHONORMAL:
         return f"directions whose products are {worst:.1e} off those of an orthonormal basis"
+    if not (band[:, 0] > 0).all():
+        return "rows without a direction"
+    if not (worst := float(spectral_residual(band, bases))) <= SPECTRAL:
+        return f"bases and singular values that are {worst:.1e} off those of the band"
+    largest = bases.coefficients.amax(-1)
+    if (largest < (1 - SPECTRAL) * bases.coefficients.abs().amax(-1)).any():
+        return "a direction whose largest coefficient is negative"
     return None

@@ -14,15 +14,14 @@ from torch import Tensor
 
 from sedlib.base.errors import UserError, located
 from sedlib.base.progress import track
-from sedlib.base.randomness import generator
 from sedlib.gradients import task_gradients
-from sedlib.pipeline.parameters.row_params import GradientBatchParams, RowParams
+from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.pipeline.rows.fixed_choices import fixed_batch, measured_checkpoints
 from sedlib.pipeline.rows.ladder import clipped_gradient, last_step, update_without_decay
-from sedlib.pipeline.rows.networks import measured_checkpoints
 from sedlib.pipeline.rows.row_dtypes import append_row
 from sedlib.pipeline.rows.streams import RowSettings, gradients_schema
-from sedlib.pipeline.study import Examples, Ladder, Study
+from sedlib.pipeline.study import Examples, Ladder
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of, ladder_stream
 
 Rows = dict[str, Float[Tensor, " params"]]
@@ -71,11 +70,6 @@ def _require_direction(row: Float[np.ndarray, " params"], stream: str, step: int
             f"is {largest}; where the slots do not move choose a larger checkpoint_every, where a loss does not depend "
             "on them another gradient_batch"
         )
-
-
-def fixed_batch(study: Study, settings: GradientBatchParams) -> Examples:
-    """The batch B, drawn once for all checkpoints."""
-    return study.examples(settings.pairs).drawn(settings.size, generator(settings.seed, "gradient batch"))
 
 
 def gradients_on(checkpoints: RunCheckpoints, batch: Examples) -> Iterator[Rows]:

@@ -8,22 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import nn
 
 from sedlib.pipeline.rows.stored import OpenNetworks, StoredNetworks
 from sedlib.pipeline.rows.streams import open_gradients
 from sedlib.pipeline.study import Study
-
-
-def measured_checkpoints(n_checkpoints: int, count: int | Literal["all"]) -> list[int]:
-    """``count`` evenly spaced checkpoints, the first and the last included; all if there are no more."""
-    if count == "all" or count >= n_checkpoints:
-        return list(range(n_checkpoints))
-    return [int(index) for index in np.linspace(0, n_checkpoints - 1, count).round()]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from sedlib.pipeline.parameters.row_params import GradientBatchParams
 from sedlib.pipeline.rows.checkpoint_file import state_datasets
 from sedlib.pipeline.rows.row_dtypes import RowDtype, ScaledRows
 from sedlib.pipeline.rows.stored import require_split
+from sedlib.pipeline.rows.stream_checks import motion_problem, selection_problem
 from sedlib.pipeline.study import Study
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, StreamName, gradient_of, ladder_stream
 
@@ -63,7 +64,7 @@ def gradients_schema(study: Study, dtype: RowDtype = "float32") -> ArtifactSchem
     network = study.network()
     layout, inputs, rows = study.slots(network), study.inputs, rows_of(study)
     scales = {
-        f"scale/{name}": Dataset((axis,), "float32", "what each row was divided by")
+        f"scale/{name}": Dataset((axis,), "float32", "what each row was divided by", power_of_two=True)
         for name, (axis, _) in rows.items()
         if dtype == "float16"
     }
@@ -120,12 +121,23 @@ def open_gradients(path: Path, study: Study) -> Iterator[h5py.File]:
         The file breaks the schema.
     """
     with GRADIENTS.opened(path) as file:
-        schema = gradients_schema(study, GRADIENTS.settings(file, RowSettings).dtype)
+        settings = GRADIENTS.settings(file, RowSettings)
+        schema = gradients_schema(study, settings.dtype)
         schema.check(file, path)
         require_split(file, schema, study)
-        if len(file[UPDATE]) != len(file["steps"]) - 1:
-            raise schema.error(path, f"{len(file[UPDATE])} updates for {len(file['steps'])} checkpoints")
+        if problem := _contradiction(file, study, settings):
+            raise schema.error(path, problem)
         yield file
+
+
+def _contradiction(file: h5py.File, study: Study, settings: RowSettings) -> str | None:
+    """What in a file of its schema cannot be, given the rest of it."""
+    if len(file[UPDATE]) != len(file["steps"]) - 1:
+        return f"{len(file[UPDATE])} updates for {len(file['steps'])} checkpoints"
+    if problem := selection_problem(file, study, settings):
+        return problem
+    updates = next(stream.rows for stream in read_streams(file, study) if stream.name == UPDATE)
+    return motion_problem(file, updates, study.slots(study.network()), settings.dtype)
 
 
 def read_streams(file: h5py.File, study: Study) -> Iterator[Stream]:
