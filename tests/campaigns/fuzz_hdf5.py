@@ -111,7 +111,7 @@ def metadata(path: Path) -> list[int]:
 
 def main(seconds: float, finds: Path, seed: int) -> None:
     """Fuzz, print a line a minute, and the table at the end."""
-    rehearsal.SECONDS = 1
+    rehearsal.SECONDS = 1.0
     choices, counts, end = random.Random(seed), Counter[str](), time.monotonic() + seconds
     finds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 import ast
 import io
 import keyword
+import re
 import subprocess
 import sys
 import tokenize
@@ -18,6 +19,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
+from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.code.essence import essence, fingerprint
 from sedlib.pipeline.code.fingerprints import code_text, code_used, write_texts
 from sedlib.pipeline.code.imports import direct_imports, import_closure
@@ -310,3 +312,22 @@ def test_texts_of_scripts_that_are_gone_go(tmp_path: Path) -> None:
         "dump.txt": "1 a\n",
         "new.txt": "3 c\n",
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"0123456789abcdef sedlib/a.p\xb1\n", "bases.txt is damaged, it has a line '0123456789abcdef sedlib/a.p"),
+        (b"0123456789abcdef sedlib/\0\0\0\0\n", "bases.txt is damaged"),
+        (b"0123456789abcdef ", "bases.txt is damaged"),
+        (b"0123456789abcdef sedlib", "sedlib is not what it was"),
+        (b"0123456789abcdef sedlib/b.py\n", "sedlib/b.py is not what it was"),
+    ],
+)
+def test_a_damaged_text_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    text = tmp_path / "artifacts/code/bases.txt"
+    for folder in (text.parent, tmp_path / "sedlib", tmp_path / "stages"):
+        folder.mkdir(parents=True)
+    text.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(message)):
+        require_current_code(str(tmp_path / "stages/bases.py"))

@@ -16,7 +16,7 @@ import h5py
 from sedlib.base.hdf5.closed import listing
 from sedlib.base.stops import SIGNALS
 
-SECONDS = 60
+SECONDS = 60.0
 """Of a rehearsal, at most; a sound file takes some thousandths."""
 
 
@@ -55,7 +55,7 @@ def _rehearse(path: Path, mask: Iterable[int]) -> NoReturn:
         for name in (*SIGNALS, signal.SIGALRM):
             signal.signal(name, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         with h5py.File(path, "r") as file:
             datasets = listing(file)
             for node in (file, *datasets.values()):

@@ -76,5 +76,5 @@ def require_current_run(run: str, experiment: Experiment) -> None:
         params.yaml or one of the run's operations was edited since the code stage ran.
     """
     text = ARTIFACTS / "setup" / f"{run}.txt"
-    if text.exists() and text.read_text() != current_run_text(experiment):
+    if text.exists() and text.read_bytes() != current_run_text(experiment).encode():
         raise UserError(f"run {run} is not what it was when {text} was written; {REMEDY}")

@@ -1,11 +1,14 @@
 """A script refuses to run as another one than the text of its code says: DVC would take its results for that one's."""
 
+import re
 from pathlib import Path
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
 from sedlib.pipeline.code.essence import fingerprint
 from sedlib.pipeline.workspace import ARTIFACTS
 
+LINE = re.compile(r"[0-9a-f]+ [\w./-]+", re.ASCII)
+"""Of a text: a hash, and the name of a file."""
 REMEDY = "run `dvc repro code`, then the stage again"
 
 
@@ -17,15 +20,17 @@ def require_current_code(script: str) -> None:
     Raises
     ------
     UserError
-        A file was edited, or is gone, since the code stage ran.
+        A file was edited, or is gone, since the code stage ran, or the text is damaged.
     """
     text = code_text_of(script)
     if not text.exists():
         return
     root = Path(script).resolve().parent.parent
-    for line in text.read_text().splitlines():
+    for line in text.read_bytes().decode(errors="replace").splitlines():
         known, _, name = line.partition(" ")
-        if not (root / name).exists() or fingerprint((root / name).read_text()) != known:
+        if not LINE.fullmatch(line):
+            raise UserError(f"{ARTIFACTS}/code/{text.name} is damaged, it has a line {quoted(line)}; {REMEDY}")
+        if not (root / name).is_file() or fingerprint((root / name).read_text()) != known:
             raise UserError(f"{name} is not what it was when {ARTIFACTS}/code/{text.name} was written; {REMEDY}")
 
 
