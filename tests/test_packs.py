@@ -229,6 +229,36 @@ def test_who_is_killed_while_it_unpacks_leaves_none(tables: dict[str, bytes], mo
     assert [path.name for path in ARTIFACTS.iterdir() if path.is_dir()] == ["results"]
 
 
+def test_tables_appear_all_at_once(tables: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    clear()
+    (RESULTS / "add-1/figures").mkdir(parents=True)  # DVC leaves empty folders
+    renamed: list[Path] = []
+    rename = Path.rename
+
+    def renames_once(path: Path, target: Path) -> Path:
+        renamed.append(path)
+        if len(renamed) > 1:
+            raise RuntimeError("the process was killed before its second step")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", renames_once)
+    unpack()
+    assert found() == tables
+
+
+def test_what_another_command_writes_meanwhile_stays(tables: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    clear()
+    own = Path("artifacts/results/add-1/coupling.csv")
+
+    def meanwhile(_: Path) -> None:
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text("my own")
+
+    monkeypatch.setattr("sedlib.upkeep.packing.unpack.sync", meanwhile)
+    unpack()
+    assert found() == {**tables, str(own): b"my own"}
+
+
 def test_a_full_disk_is_an_error_in_a_sentence(tables: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     clear()
 
