@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sedlib.base.atomic import unwritable
 from sedlib.base.errors import UserError, located, quoted
+from sedlib.base.progress import say
 
 MOST_WORKERS = 256
 """Each takes half a gigabyte before its first stage."""
@@ -106,13 +107,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """A command that reads results: in a clone without any, those that git keeps."""
+    """A command that reads results: in a clone without any, those that git keeps, of which it speaks where it fails."""
 
     def run(given: argparse.Namespace) -> None:
-        from sedlib.upkeep.packing.unpack import unpack_if_none
+        from sedlib.upkeep.packing.unpack import only_in_pack, unpack_if_none
 
         unpack_if_none()
-        command(given)
+        try:
+            command(given)
+        except UserError as error:
+            raise UserError(". ".join([str(error), *only_in_pack()])) from error
 
     return run
 
@@ -160,12 +164,14 @@ def run_unpack(given: argparse.Namespace) -> None:
     """
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.table_pack import PACK
-    from sedlib.upkeep.packing.unpack import has_results, unpack
+    from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
 
     if not given.if_none or (PACK.exists() and not has_results()):
         unpack()
     elif PACK.exists():
         say_if_outdated()
+        for text in only_in_pack():
+            say(text)
 
 
 def run_verify(given: argparse.Namespace) -> None:

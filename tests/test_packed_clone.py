@@ -99,6 +99,18 @@ def test_own_results_are_read_without_the_pack_and_an_outdated_one_is_named(pack
     assert "`sedlib pack` writes it anew" in said(clone, "sedlib", "unpack", "--if-none")
 
 
+def test_what_the_pack_has_more_is_named_where_it_is_missing(packed: Clone, tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "sedlib")
+    shutil.copytree(packed.folder, clone.folder, symlinks=True)
+    for name in ("summary.json", "summary.resource.json"):
+        (clone.folder / RESULTS / "add-1" / name).unlink()
+    hint = f"2 tables and descriptions of {PACK} are not here: `sedlib unpack` brings them\n"
+    assert said(clone, "sedlib", "unpack", "--if-none") == hint
+    assert said(clone, "sedlib", "summary", "add-1", code=1).endswith(f"run `dvc repro figures@add-1`. {hint}")
+    said(clone, "sedlib", "unpack")
+    said(clone, "sedlib", "summary", "add-1")
+
+
 def test_a_pack_has_every_table_that_stages_write(packed: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     outs = [out for file in PIPELINES for stage in groups(file).values() for out in stage["outs"]]
     results = [out for out in outs if isinstance(out, str) and out.startswith(str(RESULTS))]

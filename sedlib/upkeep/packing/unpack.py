@@ -54,6 +54,14 @@ def has_results() -> bool:
     return any(not path.is_dir() for path in RESULTS.rglob("*"))
 
 
+def only_in_pack() -> list[str]:
+    """A sentence about tables that the pack has and the workspace has not, where there are some."""
+    with suppress(UserError):  # there is no pack, or a damaged one, which is of no help
+        if missing := [name for name in read_pack() if not Path(name).exists()]:
+            return [f"{len(missing)} tables and descriptions of {PACK} are not here: `sedlib unpack` brings them"]
+    return []
+
+
 def _unpack() -> None:
     tables = read_pack()
     missing = {name: content for name, content in tables.items() if not Path(name).exists()}
