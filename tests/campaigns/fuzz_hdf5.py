@@ -1,4 +1,4 @@
-"""Random changes of the bytes of sealed HDF5 files, in a process of its own each, and what the reader makes of them.
+"""Random changes of sealed HDF5 files, of their bytes or by h5py, and what the reader makes of each.
 
 ``python -m tests.campaigns.fuzz_hdf5 600 FOLDER`` fuzzes for 600 seconds and keeps in FOLDER whatever ended neither
 with values nor with an ArtifactError. HDF5 is a library in C: a file can make it crash, or run for ever.
@@ -15,12 +15,15 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from sedlib.base.hdf5 import rehearsal
-from sedlib.base.hdf5.seal import USER_BLOCK
+from sedlib.base.hdf5.seal import USER_BLOCK, seal
 from sedlib.base.hdf5.store import ArtifactError
 from tests.campaigns.sample import SCHEMA, write_sample, write_sealed
 
@@ -29,6 +32,8 @@ SECONDS = 8
 MEMORY = 2**30
 """Bytes that a trial may take."""
 NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**64 - 1)
+REBUILT = 0.4
+"""Share of the trials whose file is changed by h5py, not byte by byte."""
 ACCEPTED, REFUSED, TRACEBACK = 0, 1, 2
 
 
@@ -57,6 +62,48 @@ def changed(content: bytes, places: list[int], choices: random.Random) -> bytes:
                 size = choices.choice([1, 8, 64, 512])
                 found[place : place + size] = bytes(min(size, len(found) - place))
     return bytes(found[: choices.randrange(len(found))]) if choices.random() < 0.01 else bytes(found)
+
+
+def rebuilt(path: Path, choices: random.Random) -> None:
+    """One to four changes of a sound file by what h5py offers; what it refuses is left out."""
+    with h5py.File(path, "r+") as file:
+        for _ in range(choices.choice([1, 1, 2, 4])):
+            with suppress(Exception):
+                _rebuild(file, choices)
+
+
+def _rebuild(file: h5py.File, choices: random.Random) -> None:
+    names = ["steps", "rows", "rows/half", "rows/whole", "parts", "parts/x", "parts/chosen", "/"]
+    name, other = choices.choice(names), choices.choice([*names, "new", "a/b/c", "x\n", ".", "é", "\x1b[2J"])
+    shape = tuple(choices.choice([0, 1, 2, 3, 4, 2**20, 2**40]) for _ in range(choices.randrange(4)))
+    dtype = choices.choice(["f2", "f4", "f8", ">f8", "i8", ">i8", "u8", "?", "c8", "S3", "V4", h5py.string_dtype()])
+    match choices.randrange(9):
+        case 0:
+            del file[name]
+        case 1:
+            file.move(name, other)
+        case 2:
+            file[other] = choices.choice([file[name], h5py.SoftLink(name), h5py.ExternalLink("x.h5", name)])
+        case 3:
+            del file[name]
+            chunks = choices.choice([None, True, tuple(min(4, length or 1) for length in shape)])
+            filters: list[dict[str, Any]] = [{}, {"compression": "gzip"}, {"fletcher32": True}, {"fillvalue": 1}]
+            options = choices.choice(filters)
+            file.create_dataset(name, shape, dtype, chunks=chunks, maxshape=choices.choice([None, shape]), **options)
+        case 4:
+            text = choices.choice(["x", "", "x" * 70_000, "\udcff", '["steps"]', "{}", "sample/1", "\0"])
+            value = choices.choice([text, text, 1, np.zeros(3), np.bytes_(b"x"), h5py.Empty("f4")])
+            file[name].attrs[choices.choice(["axes", "schema", "run", "layout", "settings", "more"])] = value
+        case 5:
+            file[name].resize(shape)
+        case 6:
+            values = file[name][...]
+            values[...] = choices.choice([0, -1, 1, 2**62, np.nan, np.inf, 1e300])
+            file[name][...] = values
+        case 7:
+            file.copy(name, other)
+        case _:
+            del file[name].attrs[choices.choice(list(file[name].attrs))]
 
 
 def attempt(path: Path) -> int:
@@ -120,8 +167,14 @@ def main(seconds: float, finds: Path, seed: int) -> None:
         content, places = path.read_bytes()[USER_BLOCK:], metadata(path)
         said = time.monotonic()
         while time.monotonic() < end:
-            mutated = changed(content, places, choices)
-            write_sealed(path, mutated)
+            if choices.random() < REBUILT:
+                write_sealed(path, content)
+                rebuilt(path, choices)
+                seal(path)
+                mutated = path.read_bytes()[USER_BLOCK:]
+            else:
+                mutated = changed(content, places, choices)
+                write_sealed(path, mutated)
             code = attempt(path)
             what = {ACCEPTED: "read", REFUSED: "refused", TRACEBACK: "traceback"}.get(code, f"signal {-code}")
             counts[what] += 1
