@@ -8,7 +8,8 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float64
+from torch import Tensor
 
 from sedlib.base.errors import UserError
 from sedlib.bases import Rows
@@ -43,7 +44,7 @@ def motion_problem(file: h5py.File, updates: Rows, layout: ParamLayout, dtype: R
     slots = [_slots(file, layout, position) for position in range(len(measured))]
     for position, (start, stop) in enumerate(pairwise(measured)):
         moved, length = _sum(updates, start, stop)
-        difference = float(np.linalg.norm(slots[position + 1] - slots[position] - moved))
+        difference = float((slots[position + 1] - slots[position] - moved).norm())
         if not difference <= ROUNDING[dtype] * length:
             return (
                 f"updates that do not lead from the network at checkpoint {start} to that at {stop}: they are "
@@ -52,17 +53,17 @@ def motion_problem(file: h5py.File, updates: Rows, layout: ParamLayout, dtype: R
     return None
 
 
-def _slots(file: h5py.File, layout: ParamLayout, position: int) -> Float[np.ndarray, " params"]:
+def _slots(file: h5py.File, layout: ParamLayout, position: int) -> Float64[Tensor, " params"]:
     states = {name: torch.from_numpy(file[f"state/{name}"][position]) for name in layout.names}
-    return layout.flatten(states).double().numpy()
+    return layout.flatten(states).double()
 
 
-def _sum(updates: Rows, start: int, stop: int) -> tuple[Float[np.ndarray, " params"], float]:
+def _sum(updates: Rows, start: int, stop: int) -> tuple[Float64[Tensor, " params"], float]:
     """Sum of the updates that lead from one checkpoint to another, and that of their norms."""
-    total, length = np.zeros(updates.shape[1]), 0.0
+    total, length = torch.zeros(updates.shape[1], dtype=torch.float64), 0.0
     height = max(1, BLOCK_ELEMENTS // updates.shape[1])
     for first in range(start, stop, height):
-        block = updates[slice(first, min(first + height, stop)), slice(None)].astype(np.float64)
-        total += block.sum(0)
-        length += float(np.linalg.norm(block, axis=1).sum())
+        block = torch.from_numpy(updates[slice(first, min(first + height, stop)), slice(None)])
+        total += block.sum(0, dtype=torch.float64)
+        length += float(torch.linalg.vector_norm(block, dim=1, dtype=torch.float64).sum())
     return total, length
