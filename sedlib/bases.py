@@ -23,7 +23,9 @@ from sedlib.base.precision import determined, require_rank
 
 BLOCK_BYTES = 2**25
 UNIT = 1e-4
-"""How far the norm of a direction may be from 1, which rows that are read as they were computed from stay far below."""
+"""How far the norm of a direction may be from 1 …"""
+ROUNDING = 1e-12
+"""… beside this many times the square of the largest singular value over its own: what an eigenproblem rounds to."""
 
 
 @runtime_checkable
@@ -168,16 +170,13 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
     Raises
     ------
     ValueError
-        They are not of norm 1: the bases were computed from other rows.
+        A row of the window is not finite, or the directions are not of norm 1: the bases are of other rows.
 
+    Examples
+    --------
     >>> rows = np.diag([3.0, 2.0, 1.0])
     >>> directions(rows, rolling_bases(gram_band(rows, reach=1), window=2, rank=1), index=1)
     tensor([[0., 1., 0.]])
-
-    Raises
-    ------
-    ValueError
-        A row of the window is not finite.
     """
     end = int(bases.window_end[index]) + 1
     window_rows = slice(end - bases.window, end)
@@ -187,8 +186,9 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
     ]
     found = torch.cat(pieces, dim=1)
     require_finite(rows=found)
-    norms = found.norm(dim=1)
-    if not torch.allclose(norms, torch.ones_like(norms), atol=UNIT, rtol=0):
+    norms, sizes = found.norm(dim=1), bases.singular_values[index]
+    rounding = ROUNDING * (sizes[0] / sizes[: len(norms)]).square().to(norms)
+    if ((norms - 1).abs() > UNIT + rounding).any():
         raise ValueError(f"directions of norms {norms.tolist()}, not 1: the bases were computed from other rows")
     return found.float()
 
@@ -250,7 +250,10 @@ def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBas
 
 
 def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
-    r"""How far the bases are from orthonormal ones: the largest entry of :math:`|C_m G_m C_m^\top - I|`.
+    r"""How far the bases are from orthonormal ones, in what can be told of them.
+
+    The largest entry of :math:`\sigma_i \sigma_j |C_m G_m C_m^\top - I|_{ij} / \sigma_1^2`: an eigenproblem rounds to a
+    share ε of its largest eigenvalue, so that directions of small singular values are less orthonormal than others.
 
     Raises
     ------
@@ -265,7 +268,9 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     """
     require_finite(band=band)
     products = bases.coefficients @ _window_blocks(band, bases.window) @ bases.coefficients.mT
-    return (products - torch.eye(products.shape[-1], dtype=products.dtype)).abs().max()
+    rank = products.shape[-1]
+    shares = bases.singular_values[:, :rank] / bases.singular_values[:, :1]
+    return ((products - torch.eye(rank, dtype=products.dtype)) * shares[:, :, None] * shares[:, None]).abs().max()
 
 
 def spectral_residual(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:

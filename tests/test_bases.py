@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sedlib.bases
-from sedlib.bases import diagonals, directions, gram, gram_band, rolling_bases, spectral_gaps, successive_overlaps
+from sedlib.bases import (
+    diagonals,
+    directions,
+    gram,
+    gram_band,
+    orthonormality,
+    rolling_bases,
+    spectral_gaps,
+    successive_overlaps,
+)
 from tests.reference import dense_svd_basis, principal_cosines
 
 
@@ -138,3 +148,18 @@ def test_overlap_of_successive_bases_is_the_mean_principal_cosine() -> None:
     for index, overlap in enumerate(overlaps.tolist()):
         cosines = principal_cosines(directions(rows, bases, index).numpy(), directions(rows, bases, index + 1).numpy())
         assert overlap == pytest.approx(cosines.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 1e-3, 1e-5, 3e-7])
+def test_directions_of_small_singular_values_are_as_orthonormal_as_they_can_be(share: float) -> None:
+    """Their products are off by rounding over the square of their share, which is no sign of other rows."""
+    generator = np.random.default_rng(0)
+    rows = generator.standard_normal((30, 400)) * np.where(np.arange(30) % 5 == 0, 1, share)[:, None]
+    band = gram_band(rows, reach=5)
+    bases = rolling_bases(band, window=5, rank=3)
+    assert orthonormality(band, bases) < 1e-13
+    assert directions(rows, bases, 7).shape == (3, 400)
+    wrong = replace(bases, coefficients=bases.coefficients * torch.tensor([1.0, 1.0, 2.0]).double()[:, None])
+    assert orthonormality(band, wrong) > (1e-12 if share > 1e-6 else 0)
+    with pytest.raises(ValueError, match=r"not 1: the bases were computed from other rows"):
+        directions(rows, wrong, 7)

@@ -145,7 +145,10 @@ def rotated(coefficients: np.ndarray) -> np.ndarray:
 
 BASES: dict[str, tuple[Change, str]] = {
     "singular values doubled": (values(f"{ADD}window-3/singular_values", lambda found: 2 * found), "off those of"),
-    "singular values zero": (values(f"{ADD}window-3/singular_values", lambda found: 0 * found), "off those of"),
+    "singular values zero": (
+        values(f"{ADD}window-3/singular_values", lambda found: 0 * found),
+        "nan off orthonormal ones",
+    ),
     "directions in another order": (
         values(f"{ADD}window-3/coefficients", lambda found: found[:, ::-1]),
         "off those of",
@@ -153,7 +156,7 @@ BASES: dict[str, tuple[Change, str]] = {
     "directions rotated": (values(f"{ADD}window-3/coefficients", rotated), "off those of"),
     "the last directions": (last_in_place_of_first, "off those of"),
     "another sign": (values(f"{ADD}window-3/coefficients", np.negative), "largest coefficient is negative"),
-    "no rows": (values(f"{ADD}band", np.zeros_like), "directions whose products are"),
+    "no rows": (values(f"{ADD}band", np.zeros_like), "off orthonormal ones"),
     "another window": (setting('"window":3', '"window":2'), "no dataset 'streams/update/window-2/checkpoint'"),
     "a window without end": (setting('"window":3', '"window":1000000000'), "none of its stage's (window: Input"),
 }

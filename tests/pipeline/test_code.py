@@ -134,9 +134,10 @@ def test_a_string_that_is_data_stays_to_the_byte(data: str) -> None:
 def test_a_longer_description_that_a_formatter_breaks_over_lines_leaves_a_fingerprint() -> None:
     file = ROOT / "sedlib/pipeline/parameters/ablation_params.py"
     source = file.read_text()
-    before = 'probe_seed: list[Seed] = Field([], description="Values of probes.seed.")'
+    before = 'probe_seed: list[Seed] = Field([], max_length=VALUES.most, description="Values of probes.seed.")'
     assert before in source
-    longer = f"probe_seed: list[Seed] = Field(\n        [],\n        description={'of probes ' * 9!r},\n    )"
+    lines = ["[],", "max_length=VALUES.most,", f"description={'of probes ' * 9!r},"]
+    longer = "\n        ".join(["probe_seed: list[Seed] = Field(", *lines]) + "\n    )"
     assert fingerprint(source.replace(before, longer)) == fingerprint(source)
 
 

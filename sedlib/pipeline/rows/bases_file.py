@@ -22,8 +22,8 @@ from sedlib.pipeline.study import Study
 
 BASES = ArtifactSchema("bases", 3, {}, stage="bases")
 """The kind of file, without what is in a certain run's."""
-ORTHONORMAL = 1e-6
-"""How far the products of a basis's directions may be from those of an orthonormal one, in float64."""
+ORTHONORMAL = 1e-12
+"""How far bases may be from orthonormal ones, as ``orthonormality`` tells it: some thousand roundings of float64."""
 SPECTRAL = 1e-9
 """How far bases and singular values may be from those of the band, as a share of the largest; all is in float64."""
 
@@ -144,7 +144,7 @@ def _problem(band: Tensor, bases: RollingBases) -> str | None:
     if (bases.singular_values.diff(dim=1) > 0).any():
         return "singular values that do not descend"
     if not (worst := float(orthonormality(band, bases))) <= ORTHONORMAL:
-        return f"directions whose products are {worst:.1e} off those of an orthonormal basis"
+        return f"bases that are {worst:.1e} off orthonormal ones"
     if not (band[:, 0] > 0).all():
         return "rows without a direction"
     if not (worst := float(spectral_residual(band, bases))) <= SPECTRAL:
