@@ -200,7 +200,8 @@ def test_add_an_operation(laboratory: Laboratory) -> None:
 def test_change_the_projection_target(laboratory: Laboratory) -> None:
     set_parameters(laboratory, interventions={**TINY["interventions"], "runs": [RUN]})
     [[run, show]] = recipe("Change the projection target")
-    assert laboratory.type(run) == [f"interventions/dvc.yaml:intervene@{RUN}-update-freeze"]
+    # The stage code looks at every name under interventions.
+    assert laboratory.type(run) == [*CODE, f"interventions/dvc.yaml:intervene@{RUN}-update-freeze"]
     assert "freeze" in laboratory.output(show)
 
 
@@ -287,7 +288,7 @@ def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:
     laboratory.output(collect)
     assert laboratory.objects == before & kept
     assert removed <= unneeded
-    assert len(unneeded) == 4  # bases and their table, of the removed and of the uncommitted window
+    assert len(unneeded) == 6  # bases and their table, of the removed and of the uncommitted window
     laboratory.output("git checkout -q mine && dvc checkout")
     laboratory.output("git checkout -q main && dvc checkout")
 
