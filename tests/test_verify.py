@@ -1,13 +1,12 @@
 """`sedlib verify` in a small repository: whatever is damaged is named, and comes back or is taken away."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.clone import Clone
-from tests.imports import ROOT
+from tests.kept import flip, repository, run
 
 PIPELINE = """
 stages:
@@ -26,19 +25,7 @@ stages:
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its stages ran, and their outputs are in a remote too; workspace and cache are one file, or two."""
     folder = tmp_path_factory.mktemp("finished")
-    clone = Clone(folder / "toy")
-    clone.folder.mkdir()
-    (clone.folder / "dvc.yaml").write_text(PIPELINE)
-    for command in (
-        ["git", "init", "-q"],
-        ["dvc", "init", "-q"],
-        ["dvc", "config", "core.analytics", "false"],
-        ["dvc", "config", "cache.type", request.param],
-        ["dvc", "remote", "add", "-q", "-d", "shared", "../shared"],
-        ["dvc", "repro"],
-        ["dvc", "push"],
-    ):
-        run(clone, *command)
+    repository(folder, PIPELINE, request.param)
     return folder
 
 
@@ -46,24 +33,6 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def clone(finished: Path, tmp_path: Path) -> Clone:
     subprocess.run(["cp", "-a", f"{finished}/.", tmp_path], check=True)  # links stay links
     return Clone(tmp_path / "toy")
-
-
-def run(clone: Clone, *command: str, code: int = 0) -> str:
-    done = clone.call(*command, PYTHONPATH=str(ROOT))
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
-
-
-def flip(file: Path) -> None:
-    """A bit, as a failing disk does: nobody is asked for permissions, or notes the time."""
-    before = file.stat()
-    file.chmod(0o644)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 4
-    with file.open("r+b") as opened:
-        opened.write(content)
-    file.chmod(before.st_mode)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def of(clone: Clone, store: str, name: str) -> Path:

@@ -1,7 +1,6 @@
 """From checkpoints to coupling ratios on a tiny run: each file against a slow restatement."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -61,24 +60,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as checkpoints:
         write_streams(folder / "gradients.h5", checkpoints, ROWS)
     return folder
-
-
-@pytest.fixture
-def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as opened:
-        yield opened
-
-
-@pytest.fixture
-def networks(folder: Path) -> Iterator[MeasuredNetworks]:
-    with MeasuredNetworks.open(folder / "gradients.h5", Grokking(experiment()), CPU) as opened:
-        yield opened
-
-
-@pytest.fixture
-def gradients(folder: Path) -> Iterator[h5py.File]:
-    with open_gradients(folder / "gradients.h5", Grokking(experiment())) as opened:
-        yield opened
 
 
 def test_gradient_rows_are_gradients_of_each_operation_alone(checkpoints: RunCheckpoints, gradients: h5py.File) -> None:

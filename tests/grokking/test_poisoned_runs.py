@@ -60,18 +60,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def checkpoints(folder: Path) -> Iterator[RunCheckpoints]:
-    with RunCheckpoints.open(folder / "checkpoints.h5", Grokking(experiment()), CPU) as opened:
-        yield opened
-
-
-@pytest.fixture
-def networks(folder: Path) -> Iterator[MeasuredNetworks]:
-    with MeasuredNetworks.open(folder / "gradients.h5", Grokking(experiment()), CPU) as opened:
-        yield opened
-
-
-@pytest.fixture
 def bases(folder: Path) -> Iterator[h5py.File]:
     with open_bases(folder / "bases.h5", Grokking(experiment())) as opened:
         yield opened
