@@ -30,6 +30,7 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
@@ -112,9 +113,12 @@ def dump(run: str) -> Case:
     ops, layout = experiment.run.ops, ParamLayout.attention(model)
     batch = _drawn(experiment, 512, "gradient batch")
 
+    def losses(model: nn.Module) -> dict[str, torch.Tensor]:
+        found = task_losses(cast("GrokkingTransformer", model), batch.inputs, batch.targets)
+        return dict(zip(ops, found, strict=True))
+
     def ours() -> object:
-        losses = dict(zip(ops, task_losses(model, batch.inputs, batch.targets), strict=True))
-        return task_gradients(losses, model, layout)
+        return task_gradients(losses, model, layout, check=False)
 
     return Case(lambda: plain.gradients(network, batch.inputs, batch.targets), ours, 10)
 
@@ -158,10 +162,11 @@ def coupling() -> Case:
     network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
     layout = ParamLayout.attention(model)
     probes = _drawn(experiment, 1024, "probes")
-    theta = layout.flatten(model.state_dict())
+    checkpoint = Checkpoint(model, layout)
     direction = F.normalize(torch.randn(layout.size, generator=generator(0, "benchmark")), dim=0)
-    respond = central_difference(centroid_function(Grokking(experiment), model, layout, probes, "logit"), theta, 0.005)
-    step = 0.005 * theta.norm().item()
+    centroids_at = centroid_function(Grokking(experiment), checkpoint, probes, "logit")
+    respond = central_difference(centroids_at, checkpoint.theta, 0.005)
+    step = 0.005 * checkpoint.theta.norm().item()
     return Case(
         lambda: plain.response(network, direction, step, probes.inputs, probes.targets), lambda: respond(direction), 3
     )

@@ -7,7 +7,6 @@ Shapes: logits are ``[tasks, probes, classes]``, scores ``[tasks, probes]``, inp
 and centroids ``[tasks, probes, inputs]``, where inputs is the flattened size of one input.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,26 +14,29 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
+from sedlib.scores import Scores
+from sedlib.separation import require_separate
 
 LEAST_SPREAD = 1e-6
 """Length of the centred centroids relative to that of the centroids themselves: what is less is rounding in float32."""
 SHORTEST = 1e-8
 """Vectors of less than this length have no cosine: PyTorch's takes them for longer than they are."""
 
-Scores = Callable[[Tensor], Tensor]
-"""Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
 
-
-def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tensor, "tasks probes inputs"]:
+def centroids(
+    scores: Scores, inputs: Float[Tensor, "probes ..."], *, check: bool = True
+) -> Float[Tensor, "tasks probes inputs"]:
     r"""Centroids :math:`c_o(x) = \nabla_h s_o(h(x))` of every task from one forward pass.
 
-    ``scores`` must treat the inputs one by one (no batch norm). The result can be differentiated once more, in
-    whatever ``scores`` closes over.
+    ``scores`` must treat the inputs one by one: ``check`` tries that out, in about three times the time. The result
+    can be differentiated once more, in whatever ``scores`` closes over. ``scores`` of a module belong into
+    sedlib.CentroidFunction, which puts the module in eval and checks once.
 
     Raises
     ------
     ValueError
-        The scores are not of shape ``[tasks, probes]``, or the inputs or the centroids are not finite.
+        The inputs are not of a floating-point dtype; the scores are not of shape ``[tasks, probes]``, do not depend on
+        the inputs, are computed in 16 bits, or mix the probes; or the inputs or the centroids are not finite.
 
     Examples
     --------
@@ -42,15 +44,30 @@ def centroids(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> Float[Tens
     >>> centroids(lambda inputs: weights @ inputs.T, torch.ones(1, 2)).tolist()
     [[[1.0, 2.0]], [[0.0, 3.0]]]
     """
+    _require_embedded(inputs)
     require_finite(inputs=inputs)
     found, pull_back, *_ = torch.func.vjp(scores, inputs)
-    if found.ndim != 2 or found.shape[1] != len(inputs):
-        raise ValueError(f"the scores must be [tasks, {len(inputs)} probes], got {tuple(found.shape)}")
+    if found.ndim != 2 or found.shape[1] != len(inputs) or not len(found):
+        raise ValueError(f"scores: expected [tasks, {len(inputs)} probes], as there are inputs, got {_shape(found)}")
     select = torch.eye(len(found), dtype=found.dtype, device=found.device)
     gradients = [pull_back(task[:, None].expand_as(found).contiguous())[0].flatten(1) for task in select]
     result = torch.stack(gradients)
     require_finite(centroids=result)
+    if check:
+        require_separate(scores, inputs, result)
     return result
+
+
+def _require_embedded(inputs: Tensor) -> None:
+    if not inputs.is_floating_point() or inputs.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"inputs: expected embedded inputs in float32 or float64, by which a centroid is a gradient, got "
+            f"{_shape(inputs)}; embed tokens first, and widen 16 bits"
+        )
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)}"
 
 
 @dataclass(frozen=True)

@@ -17,25 +17,39 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.base.finite import require_finite
+from sedlib.base.full_precision import full_precision
+from sedlib.rounding_noise import LARGEST_SHARE, require_repeated, rounding_noise
 
 CentroidsAt = Callable[[Tensor], Tensor]
+"""Maps θ ``[params]`` to centroids; a sedlib.CentroidFunction knows the θ that it belongs to and its chunks."""
 Response = Callable[[Tensor], Tensor]
 """Maps a direction ``[params]`` to a response ``[tasks]``."""
 
+UNIT = 1e-3
+"""How far the norm of a direction may be from 1: a response grows as the square of the norm."""
 
-def central_difference(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], epsilon: float) -> Response:
+
+def central_difference(
+    centroids_at: CentroidsAt,
+    theta: Float[Tensor, " params"],
+    epsilon: float,
+    noise: Float[Tensor, " tasks"] | None = None,
+) -> Response:
     r"""Response by a central difference.
 
     :math:`S(v) = \operatorname{mean}_x \lVert [c_{\theta+\eta v}(x) - c_{\theta-\eta v}(x)] / 2\eta \rVert^2` with
-    :math:`\eta = \epsilon \lVert\theta\rVert`.
+    :math:`\eta = \epsilon \lVert\theta\rVert`. A response of which rounding may be more than 1 % is refused:
+    ``noise`` is the ``rounding_noise`` of ``centroids_at``, which is measured unless it is given.
 
     Raises
     ------
     ValueError
-        ε is not positive, θ is zero or not finite, or the step is lost in its rounding. Called with a direction: the
-        response is not finite.
+        ε is not positive, θ is zero, not finite or not the checkpoint's, two evaluations at θ differ, or the step is
+        lost in its rounding. Called with a direction: it is not of norm 1, or not of θ's size; the response is not
+        finite, or lost in rounding.
 
     Examples
     --------
@@ -43,22 +57,30 @@ def central_difference(centroids_at: CentroidsAt, theta: Float[Tensor, " params"
     >>> response(torch.tensor([1.0, 0.0]))  # the square of 2 θ₁
     tensor([36.])
     """
-    require_finite(theta=theta)
+    _require_theta(theta, centroids_at)
     step = epsilon * theta.norm()
     if not (step > 0 and step.isfinite()):
         raise ValueError(f"the step ε‖θ‖ must be positive, got ε = {epsilon} and ‖θ‖ = {float(theta.norm())}")
     if epsilon < (rounding := torch.finfo(theta.dtype).eps):
         raise ValueError(f"epsilon = {epsilon} is lost in the rounding of theta, {rounding:.1g}; choose a larger one")
+    with full_precision():
+        noise = rounding_noise(centroids_at, theta) if noise is None else noise
 
     def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
-        ahead, behind = centroids_at(theta + step * direction), centroids_at(theta - step * direction)
-        return _finite_response(_mean_square((ahead - behind) / (2 * step)), direction)
+        direction = _unit(direction, theta)
+        ahead, behind = theta + step * direction, theta - step * direction
+        with full_precision():
+            found = _mean_square(lambda at: (at(ahead) - at(behind)) / (2 * step), centroids_at)
+        return _above_rounding(_finite_response(found), noise / (2 * step).square(), epsilon)
 
     return response
 
 
-def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"]) -> Response:
-    """Exact response, ε → 0, by forward-over-reverse differentiation.
+def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bool = True) -> Response:
+    r"""Exact response, ε → 0, by forward-over-reverse differentiation.
+
+    :math:`S(v) = \operatorname{mean}_x \lVert (\partial c_\theta(x) / \partial\theta)\, v \rVert^2`. PyTorch's fused
+    attention has no forward derivative, and is replaced by its plain form. ``check`` evaluates twice at θ.
 
     >>> jvp(lambda theta: theta.pow(3)[None, None], torch.tensor([2.0, 1.0]))(torch.tensor([1.0, 0.0]))  # (3 θ₁²)²
     tensor([144.])
@@ -66,13 +88,19 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"]) -> Response:
     Raises
     ------
     ValueError
-        θ is not finite. Called with a direction: the response is not finite.
+        θ is not finite or not the checkpoint's, or two evaluations at θ differ. Called with a direction: it is not of
+        norm 1, or not of θ's size; the response is not finite.
     """
-    require_finite(theta=theta)
+    _require_theta(theta, centroids_at)
+    if check:
+        with full_precision():
+            require_repeated(centroids_at(theta), centroids_at(theta))
 
     def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
-        _, change, *_ = torch.func.jvp(centroids_at, (theta,), (direction,))
-        return _finite_response(_mean_square(change), direction)
+        direction = _unit(direction, theta)
+        with full_precision(), sdpa_kernel(SDPBackend.MATH):
+            found = _mean_square(lambda at: torch.func.jvp(at, (theta,), (direction,))[1], centroids_at)
+        return _finite_response(found)
 
     return response
 
@@ -155,12 +183,51 @@ def _require_positive(median: Float[Tensor, " tasks"]) -> None:
         raise ValueError(f"the median random response must be positive for every task, got {median.tolist()}")
 
 
-def _finite_response(response: Float[Tensor, " tasks"], direction: Float[Tensor, " params"]) -> Tensor:
+def _require_theta(theta: Float[Tensor, " params"], centroids_at: CentroidsAt) -> None:
+    require_finite(theta=theta)
+    own = getattr(centroids_at, "theta", None)
+    if own is not None and not torch.equal(own, theta):
+        raise ValueError(
+            "theta: expected the slots of the checkpoint that centroids_at is of, got others; the rest of the network "
+            "would be of another step: make a sedlib.Checkpoint of each"
+        )
+
+
+def _unit(direction: Float[Tensor, " params"], theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
+    """The direction in θ's dtype."""
+    if direction.shape != theta.shape or direction.device != theta.device:
+        raise ValueError(
+            f"direction: expected shape {tuple(theta.shape)} on {theta.device}, as theta has, got "
+            f"{tuple(direction.shape)} on {direction.device}"
+        )
+    require_finite(direction=direction)
+    norm = float(torch.linalg.vector_norm(direction, dtype=torch.float64))
+    if not abs(norm - 1) <= UNIT:
+        raise ValueError(f"direction: expected norm 1, got {norm:.6g}; divide it by its norm")
+    return direction.to(theta.dtype)
+
+
+def _finite_response(response: Float[Tensor, " tasks"]) -> Float[Tensor, " tasks"]:
     if not response.isfinite().all():
-        require_finite(direction=direction)
         raise ValueError(f"the response of centroids_at to the direction is not finite, got {response.tolist()}")
     return response
 
 
-def _mean_square(change: Float[Tensor, "tasks probes inputs"]) -> Float[Tensor, " tasks"]:
-    return change.square().sum(-1).mean(-1)
+def _above_rounding(
+    response: Float[Tensor, " tasks"], rounding: Float[Tensor, " tasks"], epsilon: float
+) -> Float[Tensor, " tasks"]:
+    lost = (rounding > LARGEST_SHARE * response) & (response > 0)  # zero is a direction that moves no bit
+    if lost.any():
+        task = int(lost.nonzero()[0])
+        raise ValueError(
+            f"the response {float(response[task]):.2g} of task {task} is lost in rounding, which alone gives "
+            f"{float(rounding[task]):.2g} at epsilon = {epsilon}; choose a larger epsilon, float64, or sedlib.jvp"
+        )
+    return response
+
+
+def _mean_square(change: Callable[[CentroidsAt], Tensor], centroids_at: CentroidsAt) -> Float[Tensor, " tasks"]:
+    """Mean over the probes of the squared length of ``change``, one chunk of probes in memory at a time."""
+    chunks = getattr(centroids_at, "chunks", [(1.0, centroids_at)])
+    means = [share * change(at).square().sum(-1).mean(-1) for share, at in chunks]
+    return torch.stack(means).sum(0)

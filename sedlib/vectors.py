@@ -146,6 +146,9 @@ class ParamLayout:
         pieces = vector.split(self.sizes)
         return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)}
 
+    def placed(self, theta: Float[Tensor, " params"], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.unflatten(theta)
+
     def to_json(self) -> str:
         """Names and shapes as JSON, as artifacts carry it."""
         return json.dumps(dict(zip(self.names, self.shapes, strict=True)))

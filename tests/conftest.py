@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from filelock import FileLock
@@ -47,3 +48,9 @@ def clone(finished: Clone, tmp_path: Path) -> Clone:
     """A copy of the finished clone, to change."""
     shutil.copytree(finished.folder, tmp_path / "sedlib", symlinks=True)
     return Clone(tmp_path / "sedlib")
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations are not checked, as it is for users: what is refused here is refused by the code itself."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

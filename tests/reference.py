@@ -1,5 +1,6 @@
 """Slow, obvious restatements of what the library computes fast."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -73,3 +74,13 @@ def principal_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def projected(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The part of a state dict under ``prefix``, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def digest(module: nn.Module) -> str:
+    """Hash of all that a measurement must leave: values, identities, gradients and modes of every tensor and module."""
+    parts = [repr([(name, part.training) for name, part in module.named_modules(remove_duplicate=False)])]
+    every = {"remove_duplicate": False}
+    for name, tensor in (*module.named_parameters(**every), *module.named_buffers(**every)):
+        facts = (name, id(tensor), type(tensor).__name__, tensor.requires_grad, tensor.dtype, tensor.grad is None)
+        parts += [repr(facts), hashlib.sha256(tensor.detach().double().numpy().tobytes()).hexdigest()]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -7,7 +7,7 @@ import torch
 from benchmarks import cases, plain
 from sedlib.base.randomness import generator
 from sedlib.bases import directions, gram, gram_band, rolling_bases
-from sedlib.coupling import central_difference
+from sedlib.coupling import central_difference, random_directions
 from sedlib.gradients import task_gradients
 from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
@@ -15,6 +15,7 @@ from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.study import Examples
 from sedlib.trajectory import pc1_percent
@@ -60,7 +61,10 @@ def test_evaluation(networks: Networks) -> None:
 
 def test_gradients(networks: Networks) -> None:
     training, model = networks
-    losses = dict(zip("ab", task_losses(model, DATA.train_pairs, DATA.train_answers), strict=True))
+
+    def losses(model: GrokkingTransformer) -> dict[str, torch.Tensor]:
+        return dict(zip("ab", task_losses(model, DATA.train_pairs, DATA.train_answers), strict=True))
+
     ours = task_gradients(losses, model, ParamLayout.attention(model))
     for mine, theirs in zip(
         ours.values(), plain.gradients(training.network, DATA.train_pairs, DATA.train_answers), strict=True
@@ -72,10 +76,11 @@ def test_response(networks: Networks) -> None:
     training, model = networks
     model.requires_grad_(False)
     layout, probes = ParamLayout.attention(model), Examples(DATA.train_pairs, DATA.train_answers)
-    theta = layout.flatten(model.state_dict())
-    direction = torch.nn.functional.normalize(torch.ones(layout.size), dim=0)
-    respond = central_difference(centroid_function(Grokking(EXPERIMENT), model, layout, probes, "logit"), theta, 0.05)
-    step = 0.05 * theta.norm().item()
+    checkpoint = Checkpoint(model, layout)
+    direction = random_directions(1, layout.size, generator(0, "test"))[0]
+    centroids_at = centroid_function(Grokking(EXPERIMENT), checkpoint, probes, "logit")
+    respond = central_difference(centroids_at, checkpoint.theta, 0.05)
+    step = 0.05 * checkpoint.theta.norm().item()
     theirs = plain.response(training.network, direction, step, DATA.train_pairs, DATA.train_answers)
     assert float(respond(direction)[0]) == pytest.approx(theirs, rel=1e-3)
 

@@ -93,8 +93,9 @@ def task_gradients(draw: Draw) -> object:
     module = nn.Linear(3, 2)
     with torch.no_grad():
         module.weight.copy_(draw.tensor(2, 3))
-    loss = module(draw.tensor(4, 3)).square().mean()
-    return gradients.task_gradients({"next": loss}, module, ParamLayout.select(module, "*"))
+    inputs = draw.tensor(4, 3)
+    layout = ParamLayout.select(module, "*")
+    return gradients.task_gradients(lambda module: {"next": module(inputs).square().mean()}, module, layout)
 
 
 def history(draw: Draw) -> object:
@@ -159,7 +160,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
         lambda d: coupling.random_directions(d.count(), d.count(), generator(0, "d")),
         "count and size",
     ),
-    "task_gradients": (task_gradients, "task 'next'"),
+    "task_gradients": (task_gradients, "weight|task 'next'"),
     "per_example_gradients": (
         lambda d: gradients.per_example_gradients(example_loss, d.tensor(3), [d.tensor(4, 3)]),
         "example",
@@ -271,7 +272,8 @@ def root_gradients() -> object:
     """A finite loss whose gradient is not: the root of zero."""
     module = nn.Linear(2, 1)
     nn.init.zeros_(module.weight)
-    return gradients.task_gradients({"next": module.weight.sqrt().sum()}, module, ParamLayout.select(module, "weight"))
+    layout = ParamLayout.select(module, "weight")
+    return gradients.task_gradients(lambda module: {"next": module.weight.sqrt().sum()}, module, layout)
 
 
 def shortest_commutator() -> object:
@@ -291,7 +293,7 @@ def history_of_zeros() -> object:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (root_gradients, "the gradient of task 'next' is not finite in: weight"),
+        (root_gradients, "the gradient of task 'next' is not finite in: 'weight'"),
         (lambda: bases.directions(sound_rows() * np.nan, sound_bases(), 1), "rows: every value must be finite"),
         (lambda: bases.orthonormality(torch.full((6, 4), math.nan).double(), sound_bases()), "band: every value"),
         (lambda: centroids.compare(EXAMPLES[:3], EXAMPLES[3:]), "first: they vary in 2 directions, of which 3 are"),

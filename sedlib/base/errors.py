@@ -1,10 +1,12 @@
 """Errors that a user can fix: scripts print them without a traceback."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 LONGEST_QUOTE = 60
 """Characters of a value that a message repeats."""
+SHOWN = 3
+"""Names that a message repeats of many."""
 LONGEST_TEXT = 400
 """Characters of a message's part that repeats more than one."""
 
@@ -46,3 +48,13 @@ def quoted(value: object) -> str:
     """
     text = repr(value)
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+
+
+def listed(names: Collection[str]) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    "'a', 'b', 'c' and 2 more"
+    """
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(map(quoted, list(names)[:SHOWN])) + more

@@ -140,7 +140,7 @@ class Study(Protocol):
     def embedded(self, network: nn.Module, inputs: Tensor) -> Float[Tensor, "examples ..."]:
         """The embedded input h of each input, by which the centroid's gradient is taken.
 
-        Computed once per checkpoint: moving the slots does not move it, also where it depends on them.
+        Where it depends on the slots it moves with them.
         """
 
     def example_losses(self, network: nn.Module, embedded: Tensor, targets: Tensor) -> Float[Tensor, "tasks examples"]:
@@ -181,21 +181,3 @@ def load_study() -> type[Study]:
     if not isinstance(study := getattr(module, "Study", None), type):
         raise UserError(f"{path} must define a class Study, or import one by that name (sedlib/pipeline/study.py)")
     return study
-
-
-def with_slots(
-    function: Callable[..., Tensor], network: nn.Module, values: Mapping[str, Tensor]
-) -> Callable[..., Tensor]:
-    """``function(network, …)`` with some of the network's parameters replaced by ``values``; it stays as it is."""
-
-    class Call(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, *arguments: Tensor) -> Tensor:
-            return function(self.network, *arguments)
-
-    replaced = {f"network.{name}": value for name, value in values.items()}
-    call = Call()
-    return lambda *arguments: torch.func.functional_call(call, replaced, arguments)

@@ -169,9 +169,7 @@ def test_a_response_lost_in_rounding_is_refused(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
-    monkeypatch.setattr(
-        "sedlib.pipeline.coupling.measurement.random_directions", lambda n, size, _: torch.zeros(n, size)
-    )
+    monkeypatch.setattr("sedlib.pipeline.coupling.measurement.central_difference", lambda *_: lambda _: torch.zeros(2))
     with (
         open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),

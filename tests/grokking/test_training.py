@@ -22,7 +22,7 @@ from sedlib.grokking.setup.pairs import all_pairs, answers, split
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training import stepping
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.checkpoint import Checkpoint
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
 from sedlib.grokking.training.stepping import Intervention, TrainingStep

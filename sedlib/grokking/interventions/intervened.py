@@ -11,7 +11,7 @@ from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.checkpoint import Checkpoint
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.loop import Training
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.resume.kept_states import State

@@ -10,7 +10,7 @@ from sedlib.grokking.network.model import build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import PAIRS
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.checkpoint import Checkpoint
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema, write_checkpoints
 from sedlib.vectors import ParamLayout
 

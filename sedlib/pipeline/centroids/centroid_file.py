@@ -16,6 +16,7 @@ from sedlib.base.hdf5.dataset import Dataset
 from sedlib.base.hdf5.growing import append, growing
 from sedlib.base.progress import track
 from sedlib.centroids import compare, read_out
+from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
 from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
@@ -104,11 +105,12 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
         series = [growing(file, f"centroids/{task}", (len(probes), size)) for task in study.tasks]
         for index in track(measured, len(measured), "centroids", lambda index: f"step {networks.steps[index]:,}"):
             network, step = networks.load(index), networks.steps[index]
-            theta = layout.flatten(network.state_dict())
+            checkpoint = Checkpoint(network, layout)
             inputs = study.embedded(network, probes.inputs).flatten(1)
             with located(f"step {step:,}"):
                 found = {
-                    kind: centroid_function(study, network, layout, probes, kind)(theta) for kind in study.centroids
+                    kind: centroid_function(study, checkpoint, probes, kind, check=True)(checkpoint.theta)
+                    for kind in study.centroids
                 }
             append(steps, step)
             for number, task in enumerate(study.tasks):

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.base.randomness import generator
-from sedlib.centroids import centroids
-from sedlib.coupling import CentroidsAt
+from sedlib.models.centroid_function import CentroidFunction
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.probes import Probes
 from sedlib.pipeline.parameters.centroid_params import CentroidParams, ProbeParams
 from sedlib.pipeline.parameters.sections import ParamsError
-from sedlib.pipeline.study import Examples, Study, with_slots
-from sedlib.vectors import ParamLayout
+from sedlib.pipeline.study import Examples, Study
 
 
 def probes_of(study: Study, settings: ProbeParams, device: torch.device) -> Examples:
@@ -35,19 +35,17 @@ def require_known(study: Study, params: CentroidParams) -> None:
 
 def centroid_function(
     study: Study,
-    network: nn.Module,
-    layout: ParamLayout,
-    probes: Examples,
+    checkpoint: Checkpoint,
+    examples: Examples,
     kind: str,
     tasks: slice = slice(None),
-) -> CentroidsAt:
-    """Centroids of ``tasks`` as a function of the layout's parameters, the others as they are in ``network``."""
-    inputs = study.embedded(network, probes.inputs)
+    *,
+    check: bool = False,
+) -> CentroidFunction:
+    """Centroids of ``tasks`` as a function of the slots; ``check`` tries it out on a few probes first."""
 
-    def at(theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
-        def scored(network: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes"]:
-            return study.scores(network, h, probes.targets, kind)[tasks]
+    def scores(network: nn.Module, h: Tensor, targets: Tensor) -> Float[Tensor, "tasks probes"]:
+        return study.scores(network, h, targets, kind)[tasks]
 
-        return centroids(with_slots(scored, network, layout.unflatten(theta)), inputs)
-
-    return at
+    probes = Probes(examples.inputs, scores, examples.targets, study.embedded)
+    return CentroidFunction(checkpoint, probes, check=check)

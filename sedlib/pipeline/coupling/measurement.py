@@ -17,7 +17,6 @@ from sedlib.base.randomness import generator
 from sedlib.bases import RollingBases, directions
 from sedlib.coupling import (
     Baseline,
-    CentroidsAt,
     Response,
     central_difference,
     coupling_ratios,
@@ -25,12 +24,15 @@ from sedlib.coupling import (
     random_baseline,
     random_directions,
 )
+from sedlib.models.centroid_function import GUARDED, CentroidFunction
+from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
-from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams, ResponseParams
+from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import Stream
 from sedlib.pipeline.study import Examples
+from sedlib.rounding_noise import rounding_noise
 
 StreamBases = tuple[Stream, list[tuple[RollingBases, list[int]]]]
 """A stream with its bases for every window size, and the checkpoint at which each basis is used."""
@@ -40,10 +42,13 @@ class CheckpointResponses:
     """Responses at one checkpoint, along any direction; shares probes and random directions with the others."""
 
     def __init__(self, networks: MeasuredNetworks, index: int, probes: Examples, params: CouplingParams) -> None:
-        self.study, self.layout = networks.study, networks.layout
-        self.step = networks.steps[index]
-        self.network, self.probes, self.params = networks.load(index), probes, params
-        self.theta = self.layout.flatten(self.network.state_dict())
+        self.study, self.step = networks.study, networks.steps[index]
+        self.probes, self.params = probes, params
+        self.checkpoint = Checkpoint(networks.load(index), networks.layout)
+        self.theta = self.checkpoint.theta
+        with located(f"step {self.step:,}"):
+            few = self._centroids_at(slice(None), probes.chosen(torch.arange(min(GUARDED, len(probes)))), check=True)
+            self._noise = rounding_noise(few, self.theta)
 
     def along(self, vectors: Float[Tensor, "directions params"], task: str | None) -> Float[Tensor, "directions tasks"]:
         """Responses of the centroids of ``task`` alone, or of all tasks, to each direction."""
@@ -51,9 +56,17 @@ class CheckpointResponses:
         if task is not None:
             number = list(self.study.tasks).index(task)
             chosen = slice(number, number + 1)
-        at = centroid_function(self.study, self.network, self.layout, self.probes, self.params.centroid, chosen)
-        respond = _response(at, self.theta, self.params.response)
+        respond = self._response(chosen)
         return torch.stack([respond(vector) for vector in vectors.to(self.theta.device)])
+
+    def _response(self, tasks: slice) -> Response:
+        centroids_at, settings = self._centroids_at(tasks, self.probes), self.params.response
+        if settings.kind == "jvp":
+            return jvp(centroids_at, self.theta, check=False)
+        return central_difference(centroids_at, self.theta, settings.epsilon, self._noise[tasks])
+
+    def _centroids_at(self, tasks: slice, probes: Examples, *, check: bool = False) -> CentroidFunction:
+        return centroid_function(self.study, self.checkpoint, probes, self.params.centroid, tasks, check=check)
 
     def baseline(self, random: Float[Tensor, "random params"]) -> Baseline:
         """Response to the random directions.
@@ -146,9 +159,3 @@ def measured_baselines(coupling: pd.DataFrame, tasks: Sequence[str]) -> dict[int
         median, mean, count = rows.groupby("op")[columns].first().loc[list(tasks)].to_numpy().T
         found[int(str(step))] = Baseline(torch.tensor(median).float(), torch.tensor(mean).float(), int(count[0]))
     return found
-
-
-def _response(centroids_at: CentroidsAt, theta: Tensor, settings: ResponseParams) -> Response:
-    if settings.kind == "jvp":
-        return jvp(centroids_at, theta)
-    return central_difference(centroids_at, theta, settings.epsilon)

@@ -23,7 +23,7 @@ from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import GRADIENTS, RowSettings, read_streams
-from sedlib.pipeline.study import Examples, with_slots
+from sedlib.pipeline.study import Examples
 from sedlib.projection import principal_angles
 
 Basis = Float[Tensor, "rank params"]
@@ -116,14 +116,14 @@ def _dumped_batch(networks: MeasuredNetworks) -> Examples:
 
 def _example_losses(responses: CheckpointResponses, batch: Examples, task: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:
     """Loss of one example on ``task`` as a function of the slots, and the batch's embedded inputs and targets."""
-    study, network, layout = responses.study, responses.network, responses.layout
+    study, checkpoint = responses.study, responses.checkpoint
     number = list(study.tasks).index(task)
 
     def loss_at(theta: Tensor, h: Tensor, target: Tensor) -> Tensor:
-        losses = with_slots(study.example_losses, network, layout.unflatten(theta))
+        losses = checkpoint.at(study.example_losses, theta)
         return losses(h[None], target[:, None])[number, 0]
 
-    return loss_at, (study.embedded(network, batch.inputs), batch.targets.movedim(1, 0))
+    return loss_at, (checkpoint.at(study.embedded)(batch.inputs), batch.targets.movedim(1, 0))
 
 
 def _angles(labels: dict[str, Any], first: Basis, second: Float[Tensor, "other params"]) -> list[dict[str, Any]]:

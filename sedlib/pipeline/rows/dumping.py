@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sedlib.base.errors import UserError, located
 from sedlib.base.progress import track
@@ -75,15 +75,17 @@ def _require_direction(row: Float[np.ndarray, " params"], stream: str, step: int
 def gradients_on(checkpoints: RunCheckpoints, batch: Examples) -> Iterator[Rows]:
     """At each checkpoint, the gradient of each task's loss on ``batch``, and their total if there are several."""
     study, there = checkpoints.study, batch.to(checkpoints.device)
+
+    def losses(network: nn.Module) -> dict[str, Tensor]:
+        return dict(zip(study.tasks, study.losses(network, there), strict=True))
+
     for index in range(len(checkpoints.steps)):
-        network = checkpoints.load(index).requires_grad_(True)
-        losses = dict(zip(study.tasks, study.losses(network, there), strict=True))
+        network = checkpoints.load(index)
         with located(f"step {checkpoints.steps[index]:,}"):
-            found = task_gradients(losses, network, checkpoints.layout)
+            found = task_gradients(losses, network, checkpoints.layout, check=index == 0)
         rows = {gradient_of(task): row for task, row in found.items()}
         if len(rows) > 1:
             rows[TOTAL_GRADIENT] = torch.stack(list(rows.values())).sum(0)
-        network.requires_grad_(False)
         yield rows
 
 

@@ -1,0 +1,90 @@
+"""Centroids at a checkpoint as a function of its slots, tried out before they are believed.
+
+Shapes: θ is ``[params]``, centroids are ``[tasks, probes, inputs]``.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sedlib.centroids import centroids
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.guards import full_precision_inside, require_every_slot
+from sedlib.models.probes import Probes
+from sedlib.rounding_noise import require_repeated
+
+GUARDED = 64
+"""Probes on which the function is tried out."""
+
+
+class CentroidFunction:
+    r"""Centroids :math:`c_\theta(x) = \nabla_h s_\theta(h)` of probes at a checkpoint, as a function of θ.
+
+    It is tried out on a few probes first: every slot must matter, nothing may be computed in 16 bits, a probe's
+    centroid must not depend on the other probes, and the same θ must give the same bits. Where ``probes.embed`` depends
+    on the slots, h moves with θ.
+
+    Parameters
+    ----------
+    checkpoint
+        The network.
+    probes
+        Where the centroids are taken.
+    chunk
+        Probes that are measured at once; fewer take less memory. All of them unless it is given.
+    check
+        Whether it is tried out; not where the same network and probes were already.
+
+    Raises
+    ------
+    ValueError
+        One of these does not hold, or the scores are not ``[tasks, probes]``; the message says what to do.
+
+    Examples
+    --------
+    >>> from sedlib.vectors import ParamLayout
+    >>> module = nn.Linear(2, 3, bias=False)
+    >>> probes = Probes(torch.ones(4, 2), lambda module, h: module(h).T)  # a task for each output
+    >>> centroids_at = CentroidFunction(Checkpoint(module, ParamLayout.select(module, "weight")), probes)
+    >>> bool((centroids_at(centroids_at.theta)[:, 0] == module.weight).all())  # a linear network's are its weights
+    True
+    """
+
+    def __init__(self, checkpoint: Checkpoint, probes: Probes, chunk: int | None = None, *, check: bool = True) -> None:
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"chunk: expected at least one probe at once, got {chunk}")
+        self.theta = checkpoint.theta
+        if check:
+            few = probes.first(GUARDED)
+            require_every_slot(checkpoint, few)
+            _try_out(_centroids_at(checkpoint, few, check=True), self.theta)
+        size = chunk or len(probes)
+        self.chunks = [(len(some) / len(probes), _centroids_at(checkpoint, some)) for some in probes.split(size)]
+        """Share of the probes, and their centroids as a function of θ."""
+
+    def __call__(self, theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
+        """Centroids of all probes."""
+        found = [at(theta) for _, at in self.chunks]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+
+
+def _try_out(centroids_at: Callable[[Tensor], Tensor], theta: Tensor) -> None:
+    with full_precision_inside():
+        require_repeated(centroids_at(theta), centroids_at(theta))
+
+
+def _centroids_at(checkpoint: Checkpoint, probes: Probes, *, check: bool = False) -> Callable[[Tensor], Tensor]:
+    """Centroids of some probes; h is computed once where it does not depend on the slots."""
+    h = checkpoint.at(probes.embedded, checkpoint.theta.clone().requires_grad_())()
+    moves = h.requires_grad
+
+    def at(theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
+        def measured(module: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes inputs"]:
+            return centroids(lambda h: probes.scored(module, h), h, check=check)
+
+        there = checkpoint.at(probes.embedded, theta)() if moves else h
+        return checkpoint.at(measured, theta)(there)  # the backward pass inside too: activations may be computed again
+
+    return at

@@ -1,0 +1,96 @@
+"""A network at one whole checkpoint, as a function of its slots.
+
+Shapes: θ is ``[params]``, the slots of a ParamLayout.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sedlib.models.measuring import measuring
+from sedlib.models.states import whole_state
+from sedlib.models.tensors import replaced_everywhere
+from sedlib.vectors import ParamLayout
+
+
+class Checkpoint:
+    r"""Every parameter and buffer of ``module`` at one step, of which the slots θ can be moved.
+
+    The values are copies: training may go on, and nothing that is measured changes the module. A measurement puts the
+    module in eval, without autocast, for as long as it runs; tensors of 16 bits are measured in float32. Weights that
+    are tied move together.
+
+    Parameters
+    ----------
+    module
+        The network; its code is used, and its values where ``state`` is not given.
+    layout
+        The slots.
+    state
+        A state dict of the module, such as a file of weights holds, in place of the module's own values.
+
+    Raises
+    ------
+    ValueError
+        ``state`` is not a state dict of the module, or a tensor cannot be measured: sharded, quantised, without values,
+        not finite. The slots are of several dtypes, or not among the module's parameters.
+
+    Examples
+    --------
+    >>> module = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Dropout(0.5))
+    >>> layout = ParamLayout.select(module, "0.weight")
+    >>> checkpoint = Checkpoint(module, layout, {"0.weight": torch.tensor([[3.0, 4.0]])})
+    >>> checkpoint.theta
+    tensor([3., 4.])
+    >>> doubled = checkpoint.at(lambda module, inputs: module(inputs), 2 * checkpoint.theta)
+    >>> doubled(torch.ones(1, 2))  # no dropout
+    tensor([[14.]])
+    """
+
+    def __init__(self, module: nn.Module, layout: ParamLayout, state: Mapping[str, Any] | None = None) -> None:
+        self.module, self.layout = module, layout
+        self._state, self.live = whole_state(module, state)
+        self.theta: Float[Tensor, " params"] = layout.flatten(self._state)
+
+    def at(self, function: Callable[..., Any], theta: Float[Tensor, " params"] | None = None) -> Callable[..., Any]:
+        """``function(module, …)`` of this checkpoint, with θ in the slots, or with the slots' own values.
+
+        It can be differentiated in θ, in both modes. ``function`` must use the module that it is given.
+        """
+        placed = self.layout.placed(self.theta if theta is None else theta, self._state)
+        return self._call(function, self._state | replaced_everywhere(self.module, placed))
+
+    def unreached(self, function: Callable[[nn.Module], Tensor]) -> list[str]:
+        """Parameters among the slots on which the result of ``function`` does not depend."""
+        placed = self.layout.placed(self.theta, self._state)
+        leaves = {name: value.detach().clone().requires_grad_() for name, value in placed.items()}
+        everywhere = replaced_everywhere(self.module, leaves)
+        result = self._call(function, self._state | everywhere)()
+        if not result.requires_grad:
+            return list(leaves)
+        found = torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
+        return [name for name, gradient in zip(leaves, found, strict=True) if gradient is None]
+
+    def _call(self, function: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Callable[..., Any]:
+        call = _Call(self.module, function)
+        replaced = {f"module.{name}": value for name, value in tensors.items()}
+
+        def evaluated(*arguments: Any) -> Any:
+            with measuring(self.module):
+                return torch.func.functional_call(call, dict(replaced), arguments, tie_weights=False)
+
+        return evaluated
+
+
+class _Call(nn.Module):
+    """A function of a module as a module, whose tensors PyTorch can replace for the time of a call."""
+
+    def __init__(self, module: nn.Module, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.module, self.function = module, function
+
+    def forward(self, *arguments: Any) -> Any:
+        return self.function(self.module, *arguments)

@@ -1,0 +1,80 @@
+"""What must hold of a network and its probes before a number that is read off them means anything."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sedlib.base.errors import listed
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.probes import Probes
+from sedlib.models.tensors import places
+
+SIXTEEN_BITS = (torch.float16, torch.bfloat16)
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+
+def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
+    """Refuse slots that do not move the scores, and an embedding that would move h while h is held.
+
+    Raises
+    ------
+    ValueError
+        There is one; the message names it.
+    """
+    if probes.embed is None:
+        held = [name for name in checkpoint.layout.names if _is_embedding(checkpoint.module, name)]
+        if held:
+            raise ValueError(
+                f"slots: {listed(held)} embeds the inputs, but Probes holds the embedded inputs fixed: give embed, a "
+                "function of module and inputs, so that h moves too, or leave the embedding out of the slots"
+            )
+    unreached = checkpoint.unreached(lambda module: probes.scored(module, probes.embedded(module)))
+    if unreached:
+        raise ValueError(
+            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.layout.names)}): leave that "
+            "out of the slots, or look whether scores uses the module that it is given, detaches, or rounds"
+        )
+
+
+def _is_embedding(module: nn.Module, name: str) -> bool:
+    """Whether a parameter is the table of an embedding, or tied to one."""
+    held = places(module)
+    tables = {id(found.weight) for found in module.modules() if isinstance(found, EMBEDDINGS)}
+    return name in held and id(held[name]) in tables
+
+
+@contextmanager
+def full_precision_inside() -> Iterator[None]:
+    """Refuse what is computed in 16 bits inside, such as by an autocast in the network's own forward.
+
+    Raises
+    ------
+    ValueError
+        Something is; the message names the operation.
+
+    Examples
+    --------
+    >>> with full_precision_inside():
+    ...     _ = torch.ones(2).bfloat16()
+    Traceback (most recent call last):
+    ValueError: the network computes in torch.bfloat16 inside (aten._to_copy.default), ...
+    """
+    with _SixteenBits():
+        yield
+
+
+class _SixteenBits(TorchDispatchMode):
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        found = function(*args, **(kwargs or {}))
+        if isinstance(found, Tensor) and found.dtype in SIXTEEN_BITS:
+            raise ValueError(
+                f"the network computes in {found.dtype} inside ({function}), although its parameters are wider: the "
+                "rounding would be taken for a response; remove autocast and casts from its forward"
+            )
+        return found

@@ -1,0 +1,101 @@
+"""A checkpoint's tensors, checked against the module that they are for.
+
+What a state dict does not have by PyTorch's own convention (buffers that are not persistent, such as masks) is taken
+from the module as it is, and named.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sedlib.base.errors import listed, quoted
+from sedlib.base.finite import require_finite
+from sedlib.models.tensors import places
+
+WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+"""In what 16-bit tensors are measured."""
+INSIDE_TRAINERS_DICTS = ("model", "state_dict", "model_state_dict", "module", "net", "weights", "params")
+
+
+def whole_state(module: nn.Module, state: Mapping[str, Any] | None = None) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Copies of all tensors by place, and the names of those that came from the module because ``state`` has none.
+
+    Without a ``state`` all are the module's own, and no name is given. Tensors of 16 bits come in float32.
+
+    Raises
+    ------
+    ValueError
+        ``state`` lacks a tensor, has one that the module does not, or has it in another shape; it is a trainer's
+        dictionary around one; or a tensor is not dense, not here in memory, quantised, or a parameter is not finite; or
+        tied weights differ.
+    """
+    held = places(module)
+    chosen = dict(held)
+    if state is not None:
+        _require_state_dict(state)
+        chosen |= _matched(module, held, state)
+    live = tuple(name for name, tensor in held.items() if state is not None and chosen[name] is tensor)
+    with torch.inference_mode(False), torch.no_grad():
+        return {name: _copied(name, tensor, held[name]) for name, tensor in chosen.items()}, live
+
+
+def _require_state_dict(state: Mapping[str, Any]) -> None:
+    for name in INSIDE_TRAINERS_DICTS:
+        inside = state.get(name)
+        if isinstance(inside, Mapping) and inside and all(isinstance(value, Tensor) for value in inside.values()):
+            raise ValueError(
+                f"state: expected a state dict of tensors, got a trainer's checkpoint with {listed(state)}; "
+                f"give the part of it that holds the weights: checkpoint[{name!r}]"
+            )
+    for name, value in state.items():
+        if not isinstance(value, Tensor) and not name.endswith("_extra_state"):
+            raise ValueError(f"state: expected a tensor for {quoted(name)}, got {type(value).__name__}")
+
+
+def _matched(module: nn.Module, held: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state's tensors by place."""
+    known = module.state_dict(keep_vars=True)
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    if missing := [name for name in known if isinstance(known[name], Tensor) and name not in tensors]:
+        missing = [name for name in missing if not _elsewhere(known[name], known, tensors)]
+    if missing:
+        near = get_close_matches(missing[0], tensors, n=1, cutoff=0.5)
+        hint = f"; is it {near[0]!r}?" if near else ""
+        raise ValueError(f"state: {len(missing):,} of {len(known):,} tensors are missing: {listed(missing)}{hint}")
+    if unknown := [name for name in tensors if name not in known]:
+        raise ValueError(
+            f"state: {len(unknown):,} of its tensors {type(module).__name__} does not have: {listed(unknown)}; "
+            "is it of another model, or under a prefix?"
+        )
+    by_tensor: dict[int, tuple[str, Tensor]] = {}
+    for name, value in tensors.items():
+        first, other = by_tensor.setdefault(id(known[name]), (name, value))
+        if other is not value and not torch.equal(other, value):
+            raise ValueError(f"state: {first!r} and {name!r} are tied in {type(module).__name__}, but differ here")
+    return {name: by_tensor[id(tensor)][1] for name, tensor in held.items() if id(tensor) in by_tensor}
+
+
+def _elsewhere(tensor: Tensor, known: Mapping[str, Any], state: Mapping[str, Tensor]) -> bool:
+    """Whether the state has the tensor under another of its names: files of tied weights hold them once."""
+    return any(known[name] is tensor for name in state if name in known)
+
+
+def _copied(name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    if tensor.shape != like.shape:
+        raise ValueError(f"state: {name!r}: expected shape {tuple(like.shape)}, got {tuple(tensor.shape)}")
+    if hasattr(tensor, "full_tensor"):
+        raise ValueError(
+            f"{name!r} is sharded (DTensor, as FSDP2 makes them): a measurement needs all of it in one process: "
+            "torch.distributed.checkpoint.state_dict.get_model_state_dict with full_state_dict=True gathers it"
+        )
+    if tensor.is_meta:
+        raise ValueError(f"{name!r} is on the meta device, so without values; load the checkpoint first")
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise ValueError(f"{name!r}: expected a dense tensor, got layout {tensor.layout} of {tensor.dtype}")
+    copied = tensor.detach().to(like.device, WIDER.get(tensor.dtype), copy=True)
+    if isinstance(like, nn.Parameter):  # a buffer may be a mask of minus infinities
+        require_finite(**{name: copied})
+    return copied
