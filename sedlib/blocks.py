@@ -1,4 +1,7 @@
-"""Which columns of a vector of parameters are whose."""
+"""Which columns of a vector of parameters are whose.
+
+Shapes: a block is a slice of the ``[params]`` of a ParamLayout, counted in parameters.
+"""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -18,6 +21,14 @@ def blocks(
     ------
     ValueError
         The layout has no such parameter, a glob matches none of ``names``, or a first axis has no such parts.
+
+    Examples
+    --------
+    >>> layout = ParamLayout(("embedding", "in_proj"), ((5,), (6, 2)))
+    >>> blocks(layout, ["in_proj"])
+    {'in_proj': slice(5, 17, None)}
+    >>> blocks(layout, ["in_proj"], {"in_*": ("query", "key", "value")})
+    {'in_proj.query': slice(5, 9, None), 'in_proj.key': slice(9, 13, None), 'in_proj.value': slice(13, 17, None)}
     """
     if missing := [name for name in names if name not in layout.names]:
         raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {', '.join(layout.names)}")
