@@ -9,8 +9,8 @@ their commutator is :math:`\delta = \theta_{AB} - \theta_{BA}`, and the commutat
 :math:`\lVert\delta\rVert / (\lVert\eta g_A\rVert \lVert\eta g_B\rVert)`. To first order in η it is
 :math:`\delta = \eta^2 (H_B g_A - H_A g_B)`, which vanishes where gradient steps commute. Source: arXiv 2602.16746.
 
-Shapes: θ, gradients, δ and directions are ``[params]``, D of them; several are ``[vectors, params]``, and a number of each
-is ``[vectors]``. A basis has orthonormal rows ``[directions, params]``.
+Shapes: θ, gradients, δ and directions are ``[params]``, D of them. Several are ``[vectors, params]``, a number of each
+``[vectors]``. A basis has orthonormal rows ``[directions, params]``.
 
 Units: δ is in the unit of the parameters, the defect in its inverse; shares, cosines and ρ have none.
 """

@@ -69,8 +69,8 @@ def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Fl
 def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> Float64[Tensor, "points 8"]:
     """All functions of ``frequency`` in a, in b, or in both: the characters of each and their four products.
 
-    The products span the characters of a + b and of a − b: cos(a + b) = cos a cos b − sin a sin b. The columns are cos a,
-    sin a, cos b, sin b, cos a cos b, cos a sin b, sin a cos b and sin a sin b.
+    The products span the characters of a + b and of a − b: cos(a + b) = cos a cos b − sin a sin b. The columns are
+    cos a, sin a, cos b, sin b, cos a cos b, cos a sin b, sin a cos b and sin a sin b.
 
     Raises
     ------

@@ -3,8 +3,8 @@
 Onsets, leads, and tests over runs. Source of what concerns the defect: arXiv 2602.16746. The rules for the gap are
 ours.
 
-Shapes: series are arrays in order of their steps: defects and gaps ``[measurements]``, accuracies ``[checkpoints]``, any
-series ``[values]``. Arrays of ``[runs]`` and of ``[leads]`` have a value for each run.
+Shapes: series are arrays in order of their steps: defects and gaps ``[measurements]``, accuracies ``[checkpoints]``,
+any series ``[values]``. Arrays of ``[runs]`` and of ``[leads]`` have a value for each run.
 
 Units: steps, onsets and leads are counted in optimizer steps; an accuracy is a share between 0 and 1; a defect is in
 inverse units of the parameters, a gap in squared units of its rows; growth and ratios have no unit.
