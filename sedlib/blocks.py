@@ -6,6 +6,7 @@ Shapes: a block is a slice of the ``[params]`` of a ParamLayout, counted in para
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
 
@@ -31,10 +32,10 @@ def blocks(
     {'in_proj.query': slice(5, 9, None), 'in_proj.key': slice(9, 13, None), 'in_proj.value': slice(13, 17, None)}
     """
     if missing := [name for name in names if name not in layout.names]:
-        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {', '.join(layout.names)}")
+        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {nearest(missing[0], layout.names)}")
     for pattern in parts or {}:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"pattern {pattern!r} matches none of: {', '.join(names)}")
+            raise ValueError(f"pattern {pattern!r} matches none of: {nearest(pattern, names)}")
     found, start = {}, 0
     for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
         if name in names:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
 
@@ -41,7 +42,7 @@ class Positions:
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.layout.names if name not in self.values]:
-            raise ValueError(f"parameter {missing[0]!r} is missing; there are: {', '.join(self.values)}")
+            raise ValueError(f"parameter {missing[0]!r} is missing; there are: {nearest(missing[0], self.values)}")
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
             if (found := tuple(self.values[name].shape)) != (expected := (self.shape[0], *shape)):
                 raise ValueError(f"parameter {name!r}: expected shape {expected}, got {found}")

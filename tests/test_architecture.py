@@ -22,7 +22,8 @@ SWEEPS = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))
 MAY_IMPORT = {
     "base": {"base"},
     "terms": {"base", "terms"},
-    "library": {"base", "library"},
+    "slots": {"base", "slots"},
+    "library": {"base", "slots", "library"},
     "pipeline": {"base", "terms", "library", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
     "report": {"base", "terms", "library", "report"},
