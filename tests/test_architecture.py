@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "library": {"base", "slots", "library"},
     "pipeline": {"base", "terms", "library", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
+    "selftest": {"base", "terms", "library", "pipeline", "grokking", "selftest"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},
     "upkeep": {"base", "upkeep"},

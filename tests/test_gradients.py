@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from sedlib.gradients import task_gradients
+from sedlib.selftest.oracles import looped_gradient
 from sedlib.vectors import ParamLayout
-from tests.reference import looped_gradient
 
 
 class TwoHeads(nn.Module):

@@ -27,8 +27,8 @@ from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.selftest.oracles import encoder
 from tests.altered import altered, put
-from tests.reference import encoder
 from tests.tiny import TINY
 
 CPU = torch.device("cpu")
