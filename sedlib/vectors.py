@@ -3,6 +3,8 @@
 Shapes: a vector is ``[params]``, the concatenation of the selected parameters in the module's own order, each
 flattened row by row. Of some parameters a layout may hold a part, as the rows of one attention head, and of those with
 a LoRA adapter the merged weight W + s·BA.
+
+Units: those of the parameters.
 """
 
 import json
@@ -31,10 +33,24 @@ class ParamLayout:
 
     A layout is plain where each of them is a whole parameter of the module: ``slots`` is empty. Else ``names`` say
     which part is meant (``attn.c_attn.weight[:, 8:12]``), or that an adapter's part is in it (``….weight+BA``).
+
+    Examples
+    --------
+    >>> module = nn.Linear(2, 1)
+    >>> layout = ParamLayout.select(module, "*")
+    >>> layout.names, layout.shapes, layout.sizes, layout.size
+    (('weight', 'bias'), ((1, 2), (1,)), (2, 1), 3)
+    >>> vector = layout.flatten({"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])})
+    >>> vector, layout.unflatten(vector)["weight"]
+    (tensor([1., 2., 3.]), tensor([[1., 2.]]))
+    >>> layout.of(module)["bias"] is module.bias, ParamLayout.from_json(layout.to_json()) == layout
+    (True, True)
     """
 
     names: tuple[str, ...]
+    """Of the parameters, in the module's order."""
     shapes: tuple[tuple[int, ...], ...]
+    """One for each name; a vector holds each parameter row by row."""
     slots: tuple[Slot, ...] = ()
     """Where each name's elements lie, in a layout that is not plain."""
     left_out: tuple[str, ...] = field(default=(), compare=False)

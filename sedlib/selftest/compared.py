@@ -25,8 +25,8 @@ def error_of(found: Any, expected: Any) -> float:
 
     Examples
     --------
-    >>> error_of((torch.tensor([1.0, 2.2]), 3), (torch.tensor([1.0, 2.0]), 3))
-    0.1
+    >>> error_of((torch.tensor([1.0, 2.5]), 3), (torch.tensor([1.0, 2.0]), 3))
+    0.25
     """
     return max((_error(*pair) for pair in zip_longest(parts(found), parts(expected))), default=0.0)
 
