@@ -34,6 +34,11 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         successive_overlaps as successive_overlaps,
     )
 
+    # Networks as they are found
+    from sedlib.models.checkpoint import Checkpoint as Checkpoint
+    from sedlib.models.probes import Probes as Probes
+    from sedlib.models.centroid_function import CentroidFunction as CentroidFunction
+
     # Centroids, and how far a direction moves them
     from sedlib.centroids import (
         CentroidComparison as CentroidComparison,

@@ -1,8 +1,12 @@
-"""Which columns of a vector of parameters are whose."""
+"""Which columns of a vector of parameters are whose.
+
+Shapes: a block is a slice of the ``[params]`` of a ParamLayout, counted in parameters.
+"""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
 
@@ -18,12 +22,20 @@ def blocks(
     ------
     ValueError
         The layout has no such parameter, a glob matches none of ``names``, or a first axis has no such parts.
+
+    Examples
+    --------
+    >>> layout = ParamLayout(("embedding", "in_proj"), ((5,), (6, 2)))
+    >>> blocks(layout, ["in_proj"])
+    {'in_proj': slice(5, 17, None)}
+    >>> blocks(layout, ["in_proj"], {"in_*": ("query", "key", "value")})
+    {'in_proj.query': slice(5, 9, None), 'in_proj.key': slice(9, 13, None), 'in_proj.value': slice(13, 17, None)}
     """
     if missing := [name for name in names if name not in layout.names]:
-        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {', '.join(layout.names)}")
+        raise ValueError(f"the layout has no parameter {missing[0]!r}; there are: {nearest(missing[0], layout.names)}")
     for pattern in parts or {}:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"pattern {pattern!r} matches none of: {', '.join(names)}")
+            raise ValueError(f"pattern {pattern!r} matches none of: {nearest(pattern, names)}")
     found, start = {}, 0
     for name, shape, size in zip(layout.names, layout.shapes, layout.sizes, strict=True):
         if name in names:

@@ -4,7 +4,11 @@ The centroid of an input h on a score s is the gradient :math:`c(h) = \nabla_h s
 the locally linear piece of the network that h lies in. Source: Walker et al., arXiv 2604.11962.
 
 Shapes: logits are ``[tasks, probes, classes]``, scores ``[tasks, probes]``, inputs ``[probes, ...]``
-and centroids ``[tasks, probes, inputs]``, where inputs is the flattened size of one input.
+and centroids ``[tasks, probes, inputs]``, where inputs is the flattened size of one input. Principal components are
+``[probes, count]``, scores of the probes on the top ``count`` directions.
+
+Units: centroids and their principal components are in the unit of the scores per unit of the inputs; cosines, shares
+and ranks have none.
 """
 
 from dataclasses import dataclass
@@ -89,6 +93,13 @@ def read_out(centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "p
     ------
     ValueError
         The centroids are all equal, a single one included, or a centroid or an input has no direction or is not finite.
+
+    Examples
+    --------
+    >>> centroids = torch.tensor([[4.0, 3.0], [-4.0, 3.0]])  # they differ in one direction
+    >>> found = read_out(centroids, inputs=torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    >>> found.rank90, round(found.pc1_share, 6), round(found.alignment, 6)  # cosines 0.8 and 0.6
+    (1, 1.0, 0.7)
     """
     sizes = torch.linalg.svdvals(_centred(centroids, "centroids"))
     share = sizes.square()
@@ -116,6 +127,13 @@ def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes
     ------
     ValueError
         A set has fewer than three principal directions, or a centroid has no direction or is not finite.
+
+    Examples
+    --------
+    >>> centroids = torch.diag(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    >>> found = compare(centroids, -2 * centroids)  # opposite, in the same directions
+    >>> round(found.row_cosine, 6), round(found.top1_cosine, 6), round(found.top3_cosine, 6)
+    (-1.0, 1.0, 1.0)
     """
     axes = [_principal_directions(centroids, 3, name) for centroids, name in ((first, "first"), (second, "second"))]
     products = axes[0] @ axes[1].mT
@@ -133,6 +151,12 @@ def principal_components(centroids: Float[Tensor, "probes inputs"], count: int) 
     ------
     ValueError
         The centroids have fewer principal directions, or are not finite.
+
+    Examples
+    --------
+    >>> centroids = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 6.0]])  # −2, −1 and 3 from their mean
+    >>> principal_components(centroids, count=1).abs().flatten().round(decimals=6).tolist()
+    [2.0, 1.0, 3.0]
     """
     left, sizes, _ = torch.linalg.svd(_centred(centroids, "centroids"), full_matrices=False)
     _require_directions(sizes, count, "centroids")

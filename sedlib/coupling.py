@@ -8,7 +8,9 @@ and the coupling ratio is :math:`R(v) = S(v) / \operatorname{median}_r S(r)` ove
 square. Source: arXiv 2604.25143, equations 5 and 6.
 
 Shapes: θ and directions are ``[params]``; ``centroids_at`` maps θ to centroids ``[tasks, probes, inputs]``, so that
-a response is ``[tasks]``.
+a response is ``[tasks]``. Responses of random directions are ``[random, tasks]``, those of a basis ``[rank, tasks]``.
+
+Units: a response is in the squared unit of the centroids per squared unit of the parameters; a coupling ratio has none.
 """
 
 from collections.abc import Callable
@@ -124,7 +126,9 @@ class Baseline:
     """Response to random directions, per task."""
 
     median: Float[Tensor, " tasks"]
+    r""":math:`\operatorname{median}_r S(r)`, by which a coupling ratio is divided."""
     mean: Float[Tensor, " tasks"]
+    r""":math:`\operatorname{mean}_r S(r)`."""
     count: int
     """Number of random directions."""
 
@@ -159,15 +163,17 @@ def coupling_ratios(
 ) -> tuple[Float[Tensor, "rank tasks"], Float[Tensor, " tasks"]]:
     r"""Ratios :math:`R_i = S(v_i) / \operatorname{median}_r S(r)` of a basis, and their mean :math:`\bar R`.
 
-    >>> baseline = random_baseline(torch.tensor([[1.0], [2.0], [6.0]]))
-    >>> ratios, mean = coupling_ratios(torch.tensor([[8.0], [4.0]]), baseline)
-    >>> ratios.tolist(), mean.tolist()
-    ([[4.0], [2.0]], [3.0])
-
     Raises
     ------
     ValueError
         There is no response, or one is not finite, or a median is not positive, or so small that a ratio is not finite.
+
+    Examples
+    --------
+    >>> baseline = random_baseline(torch.tensor([[1.0], [2.0], [6.0]]))  # of three directions and one task; median 2
+    >>> ratios, mean = coupling_ratios(torch.tensor([[8.0], [4.0]]), baseline)
+    >>> ratios.tolist(), mean.tolist()
+    ([[4.0], [2.0]], [3.0])
     """
     if not len(responses):
         raise ValueError("responses: the ratios of a basis need at least one direction, got none")

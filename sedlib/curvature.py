@@ -9,7 +9,10 @@ their commutator is :math:`\delta = \theta_{AB} - \theta_{BA}`, and the commutat
 :math:`\lVert\delta\rVert / (\lVert\eta g_A\rVert \lVert\eta g_B\rVert)`. To first order in η it is
 :math:`\delta = \eta^2 (H_B g_A - H_A g_B)`, which vanishes where gradient steps commute. Source: arXiv 2602.16746.
 
-Shapes: θ, gradients, δ and directions are ``[params]``, D of them; a basis has orthonormal rows.
+Shapes: θ, gradients, δ and directions are ``[params]``, D of them. Several are ``[vectors, params]``, a number of each
+``[vectors]``. A basis has orthonormal rows ``[directions, params]``.
+
+Units: δ is in the unit of the parameters, the defect in its inverse; shares, cosines and ρ have none.
 """
 
 import math
@@ -71,6 +74,15 @@ def commutators(
         is not a finite vector of θ's size and dtype other than zero, or so short that the defect is not finite.
     LostInRoundingError
         Rounding θ to its dtype moves it by more than a tenth of a step.
+
+    Examples
+    --------
+    >>> along, swap = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]])  # two Hessians
+    >>> [found] = commutators(lambda theta, h: h @ theta, torch.ones(2), [[along], [swap]], [(0, 1)], step_size=0.5)
+    >>> found.delta  # η² (H_B g_A − H_A g_B), with the gradients g_A = (1, 0) and g_B = (1, 1)
+    tensor([-0.2500,  0.2500])
+    >>> round(found.defect, 6)  # √2 / (1 · √2)
+    1.0
     """
     if not 0 < step_size < math.inf:
         raise ValueError(f"the step size must be positive and finite, got {step_size}")
@@ -106,6 +118,8 @@ def pooled_pairs(draws: int) -> list[tuple[int, int]]:
 
     Each pair is of two independent batches, as every pair of separate ones; two pairs may share one batch.
 
+    Examples
+    --------
     >>> pooled_pairs(3)
     [(0, 1), (0, 2), (1, 2)]
     """
@@ -119,13 +133,20 @@ def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2)
     """Top ``rank`` principal directions of the trajectory of each block, as orthonormal vectors of all parameters.
 
     ``positions`` are the rows of all D parameters, ``blocks`` are columns of them (sedlib.blocks.blocks), no two
-    of which overlap: directions of different blocks are orthogonal as they stand.
+    of which overlap: directions of different blocks are orthogonal as they stand. The sign of a direction is arbitrary.
 
     Raises
     ------
     ValueError
         Two blocks overlap, or a block's trajectory has fewer than three checkpoints or spans fewer than ``rank``
-        dimensions.
+        dimensions; or a block is no part of the parameters.
+
+    Examples
+    --------
+    >>> positions = torch.tensor([[0.0, 7.0, 0.0, 0.0], [1.0, 7.0, 0.0, 0.0], [2.0, 7.0, 0.0, 2.0]]).numpy()
+    >>> basis = execution_basis(positions, {"first": slice(0, 2), "second": slice(2, 4)}, rank=1)
+    >>> basis.abs().round().int().tolist()  # of each block, the parameter that moves
+    [[1, 0, 0, 0], [0, 0, 0, 1]]
     """
     in_order = sorted(blocks, key=lambda name: blocks[name].start)
     for first, second in pairwise(in_order):
@@ -159,6 +180,12 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     ------
     ValueError
         A vector is zero or not finite, or the basis is not orthonormal.
+
+    Examples
+    --------
+    >>> parts = decompose(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0]]))
+    >>> parts.share.round(decimals=6).tolist(), parts.rho.round(decimals=6).tolist()
+    ([0.6], [0.8])
     """
     products = (basis @ basis.T).double().cpu()
     if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
@@ -200,6 +227,11 @@ def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors pa
     ------
     ValueError
         The step, or a vector, is zero or not finite.
+
+    Examples
+    --------
+    >>> alignment(torch.tensor([1.0, 0.0]), torch.tensor([[-2.0, 0.0], [0.0, 3.0]]))  # |cos| of 1 and of 0
+    0.5
     """
     cosines = (vectors.double() @ step.double()) / (_norms(vectors, "vector") * _norms(step[None], "step"))
     require_finite(cosines=cosines)

@@ -5,7 +5,10 @@ f = 1 … ⌊n/2⌋. Multiplication modulo a prime p is :math:`\mathbb Z_{p-1}` 
 Source of the readouts: Nanda et al., arXiv 2301.05217.
 
 Shapes: elements of the group are ``[points]`` or pairs of them ``[points, 2]``, values ``[points, columns]``,
-functions ``[points, functions]``.
+functions ``[points, functions]``; a share of each column is ``[columns]``, a table of logarithms ``[p]``.
+
+Units: a frequency is a number of turns on the way around the group; parts of values have the values' unit; :math:`R^2`
+is a share between 0 and 1.
 """
 
 import math
@@ -32,6 +35,11 @@ def frequencies(n: int) -> range:
     ------
     ValueError
         n is less than 1.
+
+    Examples
+    --------
+    >>> list(frequencies(5)), list(frequencies(6))
+    ([1, 2], [1, 2, 3])
     """
     if n < 1:
         raise ValueError(f"n, the order of the group, must be at least 1, got {n}")
@@ -39,12 +47,17 @@ def frequencies(n: int) -> range:
 
 
 def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Float64[Tensor, "points 2"]:
-    """Cosine and sine of ``frequency`` at each element.
+    r"""Cosine and sine of ``frequency`` at each element: :math:`\cos(2\pi f x/n), \sin(2\pi f x/n)`.
 
     Raises
     ------
     ValueError
         n is less than 1, or an element is not in 0 … n − 1.
+
+    Examples
+    --------
+    >>> characters(torch.tensor([0, 1, 2]), n=4, frequency=1).round().int().tolist()  # by quarter turns
+    [[1, 0], [0, 1], [-1, 0]]
     """
     if n < 1 or len(found := ((elements < 0) | (elements >= n)).nonzero()):
         which = f", {int(elements[found[0]])} is none" if n >= 1 else ""
@@ -56,7 +69,18 @@ def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Fl
 def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> Float64[Tensor, "points 8"]:
     """All functions of ``frequency`` in a, in b, or in both: the characters of each and their four products.
 
-    The products span the characters of a + b and of a − b.
+    The products span the characters of a + b and of a − b: cos(a + b) = cos a cos b − sin a sin b. The columns are
+    cos a, sin a, cos b, sin b, cos a cos b, cos a sin b, sin a cos b and sin a sin b.
+
+    Raises
+    ------
+    ValueError
+        n is less than 1, or an element of a pair is not in 0 … n − 1.
+
+    Examples
+    --------
+    >>> pair_functions(torch.tensor([[1, 2]]), n=4, frequency=1).round().int().tolist()  # a quarter and a half turn
+    [[0, 1, -1, 0, 0, 0, -1, 0]]
     """
     first, second = (characters(pairs[:, operand], n, frequency) for operand in (0, 1))
     products = (first[:, :, None] * second[:, None, :]).flatten(1)
@@ -72,6 +96,13 @@ def part_in(
     ------
     ValueError
         There are no points or no functions, or a value or a function is not finite.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
+    >>> halves = torch.tensor([[0.0], [0.0], [1.0], [1.0]], dtype=torch.float64)
+    >>> part_in(values, halves).flatten().round(decimals=6).tolist()  # means of the halves, 1 and 5, less the mean 3
+    [-2.0, -2.0, 2.0, 2.0]
     """
     if not functions.numel():
         raise ValueError(f"functions: expected at least one point and one function, got {tuple(functions.shape)}")
@@ -89,7 +120,15 @@ def explained(
     Raises
     ------
     ValueError
-        As in ``part_in``; or a column is constant, so that it has no variance to explain.
+        There are no points or no functions, a value or a function is not finite, or a column is constant: it has no
+        variance to explain.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[0.0], [2.0], [4.0], [6.0]])  # squares about the mean: 9, 1, 1 and 9
+    >>> halves = torch.tensor([[0.0], [0.0], [1.0], [1.0]], dtype=torch.float64)
+    >>> explained(values, halves).round(decimals=6).tolist()  # 16 of 20
+    [0.8]
     """
     variance = _centred(values).square().sum(0)
     constant = variance.sqrt() <= LEAST_VARIATION * values.double().norm(dim=0)

@@ -1,6 +1,8 @@
 """Loss gradients of selected parameters: a row per task, or a row per example.
 
-Shapes: a row is ``[params]`` in the order of a ParamLayout.
+Shapes: a row is ``[params]`` in the order of a ParamLayout, a row for each of several examples ``[examples, params]``.
+
+Units: those of the loss per unit of the parameters. Source: the rows of arXiv 2604.25143, equation 4 and section 3.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -210,6 +212,12 @@ def require_equal_lengths(examples: Sequence[Tensor]) -> None:
     ------
     ValueError
         There is no part, or the parts are of different lengths.
+
+    Examples
+    --------
+    >>> require_equal_lengths([torch.zeros(3, 2), torch.zeros(2)])
+    Traceback (most recent call last):
+    ValueError: every part of the examples must have the same length, got [3, 2]
     """
     lengths = [len(part) for part in examples]
     if len(set(lengths)) != 1:

@@ -1,7 +1,13 @@
 """Does a rise of the commutator defect, or a change of the spectral gap, announce grokking? No torch.
 
-Onsets, leads, and tests over runs. Series are arrays ``[measurements]``, in order of their steps. Source of what
-concerns the defect: arXiv 2602.16746. The rules for the gap are ours.
+Onsets, leads, and tests over runs. Source of what concerns the defect: arXiv 2602.16746. The rules for the gap are
+ours.
+
+Shapes: series are arrays in order of their steps: defects and gaps ``[measurements]``, accuracies ``[checkpoints]``,
+any series ``[values]``. Arrays of ``[runs]`` and of ``[leads]`` have a value for each run.
+
+Units: steps, onsets and leads are counted in optimizer steps; an accuracy is a share between 0 and 1; a defect is in
+inverse units of the parameters, a gap in squared units of its rows; growth and ratios have no unit.
 """
 
 from dataclasses import dataclass
@@ -24,6 +30,11 @@ def first_step(steps: Int[np.ndarray, " measurements"], reached: Bool[np.ndarray
     ------
     ValueError
         The series have different lengths, or the steps do not increase.
+
+    Examples
+    --------
+    >>> first_step(np.array([0, 25, 50]), np.array([False, True, True]))
+    25
     """
     if len(steps) != len(reached) or (np.diff(steps) <= 0).any():
         raise ValueError(f"expected increasing steps, one for each of {len(reached)} values, got {steps.tolist()}")
@@ -36,7 +47,13 @@ def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " 
     Raises
     ------
     ValueError
-        There are fewer than three measurements, or one is not positive and finite, or has no step.
+        There are fewer than three measurements, one is not positive and finite, or has no step, or the steps do not
+        increase.
+
+    Examples
+    --------
+    >>> onset(np.array([0, 100, 200, 300, 400]), np.array([1.0, 2.0, 3.0, 19.0, 21.0]))  # ten times the median is 20
+    400
     """
     return first_step(steps, defects > max(ONSET_GROWTH * _baseline(defects), ONSET_DEFECT))
 
@@ -51,7 +68,13 @@ def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, "
     Raises
     ------
     ValueError
-        There are fewer than three measurements, one is negative or not finite, or has no step, or the median is zero.
+        There are fewer than three measurements, one is negative or not finite, or has no step, the steps do not
+        increase, or the median is zero.
+
+    Examples
+    --------
+    >>> departure(np.array([0, 100, 200, 300, 400]), np.array([3.0, 4.0, 5.0, 1.0, 0.3]))  # 0.4 is a tenth of 4
+    400
     """
     if len(gaps) < BASELINE:
         raise ValueError(f"a departure needs at least {BASELINE} measurements, got {len(gaps)}")
@@ -70,6 +93,11 @@ def peak_before(steps: Int[np.ndarray, " measurements"], ratios: Float[np.ndarra
     ------
     ValueError
         The series have different lengths, or a ratio is not finite.
+
+    Examples
+    --------
+    >>> peak_before(np.array([0, 100, 200, 300]), np.array([2.0, 7.0, 5.0, 9.0]), end=300)
+    100
     """
     if len(steps) != len(ratios) or not np.isfinite(ratios).all():
         raise ValueError(f"expected a finite ratio for each of {len(steps)} steps, got {ratios.tolist()}")
@@ -83,7 +111,12 @@ def growth(defects: Float[np.ndarray, " measurements"]) -> float:
     Raises
     ------
     ValueError
-        There are fewer than three measurements, or one is not positive and finite.
+        There are fewer than three measurements, one is not positive and finite, or the growth is not finite.
+
+    Examples
+    --------
+    >>> growth(np.array([1.0, 2.0, 3.0, 50.0]))
+    25.0
     """
     baseline = _baseline(defects)
     return _finite(float(defects.max()) / baseline, f"a growth from {baseline}")
@@ -95,7 +128,12 @@ def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.n
     Raises
     ------
     ValueError
-        An accuracy is not between 0 and 1, or has no step.
+        An accuracy is not between 0 and 1, or has no step, or the steps do not increase.
+
+    Examples
+    --------
+    >>> accurate_step(np.array([0, 25, 50]), np.array([0.01, 0.9, 1.0]))
+    25
     """
     if not ((accuracies >= 0) & (accuracies <= 1)).all():
         raise ValueError(f"accuracies must be between 0 and 1, got {accuracies.tolist()}")
@@ -125,22 +163,33 @@ class PowerLaw:
     """Lead = factor · (grok step)^exponent."""
 
     exponent: float
+    """Doubling the grok step multiplies the lead by 2^exponent."""
     low: float
     """Lower end of the exponent's confidence interval."""
     high: float
+    """Upper end of it."""
     factor: float
+    """Lead of a run that groks at step 1, as extrapolated."""
 
 
 def power_law(
     grok_steps: Real[np.ndarray, " runs"], leads: Real[np.ndarray, " leads"], confidence: float = 0.95
 ) -> PowerLaw:
-    """Least squares of log lead on log grok step; the interval is Student's, with n − 2 degrees of freedom.
+    """Exponent and factor of a power law, by least squares of log lead on log grok step over n runs.
+
+    The exponent's interval is Student's, with n − 2 degrees of freedom.
 
     Raises
     ------
     ValueError
         There are fewer than three runs, one has no positive lead or grok step (it has no logarithm: leave it out, and
-        name it), all grok at the same step, or the confidence is not between 0 and 1.
+        name it), all grok at the same step, the confidence is not between 0 and 1, or the law is not finite.
+
+    Examples
+    --------
+    >>> law = power_law(np.array([100.0, 1000.0, 10000.0]), np.array([10.0, 100.0, 1000.0]))  # always a tenth
+    >>> round(law.exponent, 6), round(law.factor, 6)
+    (1.0, 0.1)
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")

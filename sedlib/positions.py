@@ -1,6 +1,8 @@
 """Where a run's parameters were at every checkpoint, as rows of one matrix.
 
 Shapes: positions are ``[steps, params]``, a row per checkpoint in the order of a ParamLayout.
+
+Units: those of the parameters.
 """
 
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
 
@@ -22,15 +25,24 @@ class Positions:
     ------
     ValueError
         A parameter is missing, or is not of the layout's shape at every step.
+
+    Examples
+    --------
+    >>> layout = ParamLayout(("weight", "bias"), ((2,), (1,)))
+    >>> values = {"bias": np.array([[3.0], [6.0]]), "weight": np.array([[1.0, 2.0], [4.0, 5.0]])}  # of two checkpoints
+    >>> positions = Positions(values, layout)
+    >>> positions.shape, positions[0:2, 1:3].tolist()
+    ((2, 3), [[2.0, 3.0], [5.0, 6.0]])
     """
 
     values: Mapping[str, Any]
     """Arrays or HDF5 datasets by parameter name."""
     layout: ParamLayout
+    """Which of them are read, and in what order."""
 
     def __post_init__(self) -> None:
         if missing := [name for name in self.layout.names if name not in self.values]:
-            raise ValueError(f"parameter {missing[0]!r} is missing; there are: {', '.join(self.values)}")
+            raise ValueError(f"parameter {missing[0]!r} is missing; there are: {nearest(missing[0], self.values)}")
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
             if (found := tuple(self.values[name].shape)) != (expected := (self.shape[0], *shape)):
                 raise ValueError(f"parameter {name!r}: expected shape {expected}, got {found}")

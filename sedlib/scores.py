@@ -1,6 +1,8 @@
 """Scores whose gradient by an embedded input is its centroid.
 
-Shapes: logits are ``[tasks, probes, classes]``, scores ``[tasks, probes]``. Source: Walker et al., arXiv 2604.11962.
+Shapes: logits are ``[tasks, probes, classes]``, scores and targets ``[tasks, probes]``.
+
+Units: those of the logits. Source: Walker et al., arXiv 2604.11962.
 """
 
 from collections.abc import Callable
@@ -15,7 +17,9 @@ Scores = Callable[[Tensor], Tensor]
 def logit_scores(
     logits: Float[Tensor, "tasks probes classes"], targets: Int64[Tensor, "tasks probes"]
 ) -> Float[Tensor, "tasks probes"]:
-    r"""Logit of the correct answer, :math:`f_{y(x)}(h)`: the paper's simplified centroid.
+    r"""Logit of the correct answer, :math:`f_{y(x)}(h)`: its gradient is the simplified centroid.
+
+    Source of the simplification: arXiv 2604.25143, equation 1.
 
     Raises
     ------
@@ -25,9 +29,9 @@ def logit_scores(
     Examples
     --------
     >>> import torch
-    >>> logits = torch.tensor([[[0.1, 0.9], [0.7, 0.3]]])  # a task, two probes, two classes
+    >>> logits = torch.tensor([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]])  # one task, two probes, three classes
     >>> logit_scores(logits, torch.tensor([[1, 0]]))
-    tensor([[0.9000, 0.7000]])
+    tensor([[5., 4.]])
     """
     _require_logits(logits)
     if targets.shape != logits.shape[:2] or targets.is_floating_point():
@@ -49,8 +53,8 @@ def full_scores(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, 
     Examples
     --------
     >>> import torch
-    >>> full_scores(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
-    tensor([[3., 7.]])
+    >>> full_scores(torch.tensor([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]]))
+    tensor([[8., 7.]])
     """
     _require_logits(logits)
     return logits.sum(-1)

@@ -5,8 +5,13 @@ displacements :math:`W_t - W_0`, and :math:`H = I - \mathbf 1 \mathbf 1^\top / T
 components are the right singular vectors of :math:`H X`; all that is asked of them lies in the eigenvectors of the T×T
 matrix :math:`H X X^\top H`. Source: arXiv 2602.16746.
 
-Shapes: positions and displacements are ``[steps, params]`` and are read in blocks of columns, Gram matrices of
-displacements ``[steps, steps]`` in float64.
+Shapes: positions and displacements are ``[steps, params]``, a row per checkpoint, and are read in blocks of columns.
+Gram matrices of displacements are ``[steps, steps]`` in float64. Between T checkpoints lie T − 1 steps: their lengths
+are ``[intervals]``. A random walk is ``[steps, dims]``. There is a number for each of several ``[walks]``, or for each
+of the expanding ``[windows]``.
+
+Units: displacements and lengths are in the unit of the parameters, entries of a Gram matrix in its square; a PC1 % is a
+percentage, a z-score a number of standard deviations.
 """
 
 import math
@@ -33,10 +38,19 @@ class Displacements:
     ------
     ValueError
         There are fewer than three checkpoints, or no such columns.
+
+    Examples
+    --------
+    >>> positions = np.array([[9.0, 5.0], [8.0, 7.0], [7.0, 4.0]])  # three checkpoints of two parameters
+    >>> rows = Displacements(positions, slice(1, 2))
+    >>> rows.shape, rows[0:3, 0:1].tolist()
+    ((3, 1), [[0.0], [2.0], [-1.0]])
     """
 
     positions: Rows
+    """Those of all parameters."""
     block: slice
+    """Columns of the block."""
 
     def __post_init__(self) -> None:
         steps, size = self.positions.shape
@@ -68,7 +82,16 @@ def principal_components(gram: Float64[Tensor, "steps steps"], rank: int) -> Rol
     Raises
     ------
     ValueError
+        The Gram matrix is not finite, or rank is not between 1 and the number of checkpoints.
+    UndeterminedBasisError
         The centred displacements span fewer than ``rank`` dimensions.
+
+    Examples
+    --------
+    >>> line = torch.tensor([[0.0], [1.0], [5.0]], dtype=torch.float64)  # −2, −1 and 3 from its mean
+    >>> found = principal_components(line @ line.T, rank=1)
+    >>> (14 * found.coefficients[0, 0]).round().tolist()  # of unit length on −2, −1, 3, whose squares add up to 14
+    [-2.0, -1.0, 3.0]
     """
     return rolling_bases(diagonals(centred(gram), len(gram) - 1), len(gram), rank)
 
@@ -83,9 +106,9 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
 
     Examples
     --------
-    >>> line = torch.arange(4.0, dtype=torch.float64)[:, None]
-    >>> round(pc1_percent(line @ line.T), 6)
-    100.0
+    >>> path = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [1.0, 2.0]], dtype=torch.float64)
+    >>> round(pc1_percent(path @ path.T), 6)  # sums of squares about the mean: 2 in one coordinate, 3 in the other
+    60.0
     """
     if len(gram) < FEWEST_STEPS:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")
@@ -103,7 +126,14 @@ def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tenso
     Raises
     ------
     ValueError
-        There are fewer than three checkpoints, or the block does not move over the first three.
+        There are fewer than three checkpoints, the Gram matrix is not finite, or the block does not move over the first
+        three.
+
+    Examples
+    --------
+    >>> path = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [1.0, 2.0]], dtype=torch.float64)
+    >>> expanding_pc1_percent(path @ path.T).round().tolist()  # a straight line, before it turns
+    [100.0, 60.0]
     """
     sizes = range(FEWEST_STEPS, max(len(gram), FEWEST_STEPS) + 1)
     return torch.tensor([pc1_percent(gram[:size, :size]) for size in sizes], dtype=torch.float64)
@@ -116,6 +146,12 @@ def step_norms(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " interv
     ------
     ValueError
         The Gram matrix is not finite.
+
+    Examples
+    --------
+    >>> path = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 6.0]], dtype=torch.float64)
+    >>> step_norms(path @ path.T).tolist()
+    [5.0, 2.0]
     """
     require_finite(gram=gram)
     sizes = gram.diagonal()
@@ -127,15 +163,24 @@ def random_walk(
 ) -> Float64[Tensor, "steps dims"]:
     """A walk in ``size`` dimensions whose steps have these lengths and independent uniform directions, up to rotation.
 
-    Exact, and without a vector of ``size``: directions are normalised Gaussian rows Z, the LQ decomposition of Z has
-    independent entries (Bartlett), normal below the diagonal and the root of a χ² variable with ``size`` − i degrees
-    of freedom at its i-th place, counted from 0, and L alone has all inner products of Z. ``dims`` is at most the
-    number of steps.
+    The walk is exact and takes no vector of ``size``. Directions are normalised Gaussian rows Z. The factor L of the LQ
+    decomposition of Z has all inner products of Z. Its entries are independent (Bartlett): normal below the diagonal,
+    and on it, at place i from 0, the root of a χ² variable with ``size`` − i degrees of freedom. ``dims`` is at most
+    the number of steps.
+
+    Source: the null model is of arXiv 2602.16746, the decomposition of Bartlett, Proc. R. Soc. Edinburgh 53 (1933) 260.
 
     Raises
     ------
     ValueError
         The size is less than 1, or a length is negative or not finite.
+
+    Examples
+    --------
+    >>> lengths = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    >>> walk = random_walk(lengths, 10**12, torch.Generator().manual_seed(0))
+    >>> walk.shape, float(walk[2].norm().round())  # two directions of so many dimensions are at right angles
+    (torch.Size([3, 2]), 5.0)
     """
     require_finite(step_norms=step_norms)
     if size < 1 or (step_norms < 0).any():
@@ -155,12 +200,20 @@ def random_walk_null(
 ) -> Float64[Tensor, " walks"]:
     """PC1 % of ``count`` random walks with the trajectory's step lengths, in the ``size`` dimensions of its block.
 
-    In many dimensions walks of equal steps have 600/π² ≈ 61 %, whatever their length, with little spread.
+    In many dimensions walks of equal steps vary little: two steps have 75 %, many have 600/π² ≈ 61 %.
 
     Raises
     ------
     ValueError
-        There are fewer than three checkpoints, or the block does not move.
+        There are fewer than three checkpoints, the Gram matrix is not finite, the block does not move, or its size is
+        less than 1.
+
+    Examples
+    --------
+    >>> line = torch.tensor([[0.0], [1.0], [2.0]], dtype=torch.float64)
+    >>> null = random_walk_null(line @ line.T, 10**12, count=2, generator=torch.Generator().manual_seed(0))
+    >>> null.round().tolist()  # corners of a right triangle with equal legs: sums of squares 1 and 1/3
+    [75.0, 75.0]
     """
     lengths = step_norms(gram)
     walks = (random_walk(lengths, size, generator) for _ in range(count))
@@ -168,12 +221,17 @@ def random_walk_null(
 
 
 def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
-    """How many standard deviations of the null ``value`` is above its mean.
+    r"""How many standard deviations of the null ``value`` is above its mean, :math:`(x - \bar x_0) / s_0`.
 
     Raises
     ------
     ValueError
-        The value is not finite, or the null has fewer than two values, or does not vary.
+        The value or the null is not finite, or the null has fewer than two values, or does not vary.
+
+    Examples
+    --------
+    >>> z_score(7.0, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))  # 2 ± 1
+    5.0
     """
     if not math.isfinite(value):
         raise ValueError(f"value: expected a finite number, got {value}")

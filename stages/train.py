@@ -9,9 +9,9 @@ from sedlib.base.script import clear_errors
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import current_run_text, require_current_run
-from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.loop import Training
 from sedlib.grokking.training.recording import record
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.resume.resumable import tracked
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of

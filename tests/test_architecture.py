@@ -22,9 +22,12 @@ SWEEPS = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))
 MAY_IMPORT = {
     "base": {"base"},
     "terms": {"base", "terms"},
-    "library": {"base", "library"},
-    "pipeline": {"base", "terms", "library", "pipeline"},
+    "slots": {"base", "slots"},
+    "library": {"base", "slots", "models", "library"},
+    "models": {"base", "slots", "models", "library"},  # one floor with the library: a network is measured by its maths
+    "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
+    "selftest": {"base", "terms", "library", "models", "pipeline", "grokking", "selftest"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},
     "upkeep": {"base", "upkeep"},

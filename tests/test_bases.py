@@ -19,7 +19,7 @@ from sedlib.bases import (
     spectral_gaps,
     successive_overlaps,
 )
-from tests.reference import dense_svd_basis, principal_cosines
+from sedlib.selftest.oracles import dense_svd_basis, principal_cosines
 
 
 def random_rows(n_rows: int, n_params: int, seed: int = 0) -> np.ndarray:

@@ -5,7 +5,7 @@ from torch import nn
 
 from sedlib.centroids import centroids, compare, principal_components, read_out
 from sedlib.scores import full_scores, logit_scores
-from tests.reference import looped_centroids, principal_cosines
+from sedlib.selftest.oracles import looped_centroids, principal_cosines
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

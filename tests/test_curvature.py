@@ -20,8 +20,8 @@ from sedlib.curvature import (
     pooled_pairs,
 )
 from sedlib.projection import random_basis
+from sedlib.selftest.oracles import principal_cosines, stepwise_commutator, trajectory_pca
 from sedlib.vectors import ParamLayout
-from tests.reference import principal_cosines, stepwise_commutator, trajectory_pca
 
 SIZE, ETA = 12, 1e-3
 

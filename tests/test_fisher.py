@@ -8,7 +8,7 @@ from scipy.sparse.linalg import ArpackNoConvergence
 from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import per_example_gradients
-from tests.reference import principal_cosines
+from sedlib.selftest.oracles import principal_cosines
 
 N_PARAMS, N_EXAMPLES = 60, 25
 

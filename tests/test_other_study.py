@@ -20,12 +20,12 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.study import load_study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.selftest.oracles import dense_svd_basis
 from tests.clone import Clone, copied
 from tests.grokking.test_training import experiment
 from tests.imports import ROOT
 from tests.other_study.network import Perceptron
 from tests.other_study.study import Perceptrons
-from tests.reference import dense_svd_basis
 
 RUN = "vectors-1"
 NAMES = ["train", "dump", "bases", "centroids", "coupling", "figures", "single_step", "trajectory", "curvature"]

@@ -18,7 +18,7 @@ from sedlib.projection import (
     random_coordinates,
     removing,
 )
-from tests.reference import dense_svd_basis, principal_cosines
+from sedlib.selftest.oracles import dense_svd_basis, principal_cosines
 
 
 def vector(size: int, seed: int) -> torch.Tensor:

@@ -14,6 +14,7 @@ from sedlib.base.randomness import generator
 from sedlib.bases import directions, gram
 from sedlib.blocks import blocks
 from sedlib.positions import Positions
+from sedlib.selftest.oracles import trajectory_pca
 from sedlib.trajectory import (
     Displacements,
     expanding_pc1_percent,
@@ -25,7 +26,6 @@ from sedlib.trajectory import (
     z_score,
 )
 from sedlib.vectors import ParamLayout
-from tests.reference import trajectory_pca
 
 
 def walk(steps: int, size: int, seed: int = 0, dtype: type = np.float32) -> np.ndarray:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from sedlib.selftest.oracles import encoder
 from sedlib.vectors import ParamLayout
-from tests.reference import encoder
 
 shapes = st.lists(st.lists(st.integers(1, 4), min_size=0, max_size=3).map(tuple), min_size=1, max_size=6)
 

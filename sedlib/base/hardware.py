@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 
 from sedlib.base.errors import UserError, quoted
+from sedlib.base.tested import require_tested
 
 MOST_THREADS = 1024
 """Cores of the largest machines; each thread takes some megabytes, and with a million none is left."""
+DEVICES = r"cpu|cuda(:[0-9]{1,2})?|mps|xpu(:[0-9]{1,2})?"
 EAGER_CALLS = 3
 """Calls before a function is recorded: kernels are chosen and workspaces allocated in the first."""
 
@@ -30,6 +32,20 @@ def configure() -> torch.device:
     Raises
     ------
     UserError
+        A variable does not name a device or a positive number, or the device is not there, or neither the tests nor
+        ``sedlib selftest`` passed on it.
+    """
+    device = chosen()
+    require_tested(build(device), str(device))
+    return device
+
+
+def chosen() -> torch.device:
+    """The same also where nothing was tested: for ``sedlib selftest``.
+
+    Raises
+    ------
+    UserError
         A variable does not name a device or a positive number, or the device is not there.
     """
     threads = os.environ.get("SEDLIB_THREADS")
@@ -40,8 +56,8 @@ def configure() -> torch.device:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     name = os.environ.get("SEDLIB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,2})?", name):
-        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda' or 'cuda:N', got {quoted(name)}")
+    if not re.fullmatch(DEVICES, name):
+        raise UserError(f"SEDLIB_DEVICE must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got {quoted(name)}")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -55,9 +71,46 @@ def configure() -> torch.device:
 
 def identity(device: torch.device) -> dict[str, str]:
     """What bytes depend on beside code and parameters: PyTorch, the device and the threads."""
-    on_cpu = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_cpu_model()}"
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else on_cpu
-    return {"torch": torch.__version__, "device": f"{device.type} {name}", "threads": str(torch.get_num_threads())}
+    return {
+        "torch": torch.__version__,
+        "device": f"{device.type} {_processor(device)}",
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def build(device: torch.device) -> dict[str, str]:
+    """What decides whether results are right beside code: PyTorch, the device, the system, libraries and driver."""
+    own = identity(device)
+    return {
+        "device": own["device"],
+        "torch": own["torch"],
+        "system": " ".join([platform.system(), *filter(None, [platform.mac_ver()[0]])]),
+        "library": _library(device),
+    }
+
+
+def _processor(device: torch.device) -> str:
+    if device.type in ("cuda", "xpu"):
+        return str(getattr(torch, device.type).get_device_name(device))
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_cpu_model()}"
+
+
+def _library(device: torch.device) -> str:
+    """The one that multiplies matrices, with the driver where there is one."""
+    if device.type == "cuda":
+        kind = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
+        return f"{kind}, driver {_cuda_driver()}"
+    found = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    return f"BLAS {found[1] if found else 'unknown'}"
+
+
+def _cuda_driver() -> str:
+    try:
+        text = Path("/proc/driver/nvidia/version").read_text()
+    except OSError:
+        return "unknown"
+    found = re.search(r"\d+\.\d+(\.\d+)?", text)
+    return found[0] if found else "unknown"
 
 
 def _cpu_model() -> str:

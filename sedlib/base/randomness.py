@@ -11,6 +11,8 @@ def generator(seed: int, name: str) -> torch.Generator:
     Its stream depends on the seed and the name alone: not on the device, and not on which other choices
     are made, so that adding one never shifts another.
 
+    Examples
+    --------
     >>> a, b = generator(0, "probes"), generator(0, "probes")
     >>> bool((torch.rand(3, generator=a) == torch.rand(3, generator=b)).all())
     True

@@ -32,9 +32,9 @@ from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
 from sedlib.scores import full_scores, logit_scores
+from sedlib.selftest.oracles import dense_svd_basis, looped_centroids, looped_gradient
 from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
-from tests.reference import dense_svd_basis, looped_centroids, looped_gradient
 
 ROWS = RowParams(gradient_batch=GradientBatchParams(size=20), measured_checkpoints="all")
 WINDOWS = BasisParams(window=3, rank=2)

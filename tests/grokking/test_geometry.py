@@ -25,11 +25,11 @@ from sedlib.pipeline.geometry.defects import batch_gradient, measure_curvature
 from sedlib.pipeline.parameters.geometry_params import FEWEST, CurvatureParams, GeometryParams, WalkParams, measured
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.selftest.oracles import looped_gradient, stepwise_commutator, trajectory_pca
 from sedlib.trajectory import random_walk_null
 from sedlib.vectors import ParamLayout
 from tests.altered import altered
 from tests.grokking.test_training import CPU, experiment, write
-from tests.reference import looped_gradient, stepwise_commutator, trajectory_pca
 
 SETTINGS = CurvatureParams(every=10, draws=4, batch_size=16, eta=0.01, random_subspaces=2)
 MATRICES = [f"layer {layer} W_{kind}" for layer in (0, 1) for kind in "QKVO"]

@@ -28,12 +28,12 @@ from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.projection import RollingHistory
+from sedlib.selftest.oracles import dense_svd_basis
 from sedlib.terms.condition import KICK
 from sedlib.terms.conditions import INTERVENTIONS
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 from tests.imports import ROOT, import_closure
-from tests.reference import dense_svd_basis
 from tests.tiny import TINY as TINY_PARAMS
 
 SETTINGS = ProjectionParams(window=4, rank=2)

@@ -5,8 +5,9 @@ import torch
 
 from sedlib.base.randomness import generator
 from sedlib.grokking.network.model import GrokkingTransformer, build
+from sedlib.selftest.oracles import encoder
 from sedlib.vectors import ParamLayout
-from tests.reference import encoder, projected
+from tests.reference import projected
 
 D_MODEL, HEADS, D_FF, P = 16, 4, 24, 11
 

@@ -19,8 +19,8 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import write_bases
+from sedlib.selftest.oracles import looped_gradient, principal_cosines
 from tests.grokking.test_training import CPU, experiment, write
-from tests.reference import looped_gradient, principal_cosines
 
 PARAMS = PhaseParams(
     rank=2,

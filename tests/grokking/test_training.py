@@ -22,13 +22,13 @@ from sedlib.grokking.setup.pairs import all_pairs, answers, split
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training import stepping
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.loop import train
 from sedlib.grokking.training.recording import record
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.selftest.oracles import encoder
 from tests.altered import altered, put
-from tests.reference import encoder
 from tests.tiny import TINY
 
 CPU = torch.device("cpu")

@@ -11,9 +11,9 @@ from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import GrokkingTransformer
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.loop import Training
 from sedlib.grokking.training.stepping import Intervention
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.resume.kept_states import State
 from sedlib.pipeline.resume.resumable import tracked
 from sedlib.pipeline.resume.snapshots import Snapshots

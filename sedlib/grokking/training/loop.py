@@ -11,8 +11,8 @@ from sedlib.grokking.network.evaluation import Data, Readouts, evaluate
 from sedlib.grokking.network.model import GrokkingTransformer, build_model
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.training.broken_step import TrainingDivergedError
-from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.resume.kept_states import State, copy_into
 from sedlib.pipeline.resume.resumable import resumed
 from sedlib.vectors import ParamLayout

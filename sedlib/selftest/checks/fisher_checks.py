@@ -1,0 +1,72 @@
+"""Directions in which examples differ: a dense SVD of the centred gradients of single examples."""
+
+import numpy as np
+import torch
+
+import sedlib.fisher as fisher
+from sedlib.base.randomness import generator
+from sedlib.selftest.check import Pair, check
+from sedlib.selftest.checks.gradient_checks import cubic_loss
+from sedlib.selftest.oracles import looped_example_gradients, signed
+from sedlib.selftest.setting import Setting
+from sedlib.selftest.tolerance import LANCZOS, NETWORK, SINGULAR
+
+EXAMPLES, SIZE, RANK = 40, 60, 2
+
+
+def _problem(setting: Setting) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    theta = setting.rounded(setting.normal(SIZE) / 8)
+    scales = torch.tensor([4.0, 2.0, *[0.5] * (SIZE - 2)]).double()
+    return theta, [setting.rounded(setting.normal(EXAMPLES, SIZE, seed=1) * scales), setting.normal(EXAMPLES, seed=2)]
+
+
+def _centred_gradients(setting: Setting) -> np.ndarray:
+    rows = looped_example_gradients(cubic_loss, *_problem(setting)).numpy()
+    return rows - rows.mean(0)
+
+
+@check("fisher.gradient_basis", SINGULAR)
+def gradient_basis(setting: Setting) -> Pair:
+    """Its right singular vectors and singular values."""
+    rows = setting.stream(EXAMPLES, 2_000)
+
+    def found() -> tuple[torch.Tensor, torch.Tensor]:
+        basis, sizes = fisher.gradient_basis(setting.on(rows), RANK)
+        return signed(basis), sizes
+
+    def expected() -> tuple[np.ndarray, np.ndarray]:
+        _, sizes, right = np.linalg.svd((rows - rows.mean(0)).numpy(), full_matrices=False)
+        return signed(right[:RANK]), sizes[:RANK]
+
+    return found, expected
+
+
+@check("fisher.empirical_fisher", NETWORK)
+def empirical_fisher(setting: Setting) -> Pair:
+    """A product with the whole matrix."""
+    theta, examples = _problem(setting)
+    vector = setting.normal(SIZE, seed=3).numpy()
+
+    def expected() -> np.ndarray:
+        rows = _centred_gradients(setting)
+        return rows.T @ (rows @ vector) / EXAMPLES
+
+    parts = setting.all_on(examples)
+    return lambda: fisher.empirical_fisher(cubic_loss, setting.on(theta), parts, block=16) @ vector, expected
+
+
+@check("fisher.lanczos", LANCZOS)
+def lanczos(setting: Setting) -> Pair:
+    """Eigenvectors and eigenvalues of the whole matrix."""
+    theta, examples = _problem(setting)
+
+    def found() -> tuple[torch.Tensor, torch.Tensor]:
+        operator = fisher.empirical_fisher(cubic_loss, setting.on(theta), setting.all_on(examples))
+        basis, eigenvalues = fisher.lanczos(operator, RANK, generator(0, "selftest"))
+        return signed(basis), eigenvalues
+
+    def expected() -> tuple[np.ndarray, np.ndarray]:
+        _, sizes, right = np.linalg.svd(_centred_gradients(setting), full_matrices=False)
+        return signed(right[:RANK]), sizes[:RANK] ** 2 / EXAMPLES
+
+    return found, expected
