@@ -18,8 +18,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
+from sedlib.models.separation import require_separate
 from sedlib.scores import Scores
-from sedlib.separation import require_separate
 
 LEAST_SPREAD = 1e-6
 """Length of the centred centroids relative to that of the centroids themselves: what is less is rounding in float32."""

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.base.finite import require_finite
-from sedlib.base.full_precision import full_precision
-from sedlib.rounding_noise import LARGEST_SHARE, require_repeated, rounding_noise
+from sedlib.models.full_precision import full_precision
+from sedlib.models.rounding_noise import LARGEST_SHARE, require_repeated, rounding_noise
 
 CentroidsAt = Callable[[Tensor], Tensor]
 """Maps θ ``[params]`` to centroids; a sedlib.CentroidFunction knows the θ that it belongs to and its chunks."""

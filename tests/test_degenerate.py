@@ -215,7 +215,17 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
 
 NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
-    *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
+    *(
+        "Checkpoint",
+        "CentroidFunction",
+        "Probes",
+        "Baseline",
+        "Commutator",
+        "Decomposition",
+        "LostInRoundingError",
+        "UndeterminedBasisError",
+        "generator",
+    ),
     *("pooled_pairs", "blocks", "first_step", "PowerLaw"),
     *("full_scores", "logit_scores", "onto_basis", "onto_coordinates", "removing"),
 }

@@ -14,8 +14,9 @@ from sedlib.coupling import central_difference, jvp
 from sedlib.models.centroid_function import CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
+from sedlib.selftest.oracles import looped_centroids
 from sedlib.vectors import ParamLayout
-from tests.reference import digest, looped_centroids
+from tests.reference import digest
 
 TOKENS = torch.randint(7, (12, 3), generator=generator(0, "tokens"))
 TARGETS = torch.randint(7, (1, 12), generator=generator(0, "targets"))
@@ -277,7 +278,7 @@ def test_slots_that_do_not_move_the_scores_are_refused() -> None:
             r"inputs: expected embedded .* got torch.int64; for tokens give embed",
         ),
         (Probes(TOKENS, scores, TARGETS, lambda module, tokens: tokens), "embed: expected embedded inputs"),
-        (Probes(TOKENS, scores, TARGETS, lambda module, tokens: None), "embed: expected .* got NoneType"),
+        (Probes(TOKENS, scores, TARGETS, lambda module, tokens: None), "embed: expected .* got NoneType"),  # type: ignore[arg-type, return-value]
         (
             Probes(TOKENS, scores, TARGETS, lambda module, tokens: module.embed(tokens).flatten(0, 1)),
             r"embed: expected \[12 probes, ...\], got shape \(36, 8\)",
@@ -317,7 +318,7 @@ BAD_STATES: list[tuple[Callable[[nn.Module], dict[str, Any]], str]] = [
     (lambda module: {**state(module), "step": 3}, "expected a tensor for 'step', got int"),
     (
         lambda module: {"layer.linear1.weight": torch.ones(16, 8)},
-        r"14 tensors of 15 missing: 'embed.weight', .* and 11 more",
+        r"13 of 14 tensors are missing: 'embed.weight', .* and 10 more",
     ),
     (
         lambda module: {f"module.{name}": value for name, value in state(module).items()},

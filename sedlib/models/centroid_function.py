@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from sedlib.centroids import centroids
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.full_precision import full_precision
 from sedlib.models.guards import full_precision_inside, require_every_slot
 from sedlib.models.probes import Probes
-from sedlib.rounding_noise import require_repeated
+from sedlib.models.rounding_noise import require_repeated
 
 GUARDED = 64
 """Probes on which the function is tried out."""
@@ -56,12 +57,11 @@ class CentroidFunction:
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk: expected at least one probe at once, got {chunk}")
         self.theta = checkpoint.theta
-        if check:
-            few = probes.first(GUARDED)
-            require_every_slot(checkpoint, few)
-            _try_out(_centroids_at(checkpoint, few, check=True), self.theta)
         size = chunk or len(probes)
-        self.chunks = [(len(some) / len(probes), _centroids_at(checkpoint, some)) for some in probes.split(size)]
+        with full_precision():
+            if check:
+                _try_out(checkpoint, probes.first(GUARDED))
+            self.chunks = [(len(some) / len(probes), _centroids_at(checkpoint, some)) for some in probes.split(size)]
         """Share of the probes, and their centroids as a function of θ."""
 
     def __call__(self, theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
@@ -70,7 +70,9 @@ class CentroidFunction:
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
-def _try_out(centroids_at: Callable[[Tensor], Tensor], theta: Tensor) -> None:
+def _try_out(checkpoint: Checkpoint, few: Probes) -> None:
+    require_every_slot(checkpoint, few)
+    centroids_at, theta = _centroids_at(checkpoint, few, check=True), checkpoint.theta
     with full_precision_inside():
         require_repeated(centroids_at(theta), centroids_at(theta))
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.models.full_precision import full_precision
 from sedlib.models.measuring import measuring
 from sedlib.models.states import whole_state
 from sedlib.models.tensors import replaced_everywhere
@@ -52,8 +53,9 @@ class Checkpoint:
 
     def __init__(self, module: nn.Module, layout: ParamLayout, state: Mapping[str, Any] | None = None) -> None:
         self.module, self.layout = module, layout
-        self._state, self.live = whole_state(module, state)
-        self.theta: Float[Tensor, " params"] = layout.flatten(self._state)
+        with full_precision(), torch.no_grad():
+            self._state, self.live = whole_state(module, state)
+            self.theta: Float[Tensor, " params"] = layout.flatten(self._state)
 
     def at(self, function: Callable[..., Any], theta: Float[Tensor, " params"] | None = None) -> Callable[..., Any]:
         """``function(module, …)`` of this checkpoint, with θ in the slots, or with the slots' own values.
@@ -65,13 +67,13 @@ class Checkpoint:
 
     def unreached(self, function: Callable[[nn.Module], Tensor]) -> list[str]:
         """Parameters among the slots on which the result of ``function`` does not depend."""
-        placed = self.layout.placed(self.theta, self._state)
-        leaves = {name: value.detach().clone().requires_grad_() for name, value in placed.items()}
-        everywhere = replaced_everywhere(self.module, leaves)
-        result = self._call(function, self._state | everywhere)()
-        if not result.requires_grad:
-            return list(leaves)
-        found = torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
+        with full_precision():
+            placed = self.layout.placed(self.theta, self._state)
+            leaves = {name: value.detach().clone().requires_grad_() for name, value in placed.items()}
+            result = self._call(function, self._state | replaced_everywhere(self.module, leaves))()
+            if not result.requires_grad:
+                return list(leaves)
+            found = torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
         return [name for name, gradient in zip(leaves, found, strict=True) if gradient is None]
 
     def _call(self, function: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Callable[..., Any]:

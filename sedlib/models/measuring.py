@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from sedlib.base.full_precision import full_precision
+from sedlib.models.full_precision import full_precision
 
 
 @contextmanager

@@ -38,8 +38,7 @@ def whole_state(module: nn.Module, state: Mapping[str, Any] | None = None) -> tu
         _require_state_dict(state)
         chosen |= _matched(module, held, state)
     live = tuple(name for name, tensor in held.items() if state is not None and chosen[name] is tensor)
-    with torch.inference_mode(False), torch.no_grad():
-        return {name: _copied(name, tensor, held[name]) for name, tensor in chosen.items()}, live
+    return {name: _copied(name, tensor, held[name]) for name, tensor in chosen.items()}, live
 
 
 def _require_state_dict(state: Mapping[str, Any]) -> None:

@@ -26,13 +26,13 @@ from sedlib.coupling import (
 )
 from sedlib.models.centroid_function import GUARDED, CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import Stream
 from sedlib.pipeline.study import Examples
-from sedlib.rounding_noise import rounding_noise
 
 StreamBases = tuple[Stream, list[tuple[RollingBases, list[int]]]]
 """A stream with its bases for every window size, and the checkpoint at which each basis is used."""
