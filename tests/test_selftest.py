@@ -20,7 +20,7 @@ import sedlib
 from sedlib.cli import main
 from sedlib.selftest.all_checks import CHECKS
 from sedlib.selftest.check import Check
-from sedlib.selftest.compared import DifferentKindError, error_of, same_bits
+from sedlib.selftest.differences import DifferentKindError, error_of, same_bits
 from sedlib.selftest.outcome import outcome_of
 from sedlib.selftest.selftest_command import selftest
 from sedlib.selftest.setting import Setting
