@@ -14,8 +14,8 @@ def projected(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def digest(module: nn.Module) -> str:
     """Hash of all that a measurement must leave: values, identities, gradients and modes of every tensor and module."""
     parts = [repr([(name, part.training) for name, part in module.named_modules(remove_duplicate=False)])]
-    every = {"remove_duplicate": False}
-    for name, tensor in (*module.named_parameters(**every), *module.named_buffers(**every)):
+    parameters, buffers = module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False)
+    for name, tensor in (*parameters, *buffers):
         facts = (name, id(tensor), type(tensor).__name__, tensor.requires_grad, tensor.dtype, tensor.grad is None)
         parts += [repr(facts), hashlib.sha256(tensor.detach().double().numpy().tobytes()).hexdigest()]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from typing import Any, cast
 
 import pytest
 import torch
@@ -76,7 +77,7 @@ def test_a_loss_without_graph_is_refused(model: nn.Module) -> None:
 def test_losses_that_are_computed_already_are_refused(model: nn.Module) -> None:
     """They may be of a module in train mode."""
     with pytest.raises(ValueError, match=r"losses: expected a function of the module, .* got dict"):
-        task_gradients(losses(model), model, ParamLayout.select(model, "*"))
+        task_gradients(cast("Any", losses(model)), model, ParamLayout.select(model, "*"))
 
 
 def test_the_module_is_in_eval_and_stays_as_it_was() -> None:

@@ -252,7 +252,7 @@ def test_chunks_of_probes_give_the_same_response() -> None:
     whole, chunked = (CentroidFunction(Checkpoint(module, layout), PROBES, chunk) for chunk in (None, 5))
     torch.testing.assert_close(chunked(whole.theta), whole(whole.theta))
     for measure in (jvp, lambda at, theta: central_difference(at, theta, 0.005)):
-        found, expected = (measure(at, at.theta)(unit(layout.size)) for at in (chunked, whole))  # type: ignore[operator]
+        found, expected = (measure(at, at.theta)(unit(layout.size)) for at in (chunked, whole))
         torch.testing.assert_close(found, expected)
     assert [share for share, _ in chunked.chunks] == [5 / 12, 5 / 12, 2 / 12]
 
@@ -280,7 +280,7 @@ def test_slots_that_do_not_move_the_scores_are_refused() -> None:
         (Probes(TOKENS, scores, TARGETS, lambda module, tokens: tokens), "embed: expected embedded inputs"),
         (Probes(TOKENS, scores, TARGETS, lambda module, tokens: None), "embed: expected .* got NoneType"),  # type: ignore[arg-type, return-value]
         (
-            Probes(TOKENS, scores, TARGETS, lambda module, tokens: module.embed(tokens).flatten(0, 1)),
+            Probes(TOKENS, scores, TARGETS, lambda module, tokens: embed(module, tokens).flatten(0, 1)),
             r"embed: expected \[12 probes, ...\], got shape \(36, 8\)",
         ),
         (

@@ -134,10 +134,14 @@ def test_configuring_does_not_load_the_compiler() -> None:
         ("SEDLIB_THREADS", "1025", "must be a whole number from 1 to 1,024, got '1025'"),
         ("SEDLIB_THREADS", "1000000000", "must be a whole number from 1 to 1,024, got '1000000000'"),
         ("SEDLIB_THREADS", "9" * 5000, "must be a whole number from 1 to 1,024, got '999.*…"),
-        ("SEDLIB_DEVICE", "cuda:" + "9" * 30, "must be 'cpu', 'cuda' or 'cuda:N', got 'cuda:999"),
-        ("SEDLIB_DEVICE", "cpu; touch canary", "must be 'cpu', 'cuda' or 'cuda:N'"),
-        ("SEDLIB_DEVICE", "gpu", "must be 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
-        ("SEDLIB_DEVICE", "meta", "must be 'cpu', 'cuda' or 'cuda:N', got 'meta'"),
+        (
+            "SEDLIB_DEVICE",
+            "cuda:" + "9" * 30,
+            "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got 'cuda:999",
+        ),
+        ("SEDLIB_DEVICE", "cpu; touch canary", "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N'"),
+        ("SEDLIB_DEVICE", "gpu", "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got 'gpu'"),
+        ("SEDLIB_DEVICE", "meta", "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got 'meta'"),
         ("SEDLIB_DEVICE", "cuda:99", "SEDLIB_DEVICE='cuda:99' cannot be used here"),
     ],
 )

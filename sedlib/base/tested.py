@@ -65,10 +65,10 @@ def require_tested(build: Mapping[str, str], device: str) -> None:
 
 def is_tested(build: Mapping[str, str]) -> bool:
     """Whether the tests passed on such a build."""
-    return any(all(build[text].startswith(row[text]) for text in TEXTS) for row in tested_builds())
+    return any(all(build[text].startswith(row[text]) for text in TEXTS) for row in known_builds())
 
 
-def tested_builds() -> list[dict[str, str]]:
+def known_builds() -> list[dict[str, str]]:
     """The rows of tested.json: how the texts of a build begin, and what was tried."""
     return json.loads(TESTED.read_text(encoding="utf-8"))
 

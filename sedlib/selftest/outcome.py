@@ -8,7 +8,7 @@ import torch
 
 from sedlib.base.errors import in_one_line
 from sedlib.selftest.check import Check
-from sedlib.selftest.compared import error_of, same_bits
+from sedlib.selftest.differences import error_of, same_bits
 from sedlib.selftest.setting import Setting
 
 

@@ -25,20 +25,18 @@ class Tolerance:
         return self.units * torch.finfo(self.computed_in or dtype).eps
 
 
-EXACT = Tolerance("exact", 0, "values are moved, chosen or counted, not computed")
-ROUNDED = Tolerance("rounded", 8, "a few operations for each entry")
-NETWORK = Tolerance("network", 60, "some ten products of up to 256 terms, one after another")
-PRODUCTS = Tolerance("products", 200, "sums of 20,000 products round to about √20,000 units")
-SINGULAR = Tolerance("singular", 300, "sums in float64, and rounding of the arguments over gaps of singular values")
-DIFFERENCE = Tolerance("difference", 40, "rounding of the network over the step, a twentieth of θ")
-COMMUTATOR = Tolerance("commutator", 200, "rounding of a gradient over its change by a step, a tenth of it")
+EXACT = Tolerance("exact", 0.0, "values are moved, chosen or counted, not computed")
+ROUNDED = Tolerance("rounded", 8.0, "a few operations for each entry")
+NETWORK = Tolerance("network", 60.0, "some ten products of up to 256 terms, one after another")
+PRODUCTS = Tolerance("products", 200.0, "sums of 20,000 products round to about √20,000 units")
+SINGULAR = Tolerance("singular", 300.0, "sums in float64, and rounding of the arguments over gaps of singular values")
+DIFFERENCE = Tolerance("difference", 40.0, "rounding of the network over the step, a twentieth of θ")
+COMMUTATOR = Tolerance("commutator", 200.0, "rounding of a gradient over its change by a step, a tenth of it")
 HISTORY = Tolerance(
-    "history", 400, "sums of 20,000 products, over the share of the third singular value in the first", torch.float32
+    "history", 400.0, "sums of 20,000 products, over the share of the third singular value in the first", torch.float32
 )
-SUMMED = Tolerance("summed", 60, "as network, and summed in float32", torch.float32)
-TRAINING = Tolerance(
-    "training", 500, "AdamW divides a gradient by its size, also where it is hardly more than rounding"
-)
-SINGLE = Tolerance("single", 20, "computed in float64, given in float32", torch.float32)
-LANCZOS = Tolerance("lanczos", 40, "iterated to a tolerance of 1e-6, given in float32", torch.float32)
-FLOAT64 = Tolerance("float64", 20_000, "sums of 20,000 products in float64, and differences of them", torch.float64)
+SUMMED = Tolerance("summed", 60.0, "as network, and summed in float32", torch.float32)
+TRAINING = Tolerance("training", 500.0, "AdamW divides a gradient by its size, also where it is mostly rounding")
+SINGLE = Tolerance("single", 20.0, "computed in float64, given in float32", torch.float32)
+LANCZOS = Tolerance("lanczos", 40.0, "iterated to a tolerance of 1e-6, given in float32", torch.float32)
+FLOAT64 = Tolerance("float64", 20_000.0, "sums of 20,000 products in float64, and differences of them", torch.float64)

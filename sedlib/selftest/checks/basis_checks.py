@@ -65,10 +65,10 @@ def rolling_bases(setting: Setting) -> Pair:
     """Singular values of every window, and the products of its rows with the left singular vectors."""
     rows = setting.stream(STEPS, SIZE)
 
-    def found() -> list[torch.Tensor]:
+    def found() -> tuple[torch.Tensor, np.ndarray]:
         _, rolling = _bases(setting.rows(rows))
         windows = torch.stack([rows[end - WINDOW + 1 : end + 1] for end in rolling.window_end.tolist()])
-        return [rolling.singular_values[:, :RANK], signed(rolling.coefficients @ windows)]
+        return rolling.singular_values[:, :RANK], signed(rolling.coefficients @ windows)
 
     def expected() -> list[np.ndarray]:
         windows = [dense_svd_basis(rows.numpy(), end, WINDOW, RANK) for end in range(WINDOW - 1, STEPS)]

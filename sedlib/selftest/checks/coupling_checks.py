@@ -59,7 +59,7 @@ def central_difference(setting: Setting) -> Pair:
     problem, twin = _Problem.of(setting)
 
     def expected() -> np.ndarray:
-        step = EPSILON * np.linalg.norm(twin.theta.numpy())
+        step = EPSILON * float(np.linalg.norm(twin.theta.numpy()))
         ahead, behind = (twin.at(twin.theta + sign * step * twin.direction).detach().numpy() for sign in (1, -1))
         return _mean_square((ahead - behind) / (2 * step))
 

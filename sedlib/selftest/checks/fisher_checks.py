@@ -30,7 +30,7 @@ def gradient_basis(setting: Setting) -> Pair:
     """Its right singular vectors and singular values."""
     rows = setting.stream(EXAMPLES, 2_000)
 
-    def found() -> tuple[torch.Tensor, torch.Tensor]:
+    def found() -> tuple[np.ndarray, torch.Tensor]:
         basis, sizes = fisher.gradient_basis(setting.on(rows), RANK)
         return signed(basis), sizes
 
@@ -60,7 +60,7 @@ def lanczos(setting: Setting) -> Pair:
     """Eigenvectors and eigenvalues of the whole matrix."""
     theta, examples = _problem(setting)
 
-    def found() -> tuple[torch.Tensor, torch.Tensor]:
+    def found() -> tuple[np.ndarray, torch.Tensor]:
         operator = fisher.empirical_fisher(cubic_loss, setting.on(theta), setting.all_on(examples))
         basis, eigenvalues = fisher.lanczos(operator, RANK, generator(0, "selftest"))
         return signed(basis), eigenvalues

@@ -24,6 +24,7 @@ EXPERIMENT = Experiment.model_validate(
 )
 """Two operations in a network of the paper's width and depth; either half of the pairs is evaluated in two parts."""
 PAIRS = 256
+READ = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "weight_norm", "logit_scale")
 STEPS = 5
 """On a GPU a step is run three times, then recorded and replayed."""
 
@@ -94,8 +95,8 @@ def pair_losses(setting: Setting) -> Pair:
     )
 
 
-@check("model.GrokkingTransformer gradient", NETWORK)
-def gradient(setting: Setting) -> Pair:
+@check("losses.task_losses.backward", NETWORK)
+def backward(setting: Setting) -> Pair:
     """Of each operation's loss, one parameter at a time."""
     network, plain = _networks(setting)
     pairs, answers = _batch()
@@ -149,24 +150,22 @@ def training_step(setting: Setting) -> Pair:
 
 @check("evaluation.evaluate", SUMMED)
 def evaluate(setting: Setting) -> Pair:
-    """Losses, norm and scale of the logits, over all pairs; accuracies, which a near tie may change, are left out."""
+    """Accuracies, losses, norm and scale of the logits, over all pairs."""
     network, plain = _networks(setting)
     data = evaluation.Data.of(EXPERIMENT, setting.device)
-    read = ("train_loss", "test_loss", "weight_norm", "logit_scale")
 
-    def expected() -> list[list[float]]:
+    def expected() -> list[np.ndarray]:
         own = _data()
         norm = float(torch.cat([parameter.detach().flatten() for parameter in plain.parameters()]).norm())
         train, test = (plain(pairs).detach().numpy() for pairs in (own.train_pairs, own.test_pairs))
-        train_losses = _cross_entropies(train, own.train_answers).mean(-1)
-        test_losses = _cross_entropies(test, own.test_answers).mean(-1)
-        scales = np.concatenate([train.var(-1), test.var(-1)], axis=1).mean(1) ** 0.5
-        return [[train_losses[task], test_losses[task], norm, scales[task]] for task in range(len(scales))]
+        halves = [(train, own.train_answers), (test, own.test_answers)]
+        right = [(logits.argmax(-1) == answers.numpy()).mean(-1) for logits, answers in halves]
+        losses = [_cross_entropies(*half).mean(-1) for half in halves]
+        scale = np.concatenate([train.var(-1), test.var(-1)], axis=1).mean(1) ** 0.5
+        return [*right, *losses, np.full(len(scale), norm), scale]
 
-    return (
-        lambda: [
-            [getattr(readouts, name) for name in read]
-            for readouts in evaluation.evaluate(network, data, EXPERIMENT.run.ops)
-        ],
-        expected,
-    )
+    def found() -> list[np.ndarray]:
+        readouts = evaluation.evaluate(network, data, EXPERIMENT.run.ops)
+        return [np.array([getattr(of_task, name) for of_task in readouts]) for name in READ]
+
+    return found, expected

@@ -90,7 +90,7 @@ def rolling_history(setting: Setting) -> Pair:
     """The top directions of a dense SVD of the last rows."""
     rows = setting.stream(20, SIZE).float()
 
-    def found() -> Tensor:
+    def found() -> np.ndarray:
         history = projection.RollingHistory(8, SIZE, setting.device)
         for row in rows.to(setting.device):
             history.append(row)

@@ -47,8 +47,12 @@ def unflatten(setting: Setting) -> Pair:
 def attention(setting: Setting) -> Pair:
     """The projections of an encoder layer."""
     layer = nn.TransformerEncoderLayer(16, 2, 32).to(setting.device, setting.dtype)
-    own = [layer.self_attn.in_proj_weight, layer.self_attn.out_proj.weight]
-    return lambda: vectors.ParamLayout.attention(layer).of(layer), lambda: own
+    projections = [layer.self_attn.in_proj_weight, layer.self_attn.out_proj.weight]
+    drawn = [setting.normal(*weight.shape) for weight in projections]
+    with torch.no_grad():
+        for weight, values in zip(projections, drawn, strict=True):
+            weight.copy_(values)
+    return lambda: vectors.ParamLayout.attention(layer).of(layer), lambda: drawn
 
 
 @check("positions.Positions", EXACT)
