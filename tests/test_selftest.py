@@ -151,34 +151,23 @@ def plant(monkeypatch: pytest.MonkeyPatch, name: str, fault: Fault) -> None:
     monkeypatch.setattr(owner, attribute, fault.planted_in(getattr(owner, attribute)))
 
 
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("SEDLIB_DEVICE", "cpu")
+    monkeypatch.setenv("SEDLIB_THREADS", "1")
+    threads = torch.get_num_threads()
+    yield tmp_path / "sedlib/selftest"
+    torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode("default")
+
+
 @cache
 def prepared(name: str) -> Check:
     """The check, whose oracle is asked once for all faults."""
     check = BY_NAME[name]
     expected = check.pair(FLOAT32)[1]()
     return Check(name, check.tolerance, lambda setting: (check.pair(setting)[0], lambda: expected))
-
-
-ELSEWHERE = {
-    "losses.task_losses.backward": "a fault of a gradient",
-    "randomness.generator": "a fault of a seed",
-    "vectors.ParamLayout.attention": "a parameter that is left out",
-    "trajectory.random_walk_null": "a mean over walks, in which a fault of one is little",
-}
-
-
-@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - ELSEWHERE.keys()))
-def test_a_fault_in_any_part_of_a_result_is_found(name: str) -> None:
-    assert not outcome_of(prepared(name), FLOAT32).problem
-    for part in count():
-        fault = Fault(part)
-        with pytest.MonkeyPatch.context() as patch:
-            plant(patch, name, fault)
-            outcome = outcome_of(prepared(name), FLOAT32)
-        if not fault.planted:
-            assert part, f"{name}: nothing was changed"
-            return
-        assert outcome.problem, f"{name}: part {part} of its result is wrong, and nobody sees it"
 
 
 def scaled_backward(losses: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -190,7 +179,7 @@ def scaled_backward(losses: Callable[..., torch.Tensor]) -> Callable[..., torch.
     return faulty
 
 
-FAULTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+FAULTS_OF_ANOTHER_KIND: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "losses.task_losses.backward": ("losses.task_losses", scaled_backward),
     "randomness.generator": ("randomness.generator", lambda original: lambda seed, name: original(seed + 1, name)),
     "vectors.ParamLayout.attention": (
@@ -204,13 +193,33 @@ FAULTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_fault_of_another_kind_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    routine, wrong = FAULTS[name]
-    assert not outcome_of(prepared(name), FLOAT32).problem
+@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - FAULTS_OF_ANOTHER_KIND.keys()))
+def test_a_fault_in_any_part_of_a_result_is_found_and_named(
+    name: str, cache_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert selftest(checks=[prepared(name)]) == 0
+    for part in count():
+        fault = Fault(part)
+        with pytest.MonkeyPatch.context() as patch:
+            plant(patch, name, fault)
+            code = selftest(checks=[prepared(name)])
+        if not fault.planted:
+            assert part, f"{name}: nothing was changed"
+            return
+        assert code == 1, f"{name}: part {part} of its result is wrong, and nobody sees it"
+        assert f"1 routines failed on cpu: {name}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FAULTS_OF_ANOTHER_KIND)
+def test_a_fault_of_another_kind_is_found_and_named(
+    name: str, cache_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routine, wrong = FAULTS_OF_ANOTHER_KIND[name]
+    assert selftest(checks=[prepared(name)]) == 0
     owner, attribute = owner_and_attribute(routine)
     monkeypatch.setattr(owner, attribute, wrong(getattr(owner, attribute)))
-    assert outcome_of(prepared(name), FLOAT32).problem
+    assert selftest(checks=[prepared(name)]) == 1
+    assert f"1 routines failed on cpu: {name}\n" in capsys.readouterr().err
 
 
 def test_no_tolerance_hides_a_fault_of_a_thousandth() -> None:
@@ -269,17 +278,6 @@ def test_errors_are_shares_of_each_parts_largest_entry() -> None:
         error_of([1.0], [1.0, 2.0])
     assert same_bits([1.0, torch.ones(2)], [1.0, torch.ones(2)])
     assert not same_bits([1.0], [1.0, 2.0])
-
-
-@pytest.fixture
-def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("SEDLIB_DEVICE", "cpu")
-    monkeypatch.setenv("SEDLIB_THREADS", "1")
-    threads = torch.get_num_threads()
-    yield tmp_path / "sedlib/selftest"
-    torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("default")
 
 
 SOME = [BY_NAME[name] for name in ("bases.gram", "leads.growth")]

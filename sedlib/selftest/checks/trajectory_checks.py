@@ -28,7 +28,7 @@ def _walk(setting: Setting, steps: int = STEPS) -> Tensor:
 
 
 def _gram(setting: Setting, positions: Tensor) -> Tensor:
-    return bases.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device)
+    return bases.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device).cpu()
 
 
 def _percent(positions: Tensor) -> float:
