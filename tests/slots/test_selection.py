@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from sedlib.selftest.oracles import encoder
 from sedlib.slots.attention_modules import attention_modules
 from sedlib.slots.heads import head_count
 from sedlib.slots.patterns import as_patterns
 from sedlib.slots.slot import LowRank, Slot
 from sedlib.vectors import ParamLayout
-from tests.reference import encoder
 from tests.slots.families import FAMILIES, Timm
 
 FORMS: dict[str, Callable[[], nn.MultiheadAttention]] = {
