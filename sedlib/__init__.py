@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr__ reads it
     # Parameters as vectors, and rows of gradients
     from sedlib.vectors import ParamLayout as ParamLayout
+    from sedlib.slots.attention_modules import attention_modules as attention_modules
     from sedlib.gradients import (
         per_example_gradients as per_example_gradients,
         task_gradients as task_gradients,

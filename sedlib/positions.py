@@ -24,7 +24,8 @@ class Positions:
     Raises
     ------
     ValueError
-        A parameter is missing, or is not of the layout's shape at every step.
+        A parameter is missing, is not of the layout's shape at every step, or is complex or of integers; or the layout
+        holds parts of parameters or merged weights.
 
     Examples
     --------
@@ -41,11 +42,15 @@ class Positions:
     """Which of them are read, and in what order."""
 
     def __post_init__(self) -> None:
+        if self.layout.slots:
+            raise ValueError(f"expected a layout of whole parameters, got one with {nearest('', self.layout.names)}")
         if missing := [name for name in self.layout.names if name not in self.values]:
             raise ValueError(f"parameter {missing[0]!r} is missing; there are: {nearest(missing[0], self.values)}")
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
             if (found := tuple(self.values[name].shape)) != (expected := (self.shape[0], *shape)):
                 raise ValueError(f"parameter {name!r}: expected shape {expected}, got {found}")
+            if np.dtype(dtype := self.values[name].dtype).kind in "biuc":
+                raise ValueError(f"parameter {name!r}: expected real floating-point numbers, got {dtype}")
 
     @property
     def shape(self) -> tuple[int, int]:

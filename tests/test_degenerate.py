@@ -215,18 +215,9 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
 
 NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
-    *(
-        "Checkpoint",
-        "CentroidFunction",
-        "Probes",
-        "Baseline",
-        "Commutator",
-        "Decomposition",
-        "LostInRoundingError",
-        "UndeterminedBasisError",
-        "generator",
-    ),
-    *("pooled_pairs", "blocks", "first_step", "PowerLaw"),
+    *("Checkpoint", "CentroidFunction", "Probes"),
+    *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
+    *("pooled_pairs", "blocks", "first_step", "PowerLaw", "attention_modules"),
     *("full_scores", "logit_scores", "onto_basis", "onto_coordinates", "removing"),
 }
 """They hold, name or select what they are given, or are linear in it."""

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import ArpackNoConvergence
 from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import per_example_gradients
-from sedlib.selftest.oracles import principal_cosines
+from sedlib.selftest.oracles import looped_example_gradients, principal_cosines
 
 N_PARAMS, N_EXAMPLES = 60, 25
 
@@ -25,11 +25,7 @@ def problem(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, tuple[tor
 
 
 def looped_gradients(theta: torch.Tensor, examples: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    rows = []
-    for x, target in zip(*examples, strict=True):
-        at = theta.clone().requires_grad_()
-        rows.append(torch.autograd.grad(cubic_loss(at, x, target), at)[0])
-    return torch.stack(rows)
+    return looped_example_gradients(cubic_loss, theta, examples)
 
 
 @pytest.mark.parametrize("block", [1, 7, 25, 100])

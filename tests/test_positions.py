@@ -63,3 +63,11 @@ def test_states_that_do_not_fit_the_layout_are_refused() -> None:
     del values["norm"]
     with pytest.raises(ValueError, match="parameter 'norm' is missing; there are: bias, in_proj_weight, scale"):
         Positions(values, LAYOUT)
+
+
+def test_states_that_are_not_real_and_layouts_of_parts_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'scale': expected real floating-point numbers, got complex64"):
+        Positions(states() | {"scale": np.zeros(6, np.complex64)}, LAYOUT)
+    parts = ParamLayout.attention(torch.nn.MultiheadAttention(4, 2), heads=0)
+    with pytest.raises(ValueError, match=r"expected a layout of whole parameters, got one with in_proj_weight\[0:2"):
+        Positions({}, parts)

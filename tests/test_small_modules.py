@@ -143,6 +143,7 @@ def test_configuring_does_not_load_the_compiler() -> None:
         ("SEDLIB_DEVICE", "gpu", "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got 'gpu'"),
         ("SEDLIB_DEVICE", "meta", "must be 'cpu', 'cuda', 'cuda:N', 'mps', 'xpu' or 'xpu:N', got 'meta'"),
         ("SEDLIB_DEVICE", "cuda:99", "SEDLIB_DEVICE='cuda:99' cannot be used here"),
+        ("SEDLIB_DEVICE", "mps", "SEDLIB_DEVICE='mps' cannot be used here: .{10,400}$"),
     ],
 )
 def test_impossible_hardware_is_refused(

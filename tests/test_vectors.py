@@ -97,3 +97,17 @@ def test_wrong_sizes_and_names_are_refused() -> None:
         layout.flatten({"a": torch.zeros(4)})
     with pytest.raises(ValueError, match="'a' is missing"):
         layout.of(nn.Linear(2, 2))
+
+
+def test_the_json_of_a_plain_layout_is_names_and_shapes() -> None:
+    """Artifacts carry it."""
+    layout = ParamLayout.attention(nn.Sequential(Block("qkv", "proj")))
+    assert layout.to_json() == '{"0.attn.qkv.weight": [4, 4], "0.attn.proj.weight": [4, 4]}'
+    assert ParamLayout.from_json(layout.to_json()) == layout
+
+
+def test_a_plain_layout_is_placed_as_it_is_unflattened() -> None:
+    layout = ParamLayout.select(nn.Linear(3, 2), "*")
+    theta = torch.arange(8.0)
+    placed = layout.placed(theta, {})
+    assert all(part.data_ptr() == placed[name].data_ptr() for name, part in layout.unflatten(theta).items())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from sedlib.base.errors import UserError, quoted
+from sedlib.base.errors import UserError, in_one_line, quoted
 from sedlib.base.tested import require_tested
 
 MOST_THREADS = 1024
@@ -62,7 +62,8 @@ def chosen() -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        reason = in_one_line(str(error).splitlines()[0].partition(". ")[0])  # what follows may list all backends
+        raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {reason}") from error
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import all of inductor
     # It would write every result twice; nothing here reads memory that it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

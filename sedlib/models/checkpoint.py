@@ -65,6 +65,11 @@ class Checkpoint:
         placed = self.layout.placed(self.theta if theta is None else theta, self._state)
         return self._call(function, self._state | replaced_everywhere(self.module, placed))
 
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the parameters of which the slots are parts, or which they are."""
+        return list(self.layout.placed(self.theta, self._state))
+
     def unreached(self, function: Callable[[nn.Module], Tensor]) -> list[str]:
         """Parameters among the slots on which the result of ``function`` does not depend."""
         with full_precision():

@@ -26,7 +26,7 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
         There is one; the message names it.
     """
     if probes.embed is None:
-        held = [name for name in checkpoint.layout.names if _is_embedding(checkpoint.module, name)]
+        held = [name for name in checkpoint.parameters if _is_embedding(checkpoint.module, name)]
         if held:
             raise ValueError(
                 f"slots: {listed(held)} embeds the inputs, but Probes holds the embedded inputs fixed: give embed, a "
@@ -35,7 +35,7 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
     unreached = checkpoint.unreached(lambda module: probes.scored(module, probes.embedded(module)))
     if unreached:
         raise ValueError(
-            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.layout.names)}): leave that "
+            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}): leave that "
             "out of the slots, or look whether scores uses the module that it is given, detaches, or rounds"
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
+from torch.backends import mha
 
 from sedlib.models.full_precision import full_precision
 
@@ -14,6 +15,8 @@ from sedlib.models.full_precision import full_precision
 @contextmanager
 def measuring(module: nn.Module) -> Iterator[None]:
     """``module`` in eval inside, each submodule in the mode that it had after it, also after an error.
+
+    PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode.
 
     Examples
     --------
@@ -25,12 +28,14 @@ def measuring(module: nn.Module) -> Iterator[None]:
     >>> dropout.training
     True
     """
-    modes = [(submodule, submodule.training) for submodule in module.modules()]
+    modes, fused = [(submodule, submodule.training) for submodule in module.modules()], mha.get_fastpath_enabled()
     try:
         for submodule, _ in modes:
             submodule.training = False
+        mha.set_fastpath_enabled(False)
         with full_precision():
             yield
     finally:
+        mha.set_fastpath_enabled(fused)
         for submodule, mode in modes:
             submodule.training = mode

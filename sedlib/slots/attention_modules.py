@@ -1,7 +1,7 @@
 """Finds the attention modules of a network by their structure, whatever their classes are and whoever wraps them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
@@ -24,7 +24,7 @@ class Weight:
     """Which of Q, K, V and O it holds."""
     is_transposed: bool
     """Whether it is ``[inputs, outputs]``, as in GPT-2; else ``[outputs, inputs]``."""
-    holder: nn.Module
+    holder: nn.Module = field(repr=False)
 
     @property
     def head_axis(self) -> int:
@@ -40,7 +40,7 @@ class AttentionModule:
     weights: tuple[Weight, ...]
     order: Order
     """How heads follow each other in a fused weight."""
-    places: tuple[nn.Module, ...]
+    places: tuple[nn.Module, ...] = field(repr=False)
     """The modules that may say more of it: from the one that holds Q up to the attention module."""
     numbers: tuple[int, ...]
     """What may be its layer's number: one, none, or several that its name does not decide between."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from typing import Any
 
 from sedlib.base.nearest import nearest
 from sedlib.slots.registry import Registry
@@ -10,7 +11,7 @@ from sedlib.slots.slot import Slot
 Patterns = str | Iterable[str]
 
 
-def as_patterns(*given: Patterns | None) -> tuple[str, ...]:
+def as_patterns(*given: Any) -> tuple[str, ...]:
     """Patterns, given one by one or as lists, as one list.
 
     Raises

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
-from torch import nn
 from torch.nn import functional as F
 
 from sedlib.base.hdf5.store import ArtifactError
@@ -27,7 +26,7 @@ from sedlib.grokking.training.recording import record
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.grokking.training.training_checkpoint import Checkpoint
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
-from sedlib.selftest.oracles import encoder
+from sedlib.selftest.plain_network import PlainNetwork, plain_steps
 from tests.altered import altered, put
 from tests.tiny import TINY
 
@@ -57,31 +56,14 @@ def snapshots(tiny: Experiment) -> list[tuple[Checkpoint, dict[str, torch.Tensor
 
 
 def plainly_trained_logits(tiny: Experiment, n_steps: int) -> torch.Tensor:
-    """Logits after the same training with PyTorch's own encoder, a loss per operation, unfused AdamW, in float64."""
+    """Logits after the same training with PyTorch's own encoder and AdamW by its equations, in float64."""
+    network = PlainNetwork(build_model(tiny), tiny)
     ops, p = tiny.run.ops, tiny.data.p
-    start = build_model(tiny).double()
-    trunk = encoder(tiny.model.d_model, tiny.model.heads, tiny.model.d_ff, tiny.model.layers).double()
-    trunk.load_state_dict(start.encoder.state_dict())
-    token, position = nn.Parameter(start.token.data), nn.Parameter(start.position.data)
-    parameters = [token, position, *trunk.parameters(), *start.heads.parameters()]
-    settings = tiny.optimizer
-    optimizer = torch.optim.AdamW(
-        parameters, settings.lr, (settings.betas[0], settings.betas[1]), weight_decay=settings.weight_decay
-    )
     pairs, _ = split(all_pairs(ops, p), tiny.data.train_fraction, generator(tiny.run.seed, "split"))
-    batches = generator(tiny.run.seed, "batches")
-    for _ in range(n_steps):
-        batch = pairs[torch.randint(len(pairs), (settings.batch_size,), generator=batches)]
-        read = trunk(token[batch] + position)[:, 0]
-        losses = [
-            F.cross_entropy(head(read), answers([op], batch, p)[0]) for op, head in zip(ops, start.heads, strict=True)
-        ]
-        optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
-        nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
-        optimizer.step()
-    read = trunk(token[all_pairs(ops, p)] + position)[:, 0]
-    return torch.stack([head(read) for head in start.heads])
+    draws, size = generator(tiny.run.seed, "batches"), tiny.optimizer.batch_size
+    drawn = [pairs[torch.randint(len(pairs), (size,), generator=draws)] for _ in range(n_steps)]
+    plain_steps(network, [(batch, answers(ops, batch, p)) for batch in drawn], tiny.optimizer)
+    return network(all_pairs(ops, p)).detach()
 
 
 def test_training_equals_a_plain_restatement() -> None:

@@ -17,7 +17,7 @@ from sedlib.selftest.tolerance import EXACT, NETWORK, ROUNDED, SINGULAR
 def gradients_of_scores(setting: Setting) -> Pair:
     """Two scores of a network."""
     network, twin = small_network(setting)
-    inputs = setting.normal(40, 12)
+    inputs = setting.normal(10, 12)
 
     def of(module: torch.nn.Module) -> centroids.Scores:
         return lambda h: torch.stack([module(h)[:, 1], module(h).square().sum(1)])

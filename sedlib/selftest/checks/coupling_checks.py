@@ -44,7 +44,7 @@ class _Problem:
     def of(cls, setting: Setting) -> tuple["_Problem", "_Problem"]:
         """As it is checked, and its twin, of which each centroid is a backward pass of its own."""
         network, twin = (module.requires_grad_(False) for module in small_network(setting))
-        layout, h = ParamLayout.select(network, "0.weight"), setting.normal(8, 12)
+        layout, h = ParamLayout.select(network, "0.weight"), setting.normal(5, 12)
         own, direction = setting.on(h), setting.basis(1, layout.size)[0]
         theta, of_twin = (layout.flatten(dict(module.named_parameters())) for module in (network, twin))
         return (

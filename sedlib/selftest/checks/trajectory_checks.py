@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from scipy.stats import chi
 from torch import Tensor
 
 import sedlib.bases as bases
@@ -28,7 +29,7 @@ def _walk(setting: Setting, steps: int = STEPS) -> Tensor:
 
 
 def _gram(setting: Setting, positions: Tensor) -> Tensor:
-    return bases.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device)
+    return bases.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device).cpu()
 
 
 def _percent(positions: Tensor) -> float:
@@ -92,14 +93,22 @@ def step_norms(setting: Setting) -> Pair:
 
 @check("trajectory.random_walk", FLOAT64)
 def random_walk(setting: Setting) -> Pair:
-    """Each step has its length."""
-    lengths = setting.normal(30).abs().double()
+    """The same draws as a triangular factor, row by row: normal numbers, and quantiles of χ on its diagonal."""
+    lengths, size = setting.normal(30).abs(), 7
 
-    def found() -> np.ndarray:
-        walk = trajectory.random_walk(lengths, SIZE, generator(0, "selftest"))
-        return np.sqrt((np.diff(walk.numpy(), axis=0) ** 2).sum(1))
+    def expected() -> np.ndarray:
+        draws = generator(0, "selftest")
+        normal = torch.randn(30, size, generator=draws, dtype=torch.float64).numpy()
+        uniform = torch.rand(size, generator=draws, dtype=torch.float64).numpy()
+        steps = np.zeros((30, size))
+        for row in range(30):
+            steps[row, :row] = normal[row, :row]
+            if row < size:
+                steps[row, row] = chi.ppf(uniform[row], size - row)
+            steps[row] *= float(lengths[row]) / np.linalg.norm(steps[row])
+        return np.concatenate([np.zeros((1, size)), np.cumsum(steps, axis=0)])
 
-    return found, lambda: lengths.numpy()
+    return lambda: trajectory.random_walk(lengths, size, generator(0, "selftest")), expected
 
 
 @check("trajectory.random_walk_null", CHANCE)

@@ -43,16 +43,44 @@ def unflatten(setting: Setting) -> Pair:
     return lambda: LAYOUT.unflatten(vector), lambda: [value[0] for value in values.values()]
 
 
+def _attention(setting: Setting) -> tuple[nn.MultiheadAttention, dict[str, Tensor]]:
+    """Four heads of four, and the values of its projections."""
+    module = nn.MultiheadAttention(16, 4).to(setting.device, setting.dtype)
+    drawn = {"in_proj_weight": setting.normal(48, 16), "out_proj.weight": setting.normal(16, 16, seed=1)}
+    module.load_state_dict({name: setting.on(value) for name, value in drawn.items()}, strict=False)
+    return module, drawn
+
+
 @check("vectors.ParamLayout.attention", EXACT)
 def attention(setting: Setting) -> Pair:
-    """The projections of an encoder layer."""
-    layer = nn.TransformerEncoderLayer(16, 2, 32).to(setting.device, setting.dtype)
-    projections = [layer.self_attn.in_proj_weight, layer.self_attn.out_proj.weight]
-    drawn = [setting.normal(*weight.shape) for weight in projections]
-    with torch.no_grad():
-        for weight, values in zip(projections, drawn, strict=True):
-            weight.copy_(values)
-    return lambda: vectors.ParamLayout.attention(layer).of(layer), lambda: drawn
+    """The projections of an attention module, and the part of one head: 4 rows of Q, K and V each, 4 columns of O."""
+    module, drawn = _attention(setting)
+    fused, out = drawn.values()
+    of_head = torch.cat([*(fused[start : start + 4].flatten() for start in (8, 24, 40)), out[:, 8:12].flatten()])
+
+    def found() -> list[object]:
+        heads = vectors.ParamLayout.attention(module, heads=2)
+        return [vectors.ParamLayout.attention(module).of(module), heads.flatten(dict(module.named_parameters()))]
+
+    return found, lambda: [fused, out, of_head]
+
+
+@check("vectors.ParamLayout.placed", EXACT)
+def placed(setting: Setting) -> Pair:
+    """Whole projections in which one head is another's."""
+    module, drawn = _attention(setting)
+    vector = setting.normal(4 * 4 * 16, seed=2)
+
+    def expected() -> list[Tensor]:
+        fused, out = (value.clone() for value in drawn.values())
+        rows = [*range(8, 12), *range(24, 28), *range(40, 44)]
+        for row, of_head in zip(rows, vector[:192].view(12, 16), strict=True):
+            fused[row] = of_head
+        out[:, 8:12] = vector[192:].view(16, 4)
+        return [fused, out]
+
+    layout = vectors.ParamLayout.attention(module, heads=2)
+    return lambda: layout.placed(setting.on(vector), dict(module.named_parameters())), expected
 
 
 @check("positions.Positions", EXACT)
