@@ -13,13 +13,12 @@ from tests.imports import ROOT
 FLAT = [file for file in (ROOT / "sedlib").glob("*.py") if file.stem not in ("__init__", "cli")]
 ROOMS = [file for room in ("models", "slots", "base") for file in (ROOT / "sedlib" / room).glob("[!_]*.py")]
 SOURCES = {".".join(file.relative_to(ROOT).with_suffix("").parts): file.read_text() for file in [*FLAT, *ROOMS]}
-LISTED = {getattr(getattr(sedlib, name), "__module__", name) for name in dir(sedlib)}
 LIBRARY = Library.of(SOURCES)
 BEING_REWRITTEN = {f"sedlib.{name}" for name in ("bases", "coupling", "fisher", "projection")}
-MODULES = sorted(name for name in {*SOURCES} - BEING_REWRITTEN if name.count(".") == 1 or name in LISTED)
-"""The flat ones, and those of rooms whose names the listing has."""
-PUBLIC = [public for module in MODULES for public in LIBRARY.public(module)]
-HELPERS = [public for module in {*SOURCES} - {*MODULES} if "base" not in module for public in LIBRARY.public(module)]
+EVERY = [public for module in sorted({*SOURCES} - BEING_REWRITTEN) for public in LIBRARY.public(module)]
+PUBLIC = [public for public in EVERY if public.module.count(".") == 1 or public.name.partition(".")[0] in dir(sedlib)]
+"""What flat modules define, and what the listing has of the rooms."""
+HELPERS = [public for public in EVERY if public not in PUBLIC and not public.module.startswith("sedlib.base.")]
 
 
 def example_faults(library: Library, public: Public) -> Iterator[str]:

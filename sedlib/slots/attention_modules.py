@@ -19,7 +19,9 @@ class Weight:
     """A weight of an attention module."""
 
     name: str
+    """Of the parameter, in the whole network."""
     shape: tuple[int, int]
+    """Whole, whatever heads are chosen."""
     roles: str
     """Which of Q, K, V and O it holds."""
     is_transposed: bool
@@ -37,7 +39,9 @@ class AttentionModule:
     """An attention module, and what is known of it."""
 
     name: str
+    """Of the module, in the whole network."""
     weights: tuple[Weight, ...]
+    """Its weights of Q, K, V and O, in the order of its structure."""
     order: Order
     """How heads follow each other in a fused weight."""
     places: tuple[nn.Module, ...] = field(repr=False)
