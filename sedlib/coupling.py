@@ -84,14 +84,16 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bo
     :math:`S(v) = \operatorname{mean}_x \lVert (\partial c_\theta(x) / \partial\theta)\, v \rVert^2`. PyTorch's fused
     attention has no forward derivative, and is replaced by its plain form. ``check`` evaluates twice at θ.
 
-    >>> jvp(lambda theta: theta.pow(3)[None, None], torch.tensor([2.0, 1.0]))(torch.tensor([1.0, 0.0]))  # (3 θ₁²)²
-    tensor([144.])
-
     Raises
     ------
     ValueError
         θ is not finite or not the checkpoint's, or two evaluations at θ differ. Called with a direction: it is not of
         norm 1, or not of θ's size; the response is not finite.
+
+    Examples
+    --------
+    >>> jvp(lambda theta: theta.pow(3)[None, None], torch.tensor([2.0, 1.0]))(torch.tensor([1.0, 0.0]))  # (3 θ₁²)²
+    tensor([144.])
     """
     _require_theta(theta, centroids_at)
     if check:

@@ -306,6 +306,11 @@ def test_targets_of_other_probes_are_refused() -> None:
         Probes(TOKENS, scores, TARGETS[0], embed)
 
 
+def test_no_probes_at_a_time_are_refused() -> None:
+    with pytest.raises(ValueError, match="size: expected at least one probe at a time, got -1"):
+        PROBES.first(-1)
+
+
 def state(module: nn.Module) -> dict[str, Any]:
     return dict(module.state_dict())
 

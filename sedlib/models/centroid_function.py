@@ -1,6 +1,7 @@
 """Centroids at a checkpoint as a function of its slots, tried out before they are believed.
 
-Shapes: θ is ``[params]``, centroids are ``[tasks, probes, inputs]``.
+Shapes: θ is ``[params]``, centroids are ``[tasks, probes, inputs]``. Units: as in sedlib.centroids. Source: Walker et
+al., arXiv 2604.11962.
 """
 
 from collections.abc import Callable

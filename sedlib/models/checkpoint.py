@@ -1,6 +1,6 @@
 """A network at one whole checkpoint, as a function of its slots.
 
-Shapes: θ is ``[params]``, the slots of a ParamLayout.
+Shapes: θ is ``[params]``, the slots of a ParamLayout. Units: those of the parameters.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,11 +44,13 @@ class Checkpoint:
     >>> module = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Dropout(0.5))
     >>> layout = ParamLayout.select(module, "0.weight")
     >>> checkpoint = Checkpoint(module, layout, {"0.weight": torch.tensor([[3.0, 4.0]])})
-    >>> checkpoint.theta
-    tensor([3., 4.])
+    >>> checkpoint.theta, checkpoint.parameters
+    (tensor([3., 4.]), ['0.weight'])
     >>> doubled = checkpoint.at(lambda module, inputs: module(inputs), 2 * checkpoint.theta)
     >>> doubled(torch.ones(1, 2))  # no dropout
     tensor([[14.]])
+    >>> checkpoint.unreached(lambda module: torch.zeros(1))  # a function that does not use the module
+    ['0.weight']
     """
 
     def __init__(self, module: nn.Module, layout: ParamLayout, state: Mapping[str, Any] | None = None) -> None:

@@ -2,6 +2,8 @@
 
 Shapes: inputs are ``[probes, ...]``, the embedded input h ``[probes, ...]``, targets ``[tasks, probes, ...]``, scores
 ``[tasks, probes]``.
+
+Units: those of the embedding and of the network's scores. Source: Walker et al., arXiv 2604.11962.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,14 +26,18 @@ class Probes:
 
     Examples
     --------
-    >>> embedding = nn.Embedding(10, 4)
+    >>> embedding = nn.Embedding.from_pretrained(torch.eye(3))
     >>> probes = Probes(
-    ...     torch.tensor([[1, 2], [3, 4]]),
-    ...     scores=lambda module, h, targets: h.sum((1, 2))[None],
+    ...     inputs=torch.tensor([[1, 2], [0, 0]]),
+    ...     scores=lambda module, h, targets: (h[:, 0] * targets[0]).sum(-1)[None],
+    ...     targets=torch.tensor([[[0.0, 7.0, 0.0], [5.0, 0.0, 0.0]]]),
     ...     embed=lambda module, tokens: module(tokens),
     ... )
-    >>> len(probes), probes.embed(embedding, probes.inputs).shape
-    (2, torch.Size([2, 2, 4]))
+    >>> h = probes.embedded(embedding)
+    >>> h.shape, probes.scored(embedding, h)
+    (torch.Size([2, 2, 3]), tensor([[7., 5.]]))
+    >>> len(probes), len(probes.first(1)), [some.inputs.tolist() for some in probes.split(1)]
+    (2, 1, [[[1, 2]], [[0, 0]]])
     """
 
     inputs: Shaped[Tensor, "probes ..."]
@@ -39,6 +45,7 @@ class Probes:
     scores: Callable[..., Float[Tensor, "tasks probes"]]
     """``scores(module, h)``, or ``scores(module, h, targets)`` where targets are given; each probe on its own."""
     targets: Shaped[Tensor, "tasks probes ..."] | None = None
+    """What ``scores`` compares with, such as the right classes."""
     embed: Callable[[nn.Module, Tensor], Tensor] | None = None
     """``embed(module, inputs)`` is h. Where it depends on the slots, h moves with them."""
 
@@ -55,11 +62,25 @@ class Probes:
         return len(self.inputs)
 
     def first(self, count: int) -> "Probes":
-        """The first ``count`` of them."""
+        """The first ``count`` of them.
+
+        Raises
+        ------
+        ValueError
+            The count is less than 1.
+        """
         return next(self.split(count))
 
     def split(self, size: int) -> Iterator["Probes"]:
-        """``size`` at a time."""
+        """``size`` at a time.
+
+        Raises
+        ------
+        ValueError
+            The size is less than 1.
+        """
+        if size < 1:
+            raise ValueError(f"size: expected at least one probe at a time, got {size}")
         for start in range(0, len(self), size):
             some = slice(start, start + size)
             targets = None if self.targets is None else self.targets[:, some]
