@@ -49,7 +49,7 @@ def computes(found: object) -> bool:
     if issubclass(found, Exception) or getattr(found, "_is_protocol", False):
         return False
     named = {name for name, value in vars(found).items() if inspect.isroutine(inspect.unwrap(value))}
-    return any(not name.startswith("_") or name == "__getitem__" for name in named)
+    return any(not name.startswith("_") or name in ("__getitem__", "__call__") for name in named)
 
 
 def public_routines() -> Iterator[str]:
@@ -142,6 +142,9 @@ def owner_and_attribute(name: str) -> tuple[Any, str]:
 
 
 METHODS = {
+    "checkpoint.Checkpoint": "at",
+    "centroid_function.CentroidFunction": "__call__",
+    "probes.Probes": "embedded",
     "positions.Positions": "__getitem__",
     "trajectory.Displacements": "__getitem__",
     "projection.RollingHistory": "basis",

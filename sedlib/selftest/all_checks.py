@@ -10,6 +10,7 @@ from sedlib.selftest.checks import (
     fourier_checks,
     gradient_checks,
     lead_checks,
+    model_checks,
     network_checks,
     projection_checks,
     trajectory_checks,
@@ -28,6 +29,7 @@ FILES = (
     curvature_checks,
     fourier_checks,
     lead_checks,
+    model_checks,
     network_checks,
 )
 CHECKS = tuple(found for file in FILES for found in vars(file).values() if isinstance(found, Check))

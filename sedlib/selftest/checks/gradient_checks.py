@@ -25,21 +25,32 @@ def small_network(setting: Setting) -> tuple[nn.Module, nn.Module]:
 
 @check("gradients.task_gradients", NETWORK)
 def task_gradients(setting: Setting) -> Pair:
-    """Two losses of one forward pass."""
+    """Two losses of one forward pass, and the same over batches of different sizes."""
     network, twin = small_network(setting)
     inputs, layout = setting.normal(64, 12), ParamLayout.select(network, "*")
+    batches = setting.on(inputs).split([40, 23, 1])
 
-    def losses(module: nn.Module, at: Tensor) -> dict[str, Tensor]:
+    def sums(module: nn.Module, at: Tensor) -> dict[str, Tensor]:
         outputs = module(at)
-        return {"first": outputs.square().mean(), "second": outputs.exp().mean()}
+        return {"first": outputs.square().sum(), "second": outputs.exp().sum()}
 
-    return (
-        lambda: gradients.task_gradients(lambda module: losses(module, setting.on(inputs)), network, layout),
-        lambda: [
-            looped_gradient(lambda task=task: losses(twin, inputs)[task], twin, list(layout.names))  # type: ignore[misc]
-            for task in ("first", "second")
-        ],
-    )
+    def means(module: nn.Module) -> dict[str, Tensor]:
+        return {task: total / 64 for task, total in sums(module, setting.on(inputs)).items()}
+
+    def with_counts(module: nn.Module, batch: Tensor) -> dict[str, tuple[Tensor, int]]:
+        return {task: (total, len(batch)) for task, total in sums(module, batch).items()}
+
+    def found() -> list[dict[str, Tensor]]:
+        over_batches = gradients.task_gradients(with_counts, network, layout, batches=batches)
+        return [gradients.task_gradients(means, network, layout), over_batches]
+
+    def expected() -> list[Tensor]:
+        names = list(layout.names)
+        rows = [looped_gradient(lambda: sums(twin, inputs)["first"] / 64, twin, names)]
+        rows += [looped_gradient(lambda: sums(twin, inputs)["second"] / 64, twin, names)]
+        return rows * 2
+
+    return found, expected
 
 
 def cubic_loss(theta: Tensor, x: Tensor, target: Tensor) -> Tensor:

@@ -1,0 +1,102 @@
+"""Networks as they are found: in train mode, with a checkpoint other than their own values, with h that moves."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import sedlib.models.centroid_function as centroid_function
+import sedlib.models.checkpoint as checkpoint
+import sedlib.models.probes as probes
+from sedlib.selftest.check import Pair, check
+from sedlib.selftest.oracles import looped_centroids
+from sedlib.selftest.setting import Setting
+from sedlib.selftest.tolerance import EXACT, NETWORK
+from sedlib.vectors import ParamLayout
+
+TOKENS = 9
+
+
+class _Network(nn.Module):
+    """An embedding and two layers with dropout between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(TOKENS, 12)
+        self.first, self.second = nn.Linear(12, 48), nn.Linear(48, 3)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.second(self.dropout(torch.tanh(self.first(h))))
+
+
+def _state(setting: Setting) -> dict[str, Tensor]:
+    """The checkpoint, which is not what the network holds."""
+    named = _Network().named_parameters()
+    drawn = {name: setting.normal(*value.shape, seed=seed) for seed, (name, value) in enumerate(named)}
+    return {name: setting.rounded(value / math.sqrt(12)) for name, value in drawn.items()}
+
+
+def _checkpoint(setting: Setting, *slots: str) -> checkpoint.Checkpoint:
+    """Of a network in train mode."""
+    network = _Network().to(setting.device, setting.dtype)
+    layout = ParamLayout.select(network, *slots)
+    state = {name: setting.on(value) for name, value in _state(setting).items()}
+    return checkpoint.Checkpoint(network, layout, state)
+
+
+@check("checkpoint.Checkpoint", NETWORK)
+def moved_slots(setting: Setting) -> Pair:
+    """Outputs with twice the first layer's weights, by the network's equations; its mode is as it was."""
+    h, values = setting.normal(20, 12, seed=9), {name: value.numpy() for name, value in _state(setting).items()}
+
+    def found() -> list[object]:
+        of = _checkpoint(setting, "first.weight")
+        outputs = of.at(lambda module, h: module(h), 2 * of.theta)(setting.on(h))
+        return [of.theta, outputs, float(of.module.training)]
+
+    def expected() -> list[object]:
+        hidden = np.tanh(h.numpy() @ (2 * values["first.weight"]).T + values["first.bias"])
+        outputs = hidden @ values["second.weight"].T + values["second.bias"]
+        return [values["first.weight"].flatten(), outputs, 1.0]
+
+    return found, expected
+
+
+def _scores(module: nn.Module, h: Tensor) -> Tensor:
+    outputs = module(h)
+    return torch.stack([outputs[:, 1], outputs.square().sum(1)])
+
+
+def _embed(module: nn.Module, tokens: Tensor) -> Tensor:
+    return module.embedding(tokens)  # type: ignore[operator]
+
+
+@check("probes.Probes", EXACT)
+def embedded(setting: Setting) -> Pair:
+    """A row of the table for each token."""
+    tokens, state = setting.whole(TOKENS, 10), _state(setting)
+    network = _Network().to(setting.device, setting.dtype)
+    network.load_state_dict({name: setting.on(value) for name, value in state.items()})
+    of = probes.Probes(tokens.to(setting.device), _scores, embed=_embed)
+    return lambda: of.embedded(network), lambda: state["embedding.weight"].numpy()[tokens.numpy()]
+
+
+@check("centroid_function.CentroidFunction", NETWORK)
+def centroids_with_moving_inputs(setting: Setting) -> Pair:
+    """A backward pass for each task and probe, where the embedding is among the slots that move; in chunks of four."""
+    tokens, state = setting.whole(TOKENS, 10), _state(setting)
+    slots = ("embedding.weight", "first.weight")
+
+    def found() -> Tensor:
+        of = _checkpoint(setting, *slots)
+        some = probes.Probes(tokens.to(setting.device), _scores, embed=_embed)
+        return centroid_function.CentroidFunction(of, some, chunk=4)(2 * of.theta)
+
+    def expected() -> Tensor:
+        twin = _Network().double().eval()
+        twin.load_state_dict({name: value * (2 if name in slots else 1) for name, value in state.items()})
+        return looped_centroids(lambda h: _scores(twin, h), _embed(twin, tokens).detach())
+
+    return found, expected
