@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from benchmarks import plain
 from sedlib.base.randomness import generator
 from sedlib.bases import gram, gram_band, rolling_bases
-from sedlib.coupling import central_difference
+from sedlib.coupling import central_difference, random_directions
 from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
@@ -30,7 +30,9 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
+from sedlib.models.centroid_function import GUARDED
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
@@ -48,6 +50,8 @@ INTERVENTIONS = [
 ROWS, WINDOW, RANK, SIZE = (200, 2000), 20, 3, 131_072
 CHECKPOINTS, MATRIX, EXECUTION = 140, 16_384, 16
 """Of a run; parameters of an attention matrix; dimension of the execution basis."""
+DIRECTIONS = 52
+"""Of a checkpoint of a run of one operation: 20 random ones, and the bases'."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
     for intervention in INTERVENTIONS:
         yield f"{intervention} over a natural step", partial(intervened_step, intervention)
     yield "coupling measurement", coupling
+    yield "coupling of a checkpoint, tried out over not tried out", guarded
     for n_rows in ROWS:
         yield f"bases, T = {n_rows:,}", partial(bases, folder, n_rows)
     yield f"PC1 of a matrix up to each checkpoint, T = {CHECKPOINTS}", pc1
@@ -170,6 +175,27 @@ def coupling() -> Case:
     return Case(
         lambda: plain.response(network, direction, step, probes.inputs, probes.targets), lambda: respond(direction), 3
     )
+
+
+def guarded() -> Case:
+    """The responses of a checkpoint with the guards of its network, over the responses alone."""
+    experiment = Experiment.load("add-42")
+    model = build_model(experiment).requires_grad_(False)
+    checkpoint, study = Checkpoint(model, ParamLayout.attention(model)), Grokking(experiment)
+    probes, few = _drawn(experiment, 1024, "probes"), _drawn(experiment, GUARDED, "probes")
+    centroids_at = centroid_function(study, checkpoint, probes, "logit")
+    directions = list(random_directions(DIRECTIONS, checkpoint.layout.size, generator(0, "benchmark")))
+
+    def respond(noise: torch.Tensor) -> None:
+        response = central_difference(centroids_at, checkpoint.theta, 0.005, noise)
+        for direction in directions:
+            response(direction)
+
+    def ours() -> None:
+        tried = centroid_function(study, checkpoint, few, "logit", check=True)
+        respond(rounding_noise(tried, checkpoint.theta))
+
+    return Case(lambda: respond(torch.zeros(1)), ours)
 
 
 def bases(folder: Path, n_rows: int) -> Case:
