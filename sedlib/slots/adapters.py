@@ -16,6 +16,9 @@ from sedlib.slots.slot import LowRank
 INSIDE = ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "base_layer")
 """Names under which wrappers hold what they wrap: torch.compile, checkpointing, FSDP, PEFT."""
 
+COPIED = "original_module"
+"""Name under which PEFT keeps what it made a copy of, to train the copy."""
+
 
 def unwrapped(module: nn.Module) -> nn.Module:
     """The innermost module of those that wrap each other; the module itself where it wraps none.
@@ -27,9 +30,26 @@ def unwrapped(module: nn.Module) -> nn.Module:
     True
     """
     children = module._modules
+    if COPIED in children:
+        return unwrapped(_copies(module)[0])
     inside = next((name for name in INSIDE if children.get(name) is not None), "module")
     found = children.get(inside)
     return module if found is None or (inside == "module" and len(children) > 1) else unwrapped(found)
+
+
+def unused(registry: Registry) -> tuple[str, ...]:
+    """How the names of modules begin that the network does not use: PEFT keeps what it copied, to train the copy."""
+    wrappers = {name: module for name, module in registry.modules.items() if COPIED in module._modules}
+    idle = {id(copy) for wrapper in wrappers.values() for copy in _copies(wrapper)[1:]}
+    return tuple(f"{name}." for name, module in registry.modules.items() if id(module) in idle)
+
+
+def _copies(wrapper: Any) -> list[nn.Module]:
+    """What PEFT's wrapper holds, the copy that is used first."""
+    active = [] if wrapper.disable_adapters else wrapper.active_adapters
+    copies = dict(wrapper.modules_to_save)
+    used = [copies.pop(name) for name in active if name in copies]
+    return [*used, wrapper.original_module, *copies.values()]
 
 
 @dataclass(frozen=True)

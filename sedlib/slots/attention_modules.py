@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from sedlib.slots.adapters import unwrapped
+from sedlib.slots.adapters import unused, unwrapped
 from sedlib.slots.layer_numbers import layer_numbers
 from sedlib.slots.registry import Registry
 from sedlib.slots.structures import STRUCTURES, Order
@@ -77,7 +77,8 @@ def attention_modules(module: nn.Module) -> tuple[AttentionModule, ...]:
 
 def found_in(registry: Registry) -> tuple[AttentionModule, ...]:
     """``attention_modules`` of a module that has been read."""
-    owners = {name: owner for name, owner in registry.modules.items() if "original_module" not in name.split(".")}
+    idle = unused(registry)
+    owners = {name: owner for name, owner in registry.modules.items() if not f"{name}.".startswith(idle)}
     found = {name: found for name, owner in owners.items() if (found := _recognised(owner, registry))}
     numbers = layer_numbers({name: places for name, (_, _, places) in found.items()})
     return tuple(AttentionModule(name, *what, numbers[name]) for name, what in found.items())

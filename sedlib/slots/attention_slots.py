@@ -29,12 +29,12 @@ def attention_slots(
     """
     attention = found_in(registry)
     known = {weight.name for module in attention for weight in module.weights}
-    alike = set(look_alikes(registry)) - known
+    alike = [name for name in look_alikes(registry) if name not in known]
     if not known:
         raise ValueError(
             f"no attention module of a known structure in {type(registry.module).__name__}; "
             f"name its weights with ParamLayout.select; "
-            f"there are: {shown('attention', sorted(alike) or registry.parameters, registry)}"
+            f"there are: {shown('attention', alike or registry.parameters, registry)}"
         )
     every = [name for name in registry.parameters if name in known or name in alike]
     names = kept(every, as_patterns(include) or ("*",), as_patterns(exclude), registry, "attention parameter")
@@ -52,9 +52,8 @@ def _slots(chosen: Iterable[Chosen], adapters: Adapters | None) -> dict[str, Slo
     for module, heads in chosen:
         every = head_ranges(module, heads) if heads is not None else [()] * len(module.weights)
         for weight, ranges in zip(module.weights, every, strict=True):
-            before = found.get(weight.name)
-            if before is not None:  # one parameter in two roles
-                ranges = merged([*before.ranges, *ranges]) if before.ranges and ranges else ()
+            if weight.name in found:  # one parameter in two roles, or of two modules
+                ranges = merged([*found[weight.name].ranges, *ranges])
             added = adapters.on(weight.holder, weight.name) if adapters else ()
             found[weight.name] = Slot(weight.name, weight.shape, weight.head_axis if ranges else 0, ranges, added)
     return found

@@ -2,6 +2,7 @@
 
 import re
 
+from sedlib.slots.adapters import unused
 from sedlib.slots.registry import Registry
 
 ALIKE = re.compile(
@@ -12,7 +13,7 @@ ALIKE = re.compile(
 
 
 def look_alikes(registry: Registry) -> list[str]:
-    """Matrices whose names look like attention; no biases, no gains of norms, nothing that adapters added.
+    """Matrices whose names look like attention; no biases, no gains of norms, nothing that PEFT added or replaced.
 
     Examples
     --------
@@ -21,7 +22,7 @@ def look_alikes(registry: Registry) -> list[str]:
     >>> look_alikes(Registry(layer))
     ['self_attn.in_proj_weight', 'self_attn.out_proj.weight']
     """
-    added = tuple(
+    added = unused(registry) + tuple(
         f"{name}.{child}." if name else f"{child}."
         for name, wrapper in registry.modules.items()
         if "base_layer" in wrapper._modules

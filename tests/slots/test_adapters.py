@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp
 
+from sedlib.slots.adapters import unwrapped
 from sedlib.vectors import ParamLayout
 from tests.slots.families import FAMILIES, Timm
 
@@ -126,6 +127,29 @@ def test_adapters_that_are_active_count_and_no_others() -> None:
         assert ParamLayout.attention(module).slots == ()
     module.merge_adapter()
     assert ParamLayout.attention(module).slots == ()
+
+
+@pytest.mark.parametrize("copied", ["self_attn", "k_proj"])
+def test_of_what_is_trained_as_a_copy_the_copy_counts(copied: str) -> None:
+    import peft
+
+    config = peft.LoraConfig(target_modules=["gate_proj"], modules_to_save=[copied])
+    module: Any = peft.get_peft_model(FAMILIES["Llama"].network(), config)
+    layout = ParamLayout.attention(module, layers=1)
+    assert len(layout.names) == 4
+    assert not any("original_module" in name for name in layout.names)
+    assert all(
+        f"{copied}.modules_to_save.default." in n for n in ParamLayout.attention(module, trainable_only=True).names
+    )
+    with module.disable_adapter():
+        assert any(f"{copied}.original_module." in name for name in ParamLayout.attention(module, layers=1).names)
+
+
+def test_a_child_of_that_name_makes_no_wrapper() -> None:
+    inside = nn.Linear(2, 2)
+    assert unwrapped(nn.ModuleDict({"module": inside})) is inside
+    both = nn.ModuleDict({"module": inside, "gate": nn.Linear(2, 2)})
+    assert unwrapped(both) is both
 
 
 class Multihead(nn.Module):

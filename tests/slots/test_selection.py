@@ -129,6 +129,37 @@ class ChatGLMAttention(nn.Module):
         self.num_attention_heads, self.query_key_value, self.dense = 2, nn.Linear(8, 24), nn.Linear(8, 8)
 
 
+class Grouped(nn.Module):
+    """With four heads of values, two of keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads, sizes = 4, {"q_proj": 8, "k_proj": 4, "v_proj": 8, "o_proj": 8}
+        for name, size in sizes.items():
+            self.add_module(name, nn.Linear(8, size))
+
+
+class Layer(nn.Module):
+    """Without an output projection of its own, before a feed-forward layer that is named like one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.ModuleDict({name: nn.Linear(8, 8) for name in ("query", "key", "value")})
+        self.output = nn.ModuleDict({"dense": nn.Linear(20, 8)})
+
+
+def shared_weight() -> nn.Module:
+    first, second = nn.MultiheadAttention(4, 2), nn.MultiheadAttention(4, 2)
+    second.in_proj_weight = first.in_proj_weight
+    return nn.ModuleList([first, second])
+
+
+def test_a_weight_of_two_modules_is_one_slot() -> None:
+    names = ParamLayout.attention(shared_weight(), heads={0: 0, 1: 1}).names
+    assert names == ("0.in_proj_weight[0:12]", "0.out_proj.weight[:, 0:2]", "1.out_proj.weight[:, 2:4]")
+    assert ParamLayout.attention(shared_weight()).shapes == ((12, 4), (4, 4), (4, 4))
+
+
 def swin_like() -> nn.Module:
     return nn.ModuleList(nn.ModuleList(nn.MultiheadAttention(4, 2) for _ in range(2)) for _ in range(2))
 
@@ -153,6 +184,8 @@ def shared_layer() -> nn.Module:
             lambda: ParamLayout.attention(ChatGLMAttention(), heads=0),
             r"ChatGLMAttention: where its 2 heads lie",
         ),
+        (lambda: ParamLayout.attention(Grouped(), heads=0), r"Grouped: where its 4 heads lie .*k_proj.weight \(4, 8\)"),
+        (lambda: ParamLayout.attention(Layer()), r"no attention module .*; there are: attention.query.weight \(8, 8\)"),
         (lambda: ParamLayout.attention(swin_like(), layers=1), r"'0.1': which of \(0, 1\) is its layer"),
         (lambda: ParamLayout.attention(nn.MultiheadAttention(4, 2), layers=0), r"layers: none with a number"),
         (
