@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     from sedlib.models.probes import Probes as Probes
     from sedlib.models.centroid_function import CentroidFunction as CentroidFunction
 
+    from sedlib.saved.saved_checkpoints import Checkpoints as Checkpoints
+
     # Centroids, and how far a direction moves them
     from sedlib.centroids import (
         CentroidComparison as CentroidComparison,

@@ -215,7 +215,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
 
 NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
-    *("Checkpoint", "CentroidFunction", "Probes"),
+    *("Checkpoint", "Checkpoints", "CentroidFunction", "Probes"),
     *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
     *("pooled_pairs", "blocks", "first_step", "PowerLaw", "attention_modules"),
     *("full_scores", "logit_scores", "onto_basis", "onto_coordinates", "removing"),

@@ -64,6 +64,7 @@ def _matched(module: nn.Module, held: Mapping[str, Tensor], state: Mapping[str, 
         near = get_close_matches(missing[0], tensors, n=1, cutoff=0.5)
         hint = f"; is it {near[0]!r}?" if near else ""
         raise ValueError(f"state: {len(missing):,} of {len(known):,} tensors are missing: {listed(missing)}{hint}")
+    known |= {name: held[name] for name in tensors if name in held}  # what was persistent once, as masks of GPT-2
     if unknown := [name for name in tensors if name not in known]:
         raise ValueError(
             f"state: {len(unknown):,} of its tensors {type(module).__name__} does not have: {listed(unknown)}; "

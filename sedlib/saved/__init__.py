@@ -1,0 +1,1 @@
+"""Checkpoints as people have them on disk: found, ordered by step, and opened without believing what they say."""

@@ -1,0 +1,128 @@
+"""Checkpoints of somebody's training run, in the order of their steps, one in memory at a time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from sedlib.models.tensors import places
+from sedlib.saved.found import found_in, steps_of, weights_at
+from sedlib.saved.prefixes import renamed
+from sedlib.saved.weights import LazyTensors, WeightsError, opened
+
+States = Callable[[], Iterable[tuple[int, Mapping[str, Tensor]]]]
+"""Yields steps and state dicts, ascending; it is called again for every pass over the run."""
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """One checkpoint: where its weights are, and of which step."""
+
+    step: int
+    place: Path
+
+    def state(self, module: nn.Module) -> dict[str, Tensor]:
+        """The tensors that ``module`` needs, by its names; the file is closed again.
+
+        Raises
+        ------
+        WeightsError
+            The file is broken, holds anything but tensors, lacks one, or has one in another shape.
+        """
+        file = weights_at(self.place)
+        if file is None:
+            raise WeightsError(self.place, "no file of weights any more")
+        with opened(file) as tensors, _of(file):
+            pairs = renamed(list(tensors), _wanted(module, tensors))
+            _require_shapes(tensors, pairs, module)
+            return {short: tensors[name] for name, short in pairs.items()}
+
+
+class Checkpoints(Sequence[SavedCheckpoint]):
+    """A run's checkpoints: files of weights or folders that each are one, in any usual format.
+
+    safetensors, sharded ones too; state dicts and trainers' dictionaries of ``torch.save``; folders of Hugging Face
+    (``checkpoint-500``); Lightning's. Steps are those in the names, unless they are given.
+
+    Parameters
+    ----------
+    source
+        A folder, a glob, or a list of paths.
+    steps
+        In the order of the files as they are listed.
+
+    Raises
+    ------
+    ValueError
+        No checkpoint is found, or names have no step, or one step twice, or there are more or fewer steps than files.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for step in (0, 20, 100):
+    ...     torch.save(nn.Linear(2, 1).state_dict(), folder / f"step-{step}.pt")
+    >>> checkpoints = Checkpoints(folder)
+    >>> [checkpoint.step for checkpoint in checkpoints], list(checkpoints[2].state(nn.Linear(2, 1)))
+    ([0, 20, 100], ['weight', 'bias'])
+    """
+
+    def __init__(self, source: str | Path | Iterable[str | Path], steps: Sequence[int] | None = None) -> None:
+        found = found_in(source)
+        if steps is not None and len(steps) != len(found):
+            raise ValueError(f"steps: expected one for each of {len(found):,} checkpoints, got {len(steps):,}")
+        numbers = list(steps) if steps is not None else steps_of(found)
+        if len(set(numbers)) < len(numbers):
+            raise ValueError(f"steps: expected different ones, got {numbers}")
+        pairs = sorted(zip(numbers, found, strict=True))
+        self._saved = [SavedCheckpoint(step, place) for step, place in pairs]
+
+    @property
+    def steps(self) -> list[int]:
+        """Ascending."""
+        return [saved.step for saved in self._saved]
+
+    def __len__(self) -> int:
+        return len(self._saved)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._saved[index]
+
+    def __iter__(self) -> Iterator[SavedCheckpoint]:
+        return iter(self._saved)
+
+
+def _wanted(module: nn.Module, tensors: Mapping[str, Any]) -> list[str]:
+    """What the module must get: of tied weights those names that the file has, or the first."""
+    by_tensor: dict[int, list[str]] = {}
+    for name, value in module.state_dict(keep_vars=True).items():
+        if isinstance(value, Tensor):
+            by_tensor.setdefault(id(value), []).append(name)
+    endings = tuple(tensors)
+    return [
+        next((name for name in names if any(end.endswith(name) or name.endswith(end) for end in endings)), names[0])
+        for names in by_tensor.values()
+    ]
+
+
+def _require_shapes(tensors: Mapping[str, Any], pairs: Mapping[str, str], module: nn.Module) -> None:
+    """Before a value is read."""
+    held = places(module) | dict(module.state_dict(keep_vars=True))
+    for name, short in pairs.items():
+        value = None if isinstance(tensors, LazyTensors) else tensors[name]
+        found = tensors.shape(name) if isinstance(tensors, LazyTensors) else tuple(getattr(value, "shape", ()))
+        if short in held and found != (expected := tuple(held[short].shape)):
+            raise ValueError(f"{name!r}: expected shape {expected}, got {found}; is it of a network of another size?")
+
+
+@contextmanager
+def _of(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except WeightsError:
+        raise
+    except ValueError as error:
+        raise WeightsError(file, str(error)) from error
