@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "library": {"base", "slots", "models", "library"},
     "models": {"base", "slots", "models", "library"},  # one floor with the library: a network is measured by its maths
     "saved": {"base", "slots", "library", "models", "saved"},
+    "own": {"base", "terms", "slots", "library", "models", "saved", "own"},
     "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
     "selftest": {"base", "terms", "library", "models", "pipeline", "grokking", "selftest"},
