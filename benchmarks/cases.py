@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from benchmarks import plain
 from sedlib.base.randomness import generator
-from sedlib.bases import gram, gram_band, rolling_bases
-from sedlib.coupling import central_difference, random_directions
+from sedlib.bases import rolling_bases
+from sedlib.coupling import central_difference
 from sedlib.curvature import commutators, pooled_pairs
 from sedlib.fisher import gradient_basis
 from sedlib.gradients import per_example_gradients, task_gradients
@@ -37,7 +37,9 @@ from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.study import Examples
+from sedlib.products import gram, gram_band
 from sedlib.projection import random_basis
+from sedlib.sampling import random_directions
 from sedlib.trajectory import Displacements, expanding_pc1_percent
 from sedlib.vectors import ParamLayout
 
@@ -274,7 +276,7 @@ def per_example_basis(
         return F.cross_entropy(logits[0], target[None])
 
     theta = layout.flatten(model.state_dict())
-    return gradient_basis(per_example_gradients(loss_at, theta, (model.embed(pairs), targets)), rank)[0]
+    return gradient_basis(per_example_gradients(loss_at, theta, (model.embed(pairs), targets)), rank).directions
 
 
 def stage_start() -> Case:

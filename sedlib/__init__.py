@@ -22,14 +22,15 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     # Bases of the windows of a stream of rows
     from sedlib.bases import (
         RollingBases as RollingBases,
-        Rows as Rows,
-        SpectralGaps as SpectralGaps,
         UndeterminedBasisError as UndeterminedBasisError,
         directions as directions,
-        gram as gram,
-        gram_band as gram_band,
-        orthonormality as orthonormality,
         rolling_bases as rolling_bases,
+    )
+    from sedlib.base.long_rows.matrix_rows import Rows as Rows
+    from sedlib.products import gram as gram, gram_band as gram_band
+    from sedlib.readings import (
+        SpectralGaps as SpectralGaps,
+        orthonormality as orthonormality,
         spectral_gaps as spectral_gaps,
         spectral_residual as spectral_residual,
         successive_overlaps as successive_overlaps,
@@ -53,12 +54,14 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         coupling_ratios as coupling_ratios,
         jvp as jvp,
         random_baseline as random_baseline,
-        random_directions as random_directions,
     )
+    from sedlib.sampling import RandomDirections as RandomDirections, random_directions as random_directions
     from sedlib.scores import full_scores as full_scores, logit_scores as logit_scores
 
     # Bases without a window: directions in which examples differ
     from sedlib.fisher import (
+        EmpiricalFisher as EmpiricalFisher,
+        FisherBasis as FisherBasis,
         empirical_fisher as empirical_fisher,
         gradient_basis as gradient_basis,
         lanczos as lanczos,
@@ -110,7 +113,10 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         gradients as gradients,
         leads as leads,
         positions as positions,
+        products as products,
         projection as projection,
+        readings as readings,
+        sampling as sampling,
         scores as scores,
         trajectory as trajectory,
         vectors as vectors,

@@ -109,20 +109,6 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bo
     return response
 
 
-def random_directions(count: int, size: int, generator: torch.Generator) -> Float[Tensor, "count params"]:
-    """Gaussian unit directions, independent and uniform on the sphere; drawn on the CPU.
-
-    Raises
-    ------
-    ValueError
-        The count or the size is less than 1.
-    """
-    if count < 1 or size < 1:
-        raise ValueError(f"count and size of random directions must be at least 1, got {count} and {size}")
-    directions = torch.randn(count, size, generator=generator)
-    return directions / directions.norm(dim=1, keepdim=True)
-
-
 @dataclass(frozen=True)
 class Baseline:
     """Response to random directions, per task."""

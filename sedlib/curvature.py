@@ -26,7 +26,10 @@ from scipy.special import poch
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
-from sedlib.bases import Rows, directions, gram
+from sedlib.base.long_rows.long_sums import inner_products
+from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.bases import directions
+from sedlib.products import gram
 from sedlib.projection import orthonormal
 from sedlib.trajectory import Displacements, principal_components
 
@@ -187,13 +190,13 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     >>> parts.share.round(decimals=6).tolist(), parts.rho.round(decimals=6).tolist()
     ([0.6], [0.8])
     """
-    products = (basis @ basis.T).double().cpu()
+    products = inner_products(basis, basis, basis.dtype).cpu()
     if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
         raise ValueError(f"the rows of the basis must be orthonormal, got the products {products.tolist()}")
     norms = _norms(vectors, "vector")
-    coordinates = vectors @ basis.T
-    across = vectors - coordinates @ basis
-    return Decomposition(coordinates.double().norm(dim=1) / norms, across.double().norm(dim=1) / norms)
+    coordinates = inner_products(vectors, basis, vectors.dtype).to(vectors)
+    across = torch.linalg.vector_norm(vectors - coordinates @ basis, dim=1, dtype=torch.float64)
+    return Decomposition(coordinates.double().norm(dim=1) / norms, across / norms)
 
 
 def expected_random_share(rank: int, size: int) -> float:
@@ -233,7 +236,7 @@ def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors pa
     >>> alignment(torch.tensor([1.0, 0.0]), torch.tensor([[-2.0, 0.0], [0.0, 3.0]]))  # |cos| of 1 and of 0
     0.5
     """
-    cosines = (vectors.double() @ step.double()) / (_norms(vectors, "vector") * _norms(step[None], "step"))
+    cosines = inner_products(vectors, step, torch.float64) / (_norms(vectors, "vector") * _norms(step[None], "step"))
     require_finite(cosines=cosines)
     return float(cosines.abs().mean())
 

@@ -19,7 +19,7 @@ from sedlib.vectors import ParamLayout
 class Positions:
     """θ of every checkpoint as rows ``[steps, params]``, where each parameter lies in a dataset ``[steps, ...]``.
 
-    Reads what is asked for and no more. As sedlib.bases.Rows.
+    Reads what is asked for and no more. As sedlib.base.long_rows.matrix_rows.Rows.
 
     Raises
     ------

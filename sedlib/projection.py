@@ -1,9 +1,12 @@
 r"""Projections of a vector on a subspace, and the rolling history whose top singular vectors span one.
 
-Shapes: vectors are ``[params]``, a basis is ``[rank, params]`` with orthonormal rows V, its projector
-:math:`P x = V^\top V x`.
+Shapes: vectors are ``[params]``, a basis is ``[rank, params]``, of fewer dimensions ``[found, params]``, two of them
+``[first, params]`` and ``[second, params]``, with orthonormal rows V and the projector :math:`P x = V^\top V x`; angles
+between them are ``[angles]``, singular values of a history ``[window]``. Units: bases have none, a projection has the
+vector's, angles are in degrees. Source of the interventions that project: arXiv 2604.25143, section 4.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,34 +15,47 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
-from sedlib.base.precision import determined, require_rank
+from sedlib.base.long_rows.long_sums import SUMMED, column_blocks, inner_products
+from sedlib.base.precision import determined, error_bound, require_rank
+from sedlib.products import gram
 
 Projector = Callable[[Tensor], Tensor]
 """Maps a vector to its part in a subspace."""
 
-INDEPENDENT_ROW = 1e-6
-"""A row's part across the rows before it, relative to the norm of all rows: what is less may be rounding.
-
-The QR decomposition leaves 1e-7 of dependent float32 rows of 300 parameters, 5e-7 of 100,000, but 1e-6 of 300,000.
-"""
+STEEP = 1e3
+"""From this ratio of singular values on, a QR decomposition in float32 is less exact than a Gram matrix in float64."""
 
 
 def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:
     r"""Projector on the span of orthonormal rows: :math:`P x = V^\top (V x)`.
 
+    Examples
+    --------
     >>> onto_basis(torch.eye(3)[:2])(torch.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 0.])
     """
-    return lambda vector: (basis @ vector) @ basis
+    return lambda vector: inner_products(basis, vector, basis.dtype).to(basis) @ basis
 
 
 def onto_coordinates(kept: Bool[Tensor, " params"]) -> Projector:
-    """Projector on a subset of the coordinates; exact: kept coordinates keep their bits."""
+    """Projector on a subset of the coordinates; exact: kept coordinates keep their bits.
+
+    Examples
+    --------
+    >>> onto_coordinates(torch.tensor([True, False]))(torch.tensor([1.0, 2.0])).tolist()
+    [1.0, 0.0]
+    """
     return lambda vector: torch.where(kept, vector, torch.zeros_like(vector))
 
 
 def removing(projector: Projector) -> Projector:
-    """Projector on the complement: I − P."""
+    """Projector on the complement: I − P.
+
+    Examples
+    --------
+    >>> removing(onto_basis(torch.eye(3)[:2]))(torch.tensor([1.0, 2.0, 3.0])).tolist()
+    [0.0, 0.0, 3.0]
+    """
     return lambda vector: vector - projector(vector)
 
 
@@ -50,10 +66,18 @@ def random_basis(rank: int, size: int, generator: torch.Generator) -> Float[Tens
     ------
     ValueError
         Rank exceeds the dimension, or is negative.
+
+    Examples
+    --------
+    >>> basis = random_basis(2, 5, torch.Generator().manual_seed(0))
+    >>> (basis @ basis.T).round(decimals=5).abs().tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     if not 0 <= rank <= size:
         raise ValueError(f"rank must be between 0 and the dimension {size:,}, got {rank}")
-    return orthonormal(torch.randn(rank, size, generator=generator))
+    rows = torch.randn(rank, size, generator=generator)
+    # However near to dependent a draw is, its rows are what was drawn and not rounded from others.
+    return torch.linalg.qr(rows.T)[0].T if size <= SUMMED else _by_cholesky(rows, rows)
 
 
 def random_coordinates(count: int, size: int, generator: torch.Generator) -> Bool[Tensor, " params"]:
@@ -63,6 +87,11 @@ def random_coordinates(count: int, size: int, generator: torch.Generator) -> Boo
     ------
     ValueError
         There are fewer coordinates than that, or the count is negative.
+
+    Examples
+    --------
+    >>> int(random_coordinates(2, 5, torch.Generator().manual_seed(0)).sum())
+    2
     """
     if not 0 <= count <= size:
         raise ValueError(f"coordinates must be between 0 and the dimension {size:,}, got {count:,}")
@@ -71,32 +100,96 @@ def random_coordinates(count: int, size: int, generator: torch.Generator) -> Boo
     return kept
 
 
-def orthonormal(rows: Float[Tensor, "rank params"]) -> Float[Tensor, "rank params"]:
-    """Orthonormal basis of the span of a few independent rows.
+def orthonormal(
+    rows: Float[Tensor, "rank params"], out: Float[Tensor, "rank params"] | None = None
+) -> Float[Tensor, "rank params"]:
+    r"""Orthonormal basis of the span of a few independent rows.
+
+    By a QR decomposition. Of more than 2¹⁹ parameters, where that is off by 1e-5 and, at 1e8, by a per cent, and of
+    rows that are nearly dependent, by :math:`L^{-1} A` with :math:`A A^\top = L L^\top` in float64, twice. Memory: the
+    result, and a block of columns.
+
+    Parameters
+    ----------
+    rows
+        As many as the basis will have, of any floating dtype.
+    out
+        Where the result may be put, also ``rows`` themselves.
 
     Raises
     ------
     ValueError
-        The rows are linearly dependent, or not finite.
+        The rows are not finite, or by the rule of ``sedlib.base.precision`` their dtype does not determine all of them.
+
+    Examples
+    --------
+    >>> orthonormal(torch.tensor([[2.0, 0.0, 0.0], [1.0, 3.0, 0.0]])).abs()
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
     """
     require_finite(rows=rows)
-    basis, triangle = torch.linalg.qr(rows.T)
-    sizes = triangle.diagonal().abs()
-    if not (sizes > INDEPENDENT_ROW * rows.norm()).all() or len(rows) > rows.shape[1]:
-        raise ValueError(f"{len(rows)} rows that are linearly dependent span no basis of that rank")
-    return basis.T
+    if rows.dtype in (torch.float32, torch.float64) and len(rows) <= rows.shape[1] <= SUMMED:
+        basis, triangle = torch.linalg.qr(rows.T)
+        sizes = torch.linalg.svdvals(triangle.double().cpu())
+        if not len(rows) or sizes[0] < STEEP * sizes[-1]:
+            return basis.T
+    singular_values = torch.linalg.eigvalsh(gram(rows, rows.device).cpu()).clamp(min=0).sqrt().flip(0)
+    bound = error_bound(singular_values, rows.dtype, size=rows.shape[1])
+    require_rank(bound, singular_values, len(rows), f"{len(rows)} rows")
+    return _by_cholesky(rows, torch.empty(rows.shape, device=rows.device) if out is None else out)
+
+
+def _by_cholesky(rows: Float[Tensor, "rank params"], out: Float[Tensor, "rank params"]) -> Tensor:
+    """The first pass may leave products off by rounding times the square of the rows' condition, the second none."""
+    for source in (rows, out):
+        triangle = torch.linalg.cholesky(gram(source, rows.device))
+        for columns in column_blocks(rows.shape[1], len(rows)):
+            block = source[:, columns].double()
+            out[:, columns] = torch.linalg.solve_triangular(triangle, block, upper=False).to(out)
+    return out
 
 
 class RollingHistory:
     """The last W rows of a stream and their Gram matrix, which a new row changes in one row and column.
 
-    Memory: W·N floats, once.
+    Memory: W·N float32 numbers, once, and a block of columns in float64.
+
+    Parameters
+    ----------
+    window, size
+        W and N.
+    device
+        Where the rows are.
+    products
+        The dtype in which products of rows are summed. In float32 an appended row costs half as much, and directions
+        are determined down to a hundredth of the largest singular value in place of a millionth.
+
+    Examples
+    --------
+    >>> history = RollingHistory(window=2, size=3)
+    >>> for row in torch.diag(torch.tensor([3.0, 2.0, 1.0])):
+    ...     history.append(row)
+    >>> history.is_whole, history.device.type, history.singular_values.tolist(), history.basis(rank=1).abs().tolist()
+    (True, 'cpu', [2.0, 1.0], [[0.0, 1.0, 0.0]])
+    >>> (history.error_bound < 1e-6).tolist()
+    [True, True]
+    >>> another = RollingHistory(window=2, size=3)
+    >>> another.load_state_dict(history.state_dict())
+    >>> torch.equal(another.basis(rank=1), history.basis(rank=1))
+    True
     """
 
-    def __init__(self, window: int, size: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        window: int,
+        size: int,
+        device: torch.device | str = "cpu",
+        products: torch.dtype = torch.float64,
+    ) -> None:
         self._rows = torch.zeros(window, size, device=device)
         self._gram = torch.zeros(window, window, dtype=torch.float64, device=device)
         self._count = 0
+        self._products = products
 
     @property
     def device(self) -> torch.device:
@@ -108,17 +201,30 @@ class RollingHistory:
         """Whether W rows have been appended."""
         return self._count >= len(self._rows)
 
+    @property
+    def singular_values(self) -> Float64[Tensor, " window"]:
+        """Of the last W rows, descending."""
+        return torch.linalg.eigvalsh(self._gram.cpu()).clamp(min=0).sqrt().flip(0)
+
+    @property
+    def error_bound(self) -> Float64[Tensor, " window"]:
+        """Bound on the sine of the angle by which rounding turns each direction: ``sedlib.base.precision``."""
+        return self._bound(self.singular_values)
+
     def append(self, row: Float[Tensor, " params"]) -> None:
         """Put ``row`` in the place of the oldest.
 
         Raises
         ------
         ValueError
-            It is not finite, or so large that its square is not.
+            It has another size, is not finite, or is so large that its square is not.
         """
+        if row.shape != self._rows.shape[1:]:
+            raise ValueError(f"row: expected the shape {tuple(self._rows.shape[1:])}, got {tuple(row.shape)}")
+        require_finite(row=row)
         place = self._count % len(self._rows)
         self._rows[place] = row
-        products = (self._rows @ row).double()
+        products = inner_products(self._rows, self._rows[place], self._products)
         if not products[place].isfinite():
             raise ValueError(f"row: expected finite values, got one whose square is {float(products[place])}")
         self._gram[place], self._gram[:, place] = products, products
@@ -134,15 +240,19 @@ class RollingHistory:
         self._gram.copy_(state["gram"])
         self._count = state["count"]
 
-    def basis(self, rank: int, *, allow_fewer: bool = False) -> Float[Tensor, "found params"]:
+    def basis(
+        self, rank: int, *, allow_fewer: bool = False, smallest_share: float | None = None
+    ) -> Float[Tensor, "found params"]:
         """Top ``rank`` right singular vectors of the last W rows, orthonormal.
 
-        With ``allow_fewer`` rows that span fewer dimensions give a basis of as many, of none if all are zero.
+        With ``allow_fewer`` rows that determine fewer directions give a basis of as many, of none if all are zero.
+        ``smallest_share`` is a rule in the place of the bound's: directions are taken down to that share of the largest
+        singular value, however far rounding turns them.
 
         Raises
         ------
         ValueError
-            The window is not whole yet, rank exceeds it, or its rows span fewer than ``rank`` dimensions.
+            The window is not whole yet, rank exceeds it, or its rows determine fewer than ``rank`` directions.
         """
         if not self.is_whole:
             raise ValueError(f"the history holds {self._count} rows of a window of {len(self._rows)}")
@@ -150,13 +260,20 @@ class RollingHistory:
             raise ValueError(f"rank must be between 1 and window = {len(self._rows)}, got {rank}")
         eigenvalues, eigenvectors = torch.linalg.eigh(self._gram.cpu())
         singular_values = eigenvalues.clamp(min=0).sqrt().flip(0)
+        bound = self._bound(singular_values)
+        if smallest_share is not None:
+            bound = torch.zeros_like(bound).where(singular_values > smallest_share * singular_values[0], math.inf)
         if not allow_fewer:
-            require_rank(singular_values, rank, f"the last {len(self._rows)} rows", self._rows.dtype)
-        kept = determined(singular_values, self._rows.dtype)[:rank]
+            require_rank(bound, singular_values, rank, f"the last {len(self._rows)} rows")
+        kept = determined(bound)[:rank]
         left = eigenvectors.flip(1)[:, :rank][:, kept]
         coefficients = (left / eigenvalues.flip(0)[:rank][kept].sqrt()).T
         require_finite(coefficients=coefficients.to(self._rows))
-        return orthonormal(coefficients.to(self._rows) @ self._rows)
+        found = coefficients.to(self._rows) @ self._rows
+        return orthonormal(found, out=found)
+
+    def _bound(self, singular_values: Float64[Tensor, " window"]) -> Float64[Tensor, " window"]:
+        return error_bound(singular_values, self._rows.dtype, self._products, size=self._rows.shape[1])
 
 
 def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
@@ -166,12 +283,17 @@ def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank par
     ------
     ValueError
         A basis has no dimension, or is not finite.
+
+    Examples
+    --------
+    >>> float(overlap(torch.eye(3)[:2], torch.eye(3)[1:]))  # two planes that share an axis
+    0.5
     """
     if not (len(first) and len(second)):
         raise ValueError(f"an overlap needs two bases of at least one dimension, got {len(first)} and {len(second)}")
-    products = first @ second.T
+    products = inner_products(first, second, first.dtype)
     require_finite(first=first, second=second, products_of_first_and_second=products)
-    return torch.linalg.svdvals(products.double().cpu()).mean()
+    return torch.linalg.svdvals(products.cpu()).mean()
 
 
 def principal_angles(
@@ -181,14 +303,16 @@ def principal_angles(
 
     :math:`\arccos \sigma_i(V_1 V_2^\top)`; angles below about 0.03° are lost in float32.
 
-    >>> principal_angles(torch.eye(3)[:2], torch.eye(3)[1:]).tolist()  # two planes that share an axis
-    [0.0, 90.0]
-
     Raises
     ------
     ValueError
         A basis is not finite.
+
+    Examples
+    --------
+    >>> principal_angles(torch.eye(3)[:2], torch.eye(3)[1:]).tolist()  # two planes that share an axis
+    [0.0, 90.0]
     """
     require_finite(first=first, second=second)
-    cosines = torch.linalg.svdvals((first.double() @ second.double().T).cpu())
+    cosines = torch.linalg.svdvals(inner_products(first, second, torch.float64).cpu())
     return cosines.clamp(max=1).arccos().rad2deg()

@@ -24,15 +24,17 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
-from sedlib.base.precision import SMALLEST_RATIO
-from sedlib.bases import RollingBases, Rows, centred, diagonals, rolling_bases
+from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.precision import determined, error_bound
+from sedlib.bases import RollingBases, rolling_bases
+from sedlib.products import centred, diagonals
 
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 
 
 @dataclass(frozen=True)
 class Displacements:
-    """Rows :math:`W_t - W_0` of one block of a trajectory, in float64; read as sedlib.bases.Rows.
+    """Rows :math:`W_t - W_0` of one block of a trajectory, in float64; read as sedlib.base.long_rows.matrix_rows.Rows.
 
     Raises
     ------
@@ -73,18 +75,21 @@ class Displacements:
         return np.asarray(self.positions[rows, columns], dtype=np.float64) - origin
 
 
-def principal_components(gram: Float64[Tensor, "steps steps"], rank: int) -> RollingBases:
+def principal_components(
+    gram: Float64[Tensor, "steps steps"], rank: int, rows: torch.dtype = torch.float32
+) -> RollingBases:
     """Top ``rank`` principal directions as coefficients over the rows, and all singular values: one window of all T.
 
     The coefficients of a direction sum to zero, so that ``sedlib.bases.directions(rows, components, 0)`` gives the
-    directions from displacements and from positions alike.
+    directions from displacements and from positions alike. ``rows`` is the dtype that the displacements were rounded
+    to; the bound on a direction's error counts from their size before they were centred.
 
     Raises
     ------
     ValueError
         The Gram matrix is not finite, or rank is not between 1 and the number of checkpoints.
     UndeterminedBasisError
-        The centred displacements span fewer than ``rank`` dimensions.
+        The centred displacements determine fewer than ``rank`` directions.
 
     Examples
     --------
@@ -93,7 +98,9 @@ def principal_components(gram: Float64[Tensor, "steps steps"], rank: int) -> Rol
     >>> (14 * found.coefficients[0, 0]).round().tolist()  # of unit length on −2, −1, 3, whose squares add up to 14
     [-2.0, -1.0, 3.0]
     """
-    return rolling_bases(diagonals(centred(gram), len(gram) - 1), len(gram), rank)
+    require_finite(gram=gram)
+    norm = gram.trace().sqrt()[None]
+    return rolling_bases(diagonals(centred(gram), len(gram) - 1), len(gram), rank, rows, norm)
 
 
 def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
@@ -115,9 +122,11 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     require_finite(gram=gram)
     about_mean = centred(gram)
     total = float(about_mean.trace())
-    if not total > SMALLEST_RATIO[torch.float64] ** 2 * float(gram.diagonal().abs().max()):  # both are squares
+    largest = torch.linalg.eigvalsh(about_mean)[-1]
+    bound = error_bound(largest.clamp(min=0).sqrt()[None], norm=gram.diagonal().abs().sum().sqrt())
+    if not (total > 0 and determined(bound)):
         raise ValueError(f"a block that does not move over {len(gram)} checkpoints has no principal component")
-    return 100 * float(torch.linalg.eigvalsh(about_mean)[-1]) / total
+    return 100 * float(largest) / total
 
 
 def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " windows"]:

@@ -6,8 +6,8 @@ import torch
 
 from benchmarks import cases, plain
 from sedlib.base.randomness import generator
-from sedlib.bases import directions, gram, gram_band, rolling_bases
-from sedlib.coupling import central_difference, random_directions
+from sedlib.bases import directions, rolling_bases
+from sedlib.coupling import central_difference
 from sedlib.gradients import task_gradients
 from sedlib.grokking.network.evaluation import Data, evaluate
 from sedlib.grokking.network.losses import task_losses
@@ -18,6 +18,8 @@ from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.study import Examples
+from sedlib.products import gram, gram_band
+from sedlib.sampling import random_directions
 from sedlib.trajectory import pc1_percent
 from sedlib.vectors import ParamLayout
 from tests.tiny import TINY

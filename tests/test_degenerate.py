@@ -24,7 +24,10 @@ from sedlib import (
     gradients,
     leads,
     positions,
+    products,
     projection,
+    readings,
+    sampling,
     trajectory,
 )
 from sedlib.base.finite import require_finite
@@ -74,7 +77,7 @@ def sound_rows() -> np.ndarray:
 
 
 def sound_bases() -> bases.RollingBases:
-    return bases.rolling_bases(bases.gram_band(sound_rows(), 4), 3, 2)
+    return bases.rolling_bases(products.gram_band(sound_rows(), 4), 3, 2)
 
 
 def gradient_at(theta: Tensor, matrix: Tensor) -> Tensor:
@@ -123,7 +126,7 @@ def commutators(draw: Draw) -> object:
 
 def displacements(draw: Draw) -> object:
     rows = trajectory.Displacements(draw.array(4, 5), slice(0, 5))
-    return trajectory.expanding_pc1_percent(bases.gram(rows))
+    return trajectory.expanding_pc1_percent(products.gram(rows))
 
 
 def execution(draw: Draw) -> object:
@@ -131,14 +134,17 @@ def execution(draw: Draw) -> object:
 
 
 CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
-    "gram": (lambda d: bases.gram(d.array(4, 5)), "rows"),
-    "gram_band": (lambda d: bases.gram_band(d.array(4, 5), 2), "rows"),
+    "gram": (lambda d: products.gram(d.array(4, 5)), "rows"),
+    "gram_band": (lambda d: products.gram_band(d.array(4, 5), 2), "rows"),
     "rolling_bases": (lambda d: bases.rolling_bases(d.double(6, 4), 3, 2), "band|rank"),
     "directions": (lambda d: bases.directions(d.array(6, 9), sound_bases(), 1), "rows"),
-    "bases.orthonormality": (lambda d: bases.orthonormality(d.double(6, 4), sound_bases()), "band"),
-    "spectral_residual": (lambda d: bases.spectral_residual(d.double(6, 4), sound_bases()), "band"),
-    "spectral_gaps": (lambda d: bases.spectral_gaps(d.double(2, 4).abs().sort(descending=True)[0]), "singular_values"),
-    "successive_overlaps": (lambda d: bases.successive_overlaps(d.double(6, 5), sound_bases()), "band"),
+    "readings.orthonormality": (lambda d: readings.orthonormality(d.double(6, 4), sound_bases()), "band"),
+    "spectral_residual": (lambda d: readings.spectral_residual(d.double(6, 4), sound_bases()), "band"),
+    "spectral_gaps": (
+        lambda d: readings.spectral_gaps(d.double(2, 4).abs().sort(descending=True)[0]),
+        "singular_values",
+    ),
+    "successive_overlaps": (lambda d: readings.successive_overlaps(d.double(6, 5), sound_bases()), "band"),
     "centroids.centroids": (
         lambda d: centroids.centroids(lambda h: (h * h * h).sum(-1)[None], d.tensor(3, 4)),
         "inputs|centroids",
@@ -157,7 +163,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
         "response|median|ratios",
     ),
     "random_directions": (
-        lambda d: coupling.random_directions(d.count(), d.count(), generator(0, "d")),
+        lambda d: sampling.random_directions(d.count(), d.count(), generator(0, "d")),
         "count and size",
     ),
     "task_gradients": (task_gradients, "weight|task 'next'"),
@@ -166,7 +172,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
         "example",
     ),
     "gradient_basis": (lambda d: fisher.gradient_basis(d.tensor(5, 7), d.count()), "rows|gradients|rank"),
-    "empirical_fisher": (fisher_directions, "theta|fisher"),
+    "empirical_fisher": (fisher_directions, "theta|fisher|example"),
     "lanczos": (lanczos, "rank|tolerance"),
     "fourier.frequencies": (lambda d: list(fourier.frequencies(d.count())), "n"),
     "fourier.characters": (lambda d: fourier.characters(torch.arange(3), d.count(), 1), "elements"),
@@ -188,7 +194,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "Displacements": (displacements, "rows|block"),
     "pc1_percent": (lambda d: trajectory.pc1_percent(d.double(4, 4)), "gram|block"),
     "expanding_pc1_percent": (lambda d: trajectory.expanding_pc1_percent(d.double(4, 4)), "gram|block"),
-    "trajectory.principal_components": (lambda d: trajectory.principal_components(d.double(4, 4), 2), "band|rank"),
+    "trajectory.principal_components": (lambda d: trajectory.principal_components(d.double(4, 4), 2), "gram|rank"),
     "step_norms": (lambda d: trajectory.step_norms(d.double(4, 4)), "gram"),
     "random_walk": (
         lambda d: trajectory.random_walk(d.double(4), d.count(), generator(0, "w")),
@@ -216,6 +222,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
 NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
     *("Checkpoint", "Checkpoints", "CentroidFunction", "Probes"),
+    *("RandomDirections", "FisherBasis", "EmpiricalFisher", "window_blocks"),
     *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
     *("pooled_pairs", "blocks", "first_step", "PowerLaw", "attention_modules"),
     *("full_scores", "logit_scores", "onto_basis", "onto_coordinates", "removing"),
@@ -252,9 +259,9 @@ def test_a_function_refuses_by_name_or_computes_finite_numbers(name: str, data: 
 
 
 def test_no_function_of_the_library_is_left_out() -> None:
-    modules = (bases, centroids, coupling, curvature, fisher, fourier, gradients, leads, positions, projection)
+    modules = (bases, centroids, coupling, curvature, fisher, fourier, gradients, leads, positions, products)
     here = {name.rpartition(".")[2] for name in CASES} | NOT_NUMERIC
-    for module in (*modules, trajectory):
+    for module in (*modules, projection, readings, sampling, trajectory):
         own = [
             name
             for name, value in vars(module).items()
@@ -296,7 +303,7 @@ def history_of_zeros() -> object:
     [
         (root_gradients, "the gradient of task 'next' is not finite in: 'weight'"),
         (lambda: bases.directions(sound_rows() * np.nan, sound_bases(), 1), "rows: every value must be finite"),
-        (lambda: bases.orthonormality(torch.full((6, 4), math.nan).double(), sound_bases()), "band: every value"),
+        (lambda: readings.orthonormality(torch.full((6, 4), math.nan).double(), sound_bases()), "band: every value"),
         (lambda: centroids.compare(EXAMPLES[:3], EXAMPLES[3:]), "first: they vary in 2 directions, of which 3 are"),
         (lambda: centroids.principal_components(LINE, 2), "centroids: they vary in 1 directions, of which 2 are"),
         (lambda: centroids.read_out(EXAMPLES[:1], EXAMPLES[:1]), "centroids: the 1 of them are all equal"),

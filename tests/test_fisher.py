@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence
+from scipy.sparse.linalg import ArpackNoConvergence, aslinearoperator
 
 from sedlib.base.randomness import generator
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
@@ -40,9 +40,9 @@ def test_the_basis_is_the_svd_of_the_centred_gradients() -> None:
     theta, examples = problem()
     rows = looped_gradients(theta, examples).numpy()
     _, sizes, right = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
-    basis, singular_values = gradient_basis(torch.from_numpy(rows), 4)
-    np.testing.assert_allclose(singular_values, sizes[:4], rtol=1e-8)
-    np.testing.assert_allclose(np.abs((basis.numpy() * right[:4]).sum(1)), 1, atol=1e-8)
+    found = gradient_basis(torch.from_numpy(rows), 4)
+    np.testing.assert_allclose(found.eigenvalues, sizes[:4] ** 2 / N_EXAMPLES, rtol=1e-8)
+    np.testing.assert_allclose(np.abs((found.directions.numpy() * right[:4]).sum(1)), 1, atol=1e-8)
 
 
 @pytest.mark.parametrize("block", [4, 25])
@@ -57,10 +57,10 @@ def test_a_product_with_the_fisher_matrix_is_that_of_the_matrix(block: int) -> N
 
 def test_lanczos_finds_the_basis_of_the_matrix() -> None:
     theta, examples = problem()
-    basis, singular_values = gradient_basis(looped_gradients(theta, examples), 3)
-    found, eigenvalues = lanczos(empirical_fisher(cubic_loss, theta, examples, 10), 3, generator(0, "lanczos"))
-    np.testing.assert_allclose(eigenvalues, singular_values**2 / N_EXAMPLES, rtol=1e-5)
-    np.testing.assert_allclose(principal_cosines(found.numpy(), basis.numpy()), 1, atol=1e-5)
+    dense = gradient_basis(looped_gradients(theta, examples), 3)
+    found = lanczos(empirical_fisher(cubic_loss, theta, examples, 10), 3, generator(0, "lanczos"))
+    np.testing.assert_allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-5)
+    np.testing.assert_allclose(principal_cosines(found.directions.numpy(), dense.directions.numpy()), 1, atol=1e-5)
 
 
 def test_a_planted_low_rank_fisher_is_recovered() -> None:
@@ -74,25 +74,25 @@ def test_a_planted_low_rank_fisher_is_recovered() -> None:
     def loss(at: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
         return row @ at
 
-    dense, _ = gradient_basis(per_example_gradients(loss, theta, [gradients]), 2)
-    iterated, eigenvalues = lanczos(empirical_fisher(loss, theta, [gradients]), 2, generator(0, "lanczos"))
+    dense = gradient_basis(per_example_gradients(loss, theta, [gradients]), 2)
+    iterated = lanczos(empirical_fisher(loss, theta, [gradients]), 2, generator(0, "lanczos"))
     for found in (dense, iterated):
-        np.testing.assert_allclose(principal_cosines(found.numpy(), planted.numpy()), 1, atol=1e-6)
+        np.testing.assert_allclose(principal_cosines(found.directions.numpy(), planted.numpy()), 1, atol=1e-6)
     covariance = np.linalg.eigvalsh(np.cov(weights.numpy().T, bias=True))[::-1]
-    np.testing.assert_allclose(eigenvalues, covariance, rtol=1e-5)
+    np.testing.assert_allclose(iterated.eigenvalues, covariance, rtol=1e-5)
 
 
 def test_lanczos_gives_the_same_bytes_again() -> None:
     theta, examples = problem(torch.float32)
     operator = empirical_fisher(cubic_loss, theta, examples)
-    first, second = (lanczos(operator, 2, generator(0, "lanczos"))[0] for _ in range(2))
+    first, second = (lanczos(operator, 2, generator(0, "lanczos")).directions for _ in range(2))
     assert torch.equal(first, second)
 
 
 def test_a_rank_that_the_examples_do_not_have_is_refused() -> None:
     theta, examples = problem()
     few = looped_gradients(theta, (examples[0][:3], examples[1][:3]))
-    with pytest.raises(ValueError, match="3 centred gradients span fewer than rank = 3"):
+    with pytest.raises(ValueError, match="3 centred gradients determine 2 of rank = 3"):
         gradient_basis(few, 3)
 
 
@@ -112,3 +112,47 @@ def test_lanczos_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch)
     theta, examples = problem()
     with pytest.raises(ValueError, match=r"after 600 iterations.*choose fewer, or a larger tolerance"):
         lanczos(empirical_fisher(cubic_loss, theta, examples), 3, generator(0, "lanczos"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lanczos_beyond_the_span_of_the_examples_is_refused_or_cut(dtype: torch.dtype) -> None:
+    theta, (x, target) = problem(dtype)
+    fisher = empirical_fisher(cubic_loss, theta, (x[:6], target[:6]))
+    assert (fisher.precision, fisher.span) == (dtype, 5)
+    with pytest.raises(ValueError, match="6 centred gradients span at most 5 of rank = 8 directions"):
+        lanczos(fisher, 8, generator(0, "lanczos"))
+    assert lanczos(fisher, 8, generator(0, "lanczos"), allow_fewer=True).directions.shape == (5, N_PARAMS)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(torch.float32, 2), (torch.float64, 4)])
+def test_lanczos_says_how_many_eigenvectors_the_operator_determines(dtype: torch.dtype, count: int) -> None:
+    """Twelve examples whose gradients are multiples of four directions, of eigenvalues 1, 1e-3, 1e-6 and 1e-9."""
+    random = torch.Generator().manual_seed(0)
+    left = torch.linalg.qr(torch.randn(12, 5, generator=random, dtype=torch.float64))[0]
+    left = torch.linalg.qr(torch.cat([torch.ones(12, 1).double(), left], dim=1))[0][:, 1:5]
+    right = torch.linalg.qr(torch.randn(N_PARAMS, 4, generator=random, dtype=torch.float64))[0].T
+    gradients = (left * torch.tensor([1.0, 1e-3, 1e-6, 1e-9]).double().sqrt()) @ right
+
+    def loss(at: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+        return row @ at
+
+    fisher = empirical_fisher(loss, torch.zeros(N_PARAMS, dtype=dtype), [gradients.to(dtype)])
+    with pytest.raises(ValueError, match=rf"products with the operator determine {count} of rank = 6 directions"):
+        lanczos(fisher, 6, generator(0, "lanczos"))
+    found = lanczos(fisher, 6, generator(0, "lanczos"), allow_fewer=True)
+    cosines = principal_cosines(found.directions.double().numpy(), right[:count].numpy())
+    assert len(found.eigenvalues) == len(found.error_bound) == count
+    assert 1 - cosines.min() < 0.005
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_named_before_the_iteration_starts(value: float) -> None:
+    theta, (x, target) = problem()
+    x[3, 5] = value
+    with pytest.raises(ValueError, match="example 3: the slope of its loss is not finite, got"):
+        lanczos(empirical_fisher(cubic_loss, theta, (x, target)), 3, generator(0, "lanczos"))
+    broken = aslinearoperator(np.diag([1.0, value, 2.0, 3.0, 4.0]))
+    with pytest.raises(ValueError, match="product_with_the_operator: every value must be finite"):
+        lanczos(broken, 2, generator(0, "lanczos"))
+    with pytest.raises(ValueError, match="operator: expected real products, got complex128"):
+        lanczos(aslinearoperator(1j * np.eye(5)), 2, generator(0, "lanczos"))

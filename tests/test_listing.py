@@ -14,8 +14,6 @@ from tests.imports import ROOT
 LIBRARY = sorted(file.stem for file in (ROOT / "sedlib").glob("*.py") if file.stem not in ("__init__", "cli"))
 BEHIND = "says what it is only behind its module's name"
 NOT_LISTED = {
-    "bases.centred": BEHIND,
-    "bases.diagonals": BEHIND,
     "centroids.centroids": "bears its module's name, and a package's attribute of that name is the module",
     "centroids.compare": BEHIND,
     "centroids.principal_components": "trajectory has another function of that name",
@@ -25,6 +23,9 @@ NOT_LISTED = {
     "gradients.require_equal_lengths": "a check that modules share",
     "leads": BEHIND,
     "blocks.blocks": BEHIND,
+    "products.centred": BEHIND,
+    "products.diagonals": BEHIND,
+    "products.window_blocks": BEHIND,
     "trajectory.principal_components": "centroids has another function of that name",
 }
 

@@ -14,12 +14,12 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from sedlib.base.hdf5.store import ArtifactError
 from sedlib.base.randomness import generator
-from sedlib.coupling import random_directions
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.study import load_study
 from sedlib.pipeline.workspace import Workspace
+from sedlib.sampling import random_directions
 from sedlib.selftest.oracles import dense_svd_basis
 from tests.clone import Clone, copied
 from tests.grokking.test_training import experiment
@@ -189,7 +189,7 @@ def test_coupling_ratios_are_those_of_a_slow_restatement(
         stream, basis = f"gradient/{name}", (gradient / gradient.norm())[None]
     else:
         basis = torch.from_numpy(dense_svd_basis(updates, len(updates) - 1, window, 2)[0].copy())
-    random = random_directions(5, basis.shape[1], generator(0, "random directions")).double()
+    random = torch.stack(random_directions(5, basis.shape[1], generator(0, "random directions"))[:]).double()
     baseline = np.median([looped_response(network, probes, direction, task) for direction in random])
     expected = [looped_response(network, probes, direction, task) / baseline for direction in basis]
     coupling = table(finished, "coupling")

@@ -143,12 +143,13 @@ def test_a_new_operation_reruns_no_other_run(clone: Clone) -> None:
 def test_a_stage_refuses_to_run_as_other_code_or_another_run_than_dvc_takes_it_for(clone: Clone) -> None:
     """DVC would record its results under the old text, and bring them back when the edit is undone."""
     before = (clone.folder / "dvc.lock").read_text()
-    edit(clone, "sedlib/bases.py", "BLOCK_BYTES = 2**25", "BLOCK_BYTES = 2**24")
+    edit(clone, "sedlib/base/long_rows/long_sums.py", "BLOCK_BYTES = 2**25", "BLOCK_BYTES = 2**24")
     refused = clone.call("dvc", "repro", "--force", "--single-item", "bases@add-1")
     assert refused.returncode != 0
-    assert "sedlib/bases.py is not what it was when artifacts/code/bases.txt was written" in refused.stderr
+    said = "sedlib/base/long_rows/long_sums.py is not what it was when artifacts/code/bases.txt was written"
+    assert said in refused.stderr
     assert "run `dvc repro code`" in refused.stderr
-    edit(clone, "sedlib/bases.py", "BLOCK_BYTES = 2**24", "BLOCK_BYTES = 2**25")
+    edit(clone, "sedlib/base/long_rows/long_sums.py", "BLOCK_BYTES = 2**24", "BLOCK_BYTES = 2**25")
     clone.set(optimizer={**TINY["optimizer"], "lr": 0.02})
     refused = clone.call("dvc", "repro", "--force", "--single-item", "train@add-1")
     assert refused.returncode != 0

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-import sedlib.bases
+import sedlib.base.long_rows.long_sums
 from sedlib.base.randomness import generator
-from sedlib.bases import directions, gram
+from sedlib.bases import directions
 from sedlib.blocks import blocks
 from sedlib.positions import Positions
+from sedlib.products import gram
 from sedlib.selftest.oracles import trajectory_pca
 from sedlib.trajectory import (
     Displacements,
@@ -108,7 +109,7 @@ def test_a_trajectory_in_a_file_is_read_in_blocks(tmp_path: Path, monkeypatch: p
         for name, value in states.items():
             file[f"state/{name}"] = value
         rows = Displacements(Positions(file["state"], layout), block)
-        monkeypatch.setattr(sedlib.bases, "BLOCK_BYTES", 8 * 6 * 7)
+        monkeypatch.setattr(sedlib.base.long_rows.long_sums, "BLOCK_BYTES", 8 * 6 * 7)
         read: list[int] = []
         original = Positions.__getitem__
 
@@ -137,7 +138,7 @@ def test_too_few_checkpoints_and_no_motion_are_refused() -> None:
     for compute in (pc1_percent, expanding_pc1_percent, lambda g: random_walk_null(g, 5, 2, generator(0, "t"))):
         with pytest.raises(ValueError, match=r"a block that does not move over . checkpoints"):
             compute(still)
-    with pytest.raises(ValueError, match="span fewer than rank = 4"):
+    with pytest.raises(ValueError, match="determine 3 of rank = 4 directions"):
         principal_components(gram(whole(walk(4, 9))), 4)
     with pytest.raises(ValueError, match="columns 3 to 9 are no block of 5 parameters"):
         Displacements(walk(4, 5), slice(3, 9))

@@ -13,6 +13,7 @@ from sedlib.selftest.checks import (
     model_checks,
     network_checks,
     projection_checks,
+    sampling_checks,
     trajectory_checks,
     vector_checks,
 )
@@ -23,6 +24,7 @@ FILES = (
     basis_checks,
     centroid_checks,
     coupling_checks,
+    sampling_checks,
     fisher_checks,
     projection_checks,
     trajectory_checks,

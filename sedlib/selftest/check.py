@@ -2,10 +2,10 @@
 
 ``checks/`` holds them, a function each::
 
-    @check("bases.gram", SUM_IN_FLOAT64)
+    @check("products.gram", SUM_IN_FLOAT64)
     def gram(setting: Setting) -> Pair:
         rows = setting.stream(24, 20_000)
-        return lambda: bases.gram(setting.rows(rows), setting.device), lambda: summed_products(rows, rows)
+        return lambda: products.gram(setting.rows(rows), setting.device), lambda: summed_products(rows, rows)
 
 The first is called several times, and must give the same bits each time; the second once. A routine is looked up in
 its module when it is called.
@@ -27,7 +27,7 @@ class Check:
     """One comparison of a routine with its oracle."""
 
     name: str
-    """Module and routine, as ``bases.gram``."""
+    """Module and routine, as ``products.gram``."""
     tolerance: Tolerance
     pair: Callable[[Setting], Pair]
 

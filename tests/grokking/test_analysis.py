@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from sedlib.base.hdf5.store import ArtifactError
 from sedlib.base.randomness import generator
-from sedlib.coupling import random_directions
 from sedlib.grokking.setup.pairs import all_pairs, answers
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.centroids.centroid_file import centroids_schema, write_centroids
@@ -31,6 +30,7 @@ from sedlib.pipeline.rows.fixed_choices import measured_checkpoints
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import LADDER, open_gradients, read_streams
+from sedlib.sampling import random_directions
 from sedlib.scores import full_scores, logit_scores
 from sedlib.selftest.oracles import dense_svd_basis, looped_centroids, looped_gradient
 from tests.altered import altered, put

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention
 from sedlib.pipeline.centroids.centroid_file import write_centroids
-from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.coupling.measurement import measure_coupling, measured_baselines
 from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
 from sedlib.pipeline.geometry.components import measure_trajectory
 from sedlib.pipeline.geometry.defects import measure_curvature
@@ -131,29 +132,85 @@ def test_dump_names_the_step_that_did_not_move(
         write_streams(tmp_path / "gradients.h5", checkpoints, ROWS)
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (0.0, "stream update, window of 1 at steps 20 to 20: rows 3 to 3 span fewer than rank = 1"),
-        (np.nan, "stream update: rows: row 3 is not finite"),
-    ],
-)
-def test_bases_name_stream_and_step(
-    folder: Path, tmp_path: Path, row: float, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def changing_rows(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[np.ndarray], None]
+) -> Callable[..., Iterator[Stream]]:
+    """Streams that the bases stage reads have other rows; gives what reads them."""
+
     def changed(*arguments: object) -> Iterator[Stream]:
         for stream in read_streams(*arguments):  # type: ignore[arg-type]
             rows = stream.rows[:, :]
-            rows[3] = row
+            change(rows)
             yield replace(stream, rows=rows)
 
     monkeypatch.setattr(spectra, "read_streams", changed)
+    return changed
+
+
+def one_is_nan(rows: np.ndarray) -> None:
+    rows[3] = np.nan
+
+
+def all_are_equal(rows: np.ndarray) -> None:
+    rows[:] = rows[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            all_are_equal,
+            "stream update, window of 3 at steps 5 to 15: none of 6 windows determines a basis; rows 0 to 2 determine "
+            "1 of rank = 2 directions",
+        ),
+        (one_is_nan, "stream update: rows: every value must be finite, got nan at row 3, column 0"),
+    ],
+)
+def test_bases_name_stream_and_step(
+    folder: Path,
+    tmp_path: Path,
+    change: Callable[[np.ndarray], None],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changing_rows(monkeypatch, change)
     with (
         open_gradients(folder / "gradients.h5", Grokking(experiment())) as gradients,
         pytest.raises(UserError, match=message),
     ):
         write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
     assert not list(tmp_path.iterdir())
+
+
+def nearly_equal(rows: np.ndarray) -> None:
+    """Rows 2 to 4 differ by 2e-7 of their size, which is their rounding."""
+    rng = np.random.default_rng(0)
+    rows[3:5] = rows[2] * (1 + 2e-7 * rng.standard_normal(rows[3:5].shape)).astype(np.float32)
+
+
+def test_a_window_that_determines_no_basis_is_named_and_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = changing_rows(monkeypatch, nearly_equal)
+    study = Grokking(experiment())
+    with open_gradients(folder / "gradients.h5", study) as gradients:
+        table = pd.DataFrame(write_bases(tmp_path / "bases.h5", gradients, study, WINDOWS, CPU))
+    said = capsys.readouterr().err
+    assert "stream update: 1 of 6 windows of 3 determine no basis and will have no coupling ratio; " in said
+    assert "they end at steps 25\n  stream update, window of 3 at steps 15 to 25: rows 2 to 4 determine 1 of" in said
+    update = table[table["stream"] == "update"].set_index("step")
+    assert update["g23"].isna().to_dict() == {15: False, 20: True, 25: True, 30: True, 35: False, 40: False}
+    assert update["overlap_with_next"].isna().tolist() == [False, True, True, False, False, True]
+    with (
+        open_bases(tmp_path / "bases.h5", study) as bases,
+        MeasuredNetworks.open(folder / "gradients.h5", study, CPU) as networks,
+    ):
+        update_rows = next(changed(networks.file, study))
+        streams = [(update_rows, read_bases(bases, update_rows))]
+        coupling, steps = pd.DataFrame(measure_coupling(networks, streams, COUPLING)), networks.steps
+    rows = coupling[(coupling["stream"] == "update") & (coupling["window"] == 3)]
+    assert set(rows["step"]) == {15, 20, 30, 35, 40}
+    assert list(measured_baselines(coupling, study.tasks)) == steps[1:]
 
 
 @pytest.mark.parametrize(

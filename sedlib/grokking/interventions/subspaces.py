@@ -22,6 +22,14 @@ from sedlib.projection import (
     random_coordinates,
 )
 
+SMALLEST_SHARE = 1e-3
+"""Singular values of a history up to this share of the largest give no direction.
+
+Where steps are kept in their own basis, a dimension that is left is left for good. Products in float32, which take a
+step half the time, may turn directions of less than a hundredth by more than a basis elsewhere may be wrong by; the
+basis that steps are kept in is then the turned one, and is a basis as any other.
+"""
+
 
 class Subspace:
     """Gives a projector for each step that is projected, and hears of every step; ``draw`` may always give the same.
@@ -83,7 +91,7 @@ class SedSubspace(Subspace):
 
     def _next_basis(self) -> Projector:
         """The projector on the basis of the history; of fewer dimensions where steps kept in these span no more."""
-        basis = self._history.basis(self._rank, allow_fewer=True)
+        basis = self._history.basis(self._rank, allow_fewer=True, smallest_share=SMALLEST_SHARE)
         if not len(basis):
             raise ValueError("every step of the history is zero, so that they span no basis")
         if self._basis is not None:
@@ -117,7 +125,8 @@ def subspace_of(
         case None:  # freeze
             return always(torch.zeros_like)
         case "sed":
-            return _sed(cell, settings, rank, RollingHistory(settings.window, size, device))
+            history = RollingHistory(settings.window, size, device, products=torch.float32)
+            return _sed(cell, settings, rank, history)
         case "random":
             return Subspace(fresh, generator)
         case "fixed-random":

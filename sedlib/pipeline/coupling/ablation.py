@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 
 from sedlib.base.progress import track
-from sedlib.bases import gram_band
 from sedlib.pipeline.coupling.ablated_inputs import require_of_one_another
 from sedlib.pipeline.coupling.measurement import StreamBases, measure_coupling, measured_baselines
 from sedlib.pipeline.parameters.ablation_params import AXES, AblationParams, AnalysisParams
@@ -27,6 +26,7 @@ from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.spectra import stream_bases
 from sedlib.pipeline.rows.streams import Stream, read_streams
+from sedlib.products import gram_band
 from sedlib.terms.stream_names import gradient_of
 
 Row = dict[str, Any]

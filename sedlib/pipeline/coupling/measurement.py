@@ -6,6 +6,7 @@ Shapes: directions are ``[directions, params]``, responses ``[directions, tasks]
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -22,7 +23,6 @@ from sedlib.coupling import (
     coupling_ratios,
     jvp,
     random_baseline,
-    random_directions,
 )
 from sedlib.models.centroid_function import GUARDED, CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
@@ -30,9 +30,11 @@ from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
+from sedlib.pipeline.rows.bases_file import used_windows
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import Stream
 from sedlib.pipeline.study import Examples
+from sedlib.sampling import random_directions
 
 StreamBases = tuple[Stream, list[tuple[RollingBases, list[int]]]]
 """A stream with its bases for every window size, and the checkpoint at which each basis is used."""
@@ -116,8 +118,8 @@ def measure_coupling(
     """Rows of a tidy table: one per step, task, stream, window and direction of the basis.
 
     A stream of one task's gradients is measured on that task's centroids, a shared stream on every task's. A window
-    that is not whole at a checkpoint has no basis there and no row. ``baselines`` by step are measured unless they are
-    given.
+    that is not whole at a checkpoint, or determines no basis, has no row there. ``baselines`` by step are measured
+    where they are not given.
 
     Raises
     ------
@@ -134,13 +136,14 @@ def measure_coupling(
         networks.measured, len(networks.measured), label, lambda index: f"step {networks.steps[index]:,}"
     ):
         responses = CheckpointResponses(networks, index, probes, params)
-        baseline = responses.baseline(random) if baselines is None else baselines[responses.step]
+        given = (baselines or {}).get(responses.step)
+        baseline = responses.baseline(random) if given is None else given
         for stream, windows in streams:
             for basis, used_at in windows:
-                if index in used_at:
+                if (number := used_windows(basis, used_at).get(index)) is not None:
                     labels = {"step": responses.step, "stream": stream.name, "window": basis.window}
                     with located(f"step {responses.step:,}, stream {stream.name}, window of {basis.window}"):
-                        vectors = directions(stream.rows, basis, used_at.index(index))
+                        vectors = directions(stream.rows, basis, number)
                         rows = list(responses.ratios(vectors, stream.task, baseline))
                     yield from ({**labels, **row} for row in rows)
 
@@ -148,14 +151,16 @@ def measure_coupling(
 def drawn_directions(networks: MeasuredNetworks, settings: RandomDirectionParams) -> Float[Tensor, "random params"]:
     """The random directions of the baseline, on the device."""
     drawn = random_directions(settings.count, networks.layout.size, generator(settings.seed, "random directions"))
-    return drawn.to(networks.device)
+    return torch.stack(tuple(drawn)).to(networks.device)
 
 
 def measured_baselines(coupling: pd.DataFrame, tasks: Sequence[str]) -> dict[int, Baseline]:
-    """Baselines by step, as a table of coupling ratios holds them."""
+    """Baselines by step, as a table of coupling ratios holds them: at steps where every task has a row."""
     columns = ["baseline_median", "baseline_mean", "n_random"]
     found = {}
     for step, rows in coupling.groupby("step"):
-        median, mean, count = rows.groupby("op")[columns].first().loc[list(tasks)].to_numpy().T
+        median, mean, count = rows.groupby("op")[columns].first().reindex(list(tasks)).to_numpy().T
+        if np.isnan(count).any():  # of an operation without a basis at this step nothing was measured
+            continue
         found[int(str(step))] = Baseline(torch.tensor(median).float(), torch.tensor(mean).float(), int(count[0]))
     return found

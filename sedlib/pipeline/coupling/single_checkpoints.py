@@ -19,7 +19,7 @@ from sedlib.gradients import LossAt, per_example_gradients
 from sedlib.pipeline.centroids.probing import probes_of
 from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
 from sedlib.pipeline.parameters.phase_params import PhaseParams
-from sedlib.pipeline.rows.bases_file import read_bases
+from sedlib.pipeline.rows.bases_file import read_bases, used_windows
 from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.rows.streams import GRADIENTS, RowSettings, read_streams
@@ -47,8 +47,8 @@ def measure_single_steps(
     The first has the coupling ratios of each estimator's directions, for every definition of the centroid. Estimators:
     ``per-example``, the top ``params.rank`` right singular vectors of the fixed batch's centred per-example gradients;
     ``lanczos``, the same from products with the empirical Fisher matrix; ``mean-gradient``, which is W = 1;
-    ``window``, the basis of the longest window in ``bases``, at checkpoints where it is whole. The second has the
-    principal angles between ``PAIRS`` of them.
+    ``window``, the basis of the longest window in ``bases``, at checkpoints where it is whole and determined. The
+    second has the principal angles between ``PAIRS`` of them.
 
     Raises
     ------
@@ -91,9 +91,9 @@ def _estimates(
 ) -> dict[str, Basis]:
     loss_at, examples = _example_losses(responses, batch, task)
     rows = per_example_gradients(loss_at, responses.theta, examples)
-    per_example, _ = gradient_basis(rows, rank)
+    per_example = gradient_basis(rows, rank).directions
     fisher = empirical_fisher(loss_at, responses.theta, examples)
-    iterated, _ = lanczos(fisher, rank, generator(0, "lanczos"))
+    iterated = lanczos(fisher, rank, generator(0, "lanczos")).directions
     mean = rows.mean(0)
     if not mean.norm() > 0:
         raise ValueError("the mean gradient of the batch is zero, so it has no direction")
@@ -104,8 +104,8 @@ def _estimates(
     }
     stream = next(stream for stream in read_streams(networks.file, networks.study) if stream.task == task)
     basis, used_at = read_bases(bases, stream)[-1]
-    if index in used_at:
-        found["window"] = directions(stream.rows, basis, used_at.index(index)).to(per_example)
+    if (number := used_windows(basis, used_at).get(index)) is not None:
+        found["window"] = directions(stream.rows, basis, number).to(per_example)
     return found
 
 

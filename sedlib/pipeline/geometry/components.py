@@ -7,10 +7,10 @@ import torch
 from sedlib.base.errors import located
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
-from sedlib.bases import gram
 from sedlib.pipeline.geometry.all_parameters import positions_of
 from sedlib.pipeline.parameters.geometry_params import WalkParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
+from sedlib.products import gram
 from sedlib.trajectory import FEWEST_STEPS, Displacements, expanding_pc1_percent, random_walk_null, z_score
 
 

@@ -1,10 +1,11 @@
 """The bases file: rolling bases of every stream of a run, as coefficients over its rows.
 
-Shapes: of a stream's rows only the band of their Gram matrix is there, ``[rows, offsets]``.
+Shapes: of a stream's rows only the band of their Gram matrix is there, ``[rows, offsets]``. A window that determines no
+basis has zero coefficients.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,13 @@ import torch
 from torch import Tensor
 
 from sedlib.base.hdf5.dataset import Dataset
-from sedlib.bases import RollingBases, orthonormality, spectral_residual
+from sedlib.base.precision import determined
+from sedlib.bases import RollingBases
 from sedlib.pipeline.artifacts import ArtifactSchema
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.rows.streams import Stream, rows_of
 from sedlib.pipeline.study import Study
+from sedlib.readings import orthonormality, spectral_residual
 
 BASES = ArtifactSchema("bases", 3, {}, stage="bases")
 """The kind of file, without what is in a certain run's."""
@@ -92,12 +95,16 @@ def read_bases(file: h5py.File, stream: Stream) -> list[tuple[RollingBases, list
     Raises
     ------
     ArtifactError
-        They are of more or fewer rows, or used at other checkpoints than their alignment says.
+        They are of more or fewer rows, masked where the rows' dtype says otherwise, or used at other checkpoints than
+        their alignment says.
     """
     read_band(file, stream)
     alignment = BASES.settings(file, BasisParams).alignment
-    every = [(_bases(group), group["checkpoint"][:].tolist()) for group in _windows(file, stream.name)]
+    dtype = rounded_to(stream)
+    every = [(_bases(group, dtype), group["checkpoint"][:].tolist()) for group in _windows(file, stream.name)]
     for bases, checkpoints in every:
+        if problem := _mask_problem(bases, bases):
+            raise BASES.error(file.filename, f"{problem} in the bases of {stream.name}")
         if checkpoints != used_at(stream, bases, alignment):
             raise BASES.error(
                 file.filename, f"bases of {stream.name} used elsewhere than where a window {alignment} is"
@@ -125,16 +132,28 @@ def used_at(stream: Stream, bases: RollingBases, alignment: str) -> list[int]:
     return (rows + stream.first_checkpoint).tolist()
 
 
+def used_windows(bases: RollingBases, checkpoints: Sequence[int]) -> dict[int, int]:
+    """Number of the window whose basis is used at each checkpoint; none where that window determines no basis."""
+    pairs = zip(checkpoints, bases.determined.tolist(), strict=True)
+    return {checkpoint: number for number, (checkpoint, has_basis) in enumerate(pairs) if has_basis}
+
+
+def rounded_to(stream: Stream) -> torch.dtype:
+    """The dtype that a stream's rows were rounded to."""
+    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[stream.dtype]
+
+
 def _windows(file: h5py.File, stream: str) -> list[h5py.Group]:
     """The groups of a stream's window sizes, the smallest first."""
     found = [group for name, group in file[f"streams/{stream}"].items() if name.startswith("window-")]
     return sorted(found, key=lambda group: group["coefficients"].shape[-1])
 
 
-def _bases(group: h5py.Group) -> RollingBases:
-    return RollingBases(
-        *(torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values"))
+def _bases(group: h5py.Group, rows: torch.dtype = torch.float32) -> RollingBases:
+    end, coefficients, values = (
+        torch.from_numpy(group[name][:]) for name in ("window_end", "coefficients", "singular_values")
     )
+    return RollingBases(end, coefficients, values, rows)
 
 
 def _problem(band: Tensor, bases: RollingBases) -> str | None:
@@ -143,13 +162,22 @@ def _problem(band: Tensor, bases: RollingBases) -> str | None:
         return f"{n_windows} windows of {bases.window} of {n_rows} rows"
     if (bases.singular_values.diff(dim=1) > 0).any():
         return "singular values that do not descend"
+    if not bases.determined.any():
+        return "no basis"
     if not (worst := float(orthonormality(band, bases))) <= ORTHONORMAL:
         return f"bases that are {worst:.1e} off orthonormal ones"
-    if not (band[:, 0] > 0).all():
-        return "rows without a direction"
     if not (worst := float(spectral_residual(band, bases))) <= SPECTRAL:
         return f"bases and singular values that are {worst:.1e} off those of the band"
     largest = bases.coefficients.amax(-1)
     if (largest < (1 - SPECTRAL) * bases.coefficients.abs().amax(-1)).any():
         return "a direction whose largest coefficient is negative"
+    return _mask_problem(bases, replace(bases, rows=torch.bfloat16))
+
+
+def _mask_problem(finer: RollingBases, coarser: RollingBases) -> str | None:
+    """Where a window has a basis that not even the finer rows determine, or none that even the coarser do."""
+    if (finer.determined & ~determined(finer.error_bound).all(1)).any():
+        return "a basis of a window that determines none"
+    if (~finer.determined & determined(coarser.error_bound).all(1)).any():
+        return "zero coefficients of a window that determines a basis"
     return None

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from sedlib.base.errors import UserError
-from sedlib.bases import Rows
+from sedlib.base.long_rows.matrix_rows import Rows
 from sedlib.pipeline.parameters.row_params import GradientBatchParams
 from sedlib.pipeline.rows.fixed_choices import fixed_batch, measured_checkpoints
 from sedlib.pipeline.rows.row_dtypes import RowDtype

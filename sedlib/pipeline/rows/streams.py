@@ -104,6 +104,8 @@ class Stream:
     rows: h5py.Dataset | ScaledRows | np.ndarray
     first_checkpoint: int
     """Checkpoint of row 0: an update, or a step, belongs to the checkpoint it leads to."""
+    dtype: RowDtype = "float32"
+    """In which the rows are stored."""
 
     @property
     def task(self) -> str | None:
@@ -142,7 +144,8 @@ def _contradiction(file: h5py.File, study: Study, settings: RowSettings) -> str 
 
 def read_streams(file: h5py.File, study: Study) -> Iterator[Stream]:
     """The streams of an open gradients file: update, each task's gradient, their total, the ladder's."""
+    dtype = GRADIENTS.settings(file, RowSettings).dtype
     for name, (axis, _) in rows_of(study).items():
         scale = file.get(f"scale/{name}")
         rows = file[name] if scale is None else ScaledRows(file[name], scale[:])
-        yield Stream(name, rows, first_checkpoint=0 if axis == CHECKPOINTS else 1)
+        yield Stream(name, rows, 0 if axis == CHECKPOINTS else 1, dtype)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 
 import sedlib.bases as bases
+import sedlib.products as products
+import sedlib.readings as readings
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import dense_svd_basis, principal_cosines, signed, summed_products
 from sedlib.selftest.setting import Setting
@@ -15,47 +17,47 @@ STEPS, SIZE, WINDOW, RANK = 14, 20_000, 8, 3
 
 
 def _bases(rows: np.ndarray) -> tuple[torch.Tensor, bases.RollingBases]:
-    band = bases.gram_band(rows, WINDOW)
+    band = products.gram_band(rows, WINDOW)
     return band, bases.rolling_bases(band, WINDOW, RANK)
 
 
-@check("bases.gram", FLOAT64)
+@check("products.gram", FLOAT64)
 def gram(setting: Setting) -> Pair:
     """Each product summed on its own."""
     rows = setting.stream(STEPS, SIZE)
-    return lambda: bases.gram(setting.rows(rows), setting.device), lambda: summed_products(rows, rows)
+    return lambda: products.gram(setting.rows(rows), setting.device), lambda: summed_products(rows, rows)
 
 
-@check("bases.gram_band", FLOAT64)
+@check("products.gram_band", FLOAT64)
 def gram_band(setting: Setting) -> Pair:
     """Likewise, and zero past the last row."""
     rows = setting.stream(STEPS, SIZE)
 
     def expected() -> np.ndarray:
-        products = np.pad(summed_products(rows, rows), ((0, 0), (0, WINDOW)))
-        return np.stack([products[t, t : t + WINDOW + 1] for t in range(STEPS)])
+        padded = np.pad(summed_products(rows, rows), ((0, 0), (0, WINDOW)))
+        return np.stack([padded[t, t : t + WINDOW + 1] for t in range(STEPS)])
 
-    return lambda: bases.gram_band(setting.rows(rows), WINDOW, setting.device), expected
+    return lambda: products.gram_band(setting.rows(rows), WINDOW, setting.device), expected
 
 
-@check("bases.diagonals", EXACT)
+@check("products.diagonals", EXACT)
 def diagonals(setting: Setting) -> Pair:
     """Entries of a Gram matrix, moved."""
-    products = torch.from_numpy(summed_products(setting.stream(STEPS, 50), setting.stream(STEPS, 50)))
-    padded = np.pad(products.numpy(), ((0, 0), (0, 4)))
+    square = torch.from_numpy(summed_products(setting.stream(STEPS, 50), setting.stream(STEPS, 50)))
+    padded = np.pad(square.numpy(), ((0, 0), (0, 4)))
     return (
-        lambda: bases.diagonals(products.to(setting.device), 3),
+        lambda: products.diagonals(square.to(setting.device), 3),
         lambda: np.stack([padded[t, t : t + 4] for t in range(STEPS)]),
     )
 
 
-@check("bases.centred", FLOAT64)
+@check("products.centred", FLOAT64)
 def centred(setting: Setting) -> Pair:
     """The Gram matrix of rows that were centred first."""
     rows = setting.stream(STEPS, 500)
     about_mean = rows - rows.mean(0)
     return (
-        lambda: bases.centred(bases.gram(setting.rows(rows), setting.device)),
+        lambda: products.centred(products.gram(setting.rows(rows), setting.device)),
         lambda: summed_products(about_mean, about_mean),
     )
 
@@ -88,14 +90,14 @@ def directions(setting: Setting) -> Pair:
     )
 
 
-@check("bases.spectral_gaps", ROUNDED)
+@check("readings.spectral_gaps", ROUNDED)
 def spectral_gaps(_: Setting) -> Pair:
     """Values that can be told by heart."""
     sizes = torch.tensor([[8.0, 6.0, 2.0, 1.0], [5.0, 4.0, 3.0, 0.5]], dtype=torch.float64)
-    return lambda: bases.spectral_gaps(sizes), lambda: [np.array(values) for values in ([2, 3], [3, 4 / 3], [32, 7])]
+    return lambda: readings.spectral_gaps(sizes), lambda: [np.array(values) for values in ([2, 3], [3, 4 / 3], [32, 7])]
 
 
-@check("bases.successive_overlaps", FLOAT64)
+@check("readings.successive_overlaps", FLOAT64)
 def successive_overlaps(setting: Setting) -> Pair:
     """Mean principal cosines of dense bases."""
     rows = setting.stream(STEPS, SIZE)
@@ -104,10 +106,10 @@ def successive_overlaps(setting: Setting) -> Pair:
         dense = [dense_svd_basis(rows.numpy(), end, WINDOW, RANK)[0] for end in range(WINDOW - 1, STEPS)]
         return np.array([principal_cosines(*pair).mean() for pair in pairwise(dense)])
 
-    return lambda: bases.successive_overlaps(*_bases(setting.rows(rows))), expected
+    return lambda: readings.successive_overlaps(*_bases(setting.rows(rows))), expected
 
 
-@check("bases.orthonormality", FLOAT64)
+@check("readings.orthonormality", FLOAT64)
 def orthonormality(setting: Setting) -> Pair:
     """Of a basis whose second direction is 1 % too long: 0.0201, weighted by its singular value's square."""
     rows = setting.stream(WINDOW, 1_000)
@@ -119,14 +121,14 @@ def orthonormality(setting: Setting) -> Pair:
         _, sizes = dense_svd_basis(rows.numpy(), WINDOW - 1, WINDOW, RANK)
         return float((1.01**2 - 1) * (sizes[1] / sizes[0]) ** 2)
 
-    return lambda: bases.orthonormality(band, wrong), expected
+    return lambda: readings.orthonormality(band, wrong), expected
 
 
-@check("bases.spectral_residual", FLOAT64)
+@check("readings.spectral_residual", FLOAT64)
 def spectral_residual(setting: Setting) -> Pair:
     """Of a basis whose largest singular value is 1 % too large: 0.0201 of its square, times 1.01, the length of σC."""
     band, rolling = _bases(setting.rows(setting.stream(WINDOW, 1_000)))
     sizes = rolling.singular_values.clone()
     sizes[:, 0] *= 1.01
     wrong = bases.RollingBases(rolling.window_end, rolling.coefficients, sizes)
-    return lambda: bases.spectral_residual(band, wrong), lambda: 1.01 * (1.01**2 - 1)
+    return lambda: readings.spectral_residual(band, wrong), lambda: 1.01 * (1.01**2 - 1)

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor, nn
 
 import sedlib.coupling as coupling
-from sedlib.base.randomness import generator
 from sedlib.centroids import centroids
 from sedlib.coupling import CentroidsAt
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.checks.gradient_checks import small_network
 from sedlib.selftest.oracles import looped_centroids
 from sedlib.selftest.setting import Setting
-from sedlib.selftest.tolerance import DIFFERENCE, NETWORK, ROUNDED, SINGLE
+from sedlib.selftest.tolerance import DIFFERENCE, NETWORK, ROUNDED
 from sedlib.vectors import ParamLayout
 
 EPSILON = 0.05
@@ -78,18 +77,6 @@ def jvp(setting: Setting) -> Pair:
         return _mean_square((torch.stack(gradients) @ twin.direction).view_as(entries).detach().numpy())
 
     return lambda: coupling.jvp(problem.at, problem.theta)(problem.direction), expected
-
-
-@check("coupling.random_directions", SINGLE)
-def random_directions(_: Setting) -> Pair:
-    """The same normal numbers, each row divided by its length; their mean and variance are those of the sphere."""
-    count, size = 4, 20_000
-
-    def expected() -> list[np.ndarray]:
-        drawn = torch.randn(count, size, generator=generator(0, "selftest")).double().numpy()
-        return [drawn / np.sqrt((drawn**2).sum(1, keepdims=True))]
-
-    return lambda: [coupling.random_directions(count, size, generator(0, "selftest"))], expected
 
 
 @check("coupling.random_baseline", ROUNDED)

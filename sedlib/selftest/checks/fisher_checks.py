@@ -27,16 +27,18 @@ def _centred_gradients(setting: Setting) -> np.ndarray:
 
 @check("fisher.gradient_basis", SINGULAR)
 def gradient_basis(setting: Setting) -> Pair:
-    """Its right singular vectors and singular values."""
+    """Its right singular vectors, and the squares of its singular values over their number."""
     rows = setting.stream(EXAMPLES, 2_000)
 
-    def found() -> tuple[np.ndarray, torch.Tensor]:
-        basis, sizes = fisher.gradient_basis(setting.on(rows), RANK)
-        return signed(basis), sizes
+    def found() -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+        basis = fisher.gradient_basis(setting.on(rows), RANK)
+        return signed(basis.directions), basis.eigenvalues, basis.error_bound
 
-    def expected() -> tuple[np.ndarray, np.ndarray]:
+    def expected() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         _, sizes, right = np.linalg.svd((rows - rows.mean(0)).numpy(), full_matrices=False)
-        return signed(right[:RANK]), sizes[:RANK]
+        norms = float(rows.norm()) / sizes[:RANK]
+        rounding, summed = torch.finfo(setting.dtype).eps, np.sqrt(2_000 / 2) * 2.0**-53
+        return signed(right[:RANK]), sizes[:RANK] ** 2 / EXAMPLES, rounding * norms + 2 / 3 * summed * norms**2
 
     return found, expected
 
@@ -60,13 +62,15 @@ def lanczos(setting: Setting) -> Pair:
     """Eigenvectors and eigenvalues of the whole matrix."""
     theta, examples = _problem(setting)
 
-    def found() -> tuple[np.ndarray, torch.Tensor]:
+    def found() -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
         operator = fisher.empirical_fisher(cubic_loss, setting.on(theta), setting.all_on(examples))
-        basis, eigenvalues = fisher.lanczos(operator, RANK, generator(0, "selftest"))
-        return signed(basis), eigenvalues
+        basis = fisher.lanczos(operator, RANK, generator(0, "selftest"))
+        return signed(basis.directions), basis.eigenvalues, basis.error_bound
 
-    def expected() -> tuple[np.ndarray, np.ndarray]:
+    def expected() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         _, sizes, right = np.linalg.svd(_centred_gradients(setting), full_matrices=False)
-        return signed(right[:RANK]), sizes[:RANK] ** 2 / EXAMPLES
+        squares = sizes[:RANK] ** 2
+        bound = 4 / 3 * (1e-6 + 32 * torch.finfo(setting.dtype).eps * squares[0] / squares)
+        return signed(right[:RANK]), squares / EXAMPLES, bound
 
     return found, expected

@@ -8,6 +8,7 @@ from scipy.stats import chi
 from torch import Tensor
 
 import sedlib.bases as bases
+import sedlib.products as products
 import sedlib.trajectory as trajectory
 from sedlib.base.randomness import generator
 from sedlib.selftest.check import Pair, check
@@ -29,7 +30,7 @@ def _walk(setting: Setting, steps: int = STEPS) -> Tensor:
 
 
 def _gram(setting: Setting, positions: Tensor) -> Tensor:
-    return bases.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device).cpu()
+    return products.gram(trajectory.Displacements(setting.rows(positions), slice(0, SIZE)), setting.device).cpu()
 
 
 def _percent(positions: Tensor) -> float:
@@ -50,16 +51,18 @@ def displacements(setting: Setting) -> Pair:
 
 @check("trajectory.principal_components", SINGLE)
 def principal_components(setting: Setting) -> Pair:
-    """Directions and singular values of the centred displacements."""
+    """Directions and singular values of the centred displacements, and the norm before they were centred."""
     positions = _walk(setting)
 
-    def found() -> tuple[np.ndarray, Tensor]:
+    def found() -> list[np.ndarray | Tensor]:
         components = trajectory.principal_components(_gram(setting, positions), 2)
-        return signed(bases.directions(setting.rows(positions), components, 0)), components.singular_values[0, :4]
+        norm = torch.as_tensor(components.norms)
+        vectors = bases.directions(setting.rows(positions), components, 0)
+        return [signed(vectors), components.singular_values[0, :4], norm]
 
-    def expected() -> tuple[np.ndarray, np.ndarray]:
+    def expected() -> list[np.ndarray]:
         right, sizes = trajectory_pca(positions.numpy())
-        return signed(right[:2]), sizes[:4]
+        return [signed(right[:2]), sizes[:4], np.array([np.linalg.norm(positions - positions[0])])]
 
     return found, expected
 

@@ -1,0 +1,1 @@
+"""Matrices of long rows, read in blocks of columns, and sums along the rows."""
