@@ -58,6 +58,10 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     from sedlib.sampling import RandomDirections as RandomDirections, random_directions as random_directions
     from sedlib.scores import full_scores as full_scores, logit_scores as logit_scores
 
+    # A whole run, from its checkpoints to the table and the figure
+    from sedlib.own.measure_run import measure as measure
+    from sedlib.own.coupling_plot import plot_coupling as plot_coupling
+
     # Bases without a window: directions in which examples differ
     from sedlib.fisher import (
         EmpiricalFisher as EmpiricalFisher,

@@ -1,0 +1,47 @@
+"""Batches whose targets belong to other examples: what a network's gradient is where there is nothing to learn.
+
+None of the papers has this null: such a gradient shares with the task's the network, the inputs and how often each
+target occurs, and nothing of the task.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sedlib.base.errors import UserError
+
+TARGETS = ("labels", "targets", "target", "label", "y")
+"""Under which names a batch that is a dictionary holds its targets."""
+
+
+def permuted(batch: Any, generator: torch.Generator) -> Any:
+    """The batch with its targets in another order along the first axis: the last of a tuple, or ``labels`` of a dict.
+
+    Raises
+    ------
+    UserError
+        The batch is neither, or has fewer than two examples; give a function of your own.
+
+    Examples
+    --------
+    >>> inputs, targets = permuted((torch.arange(3), torch.arange(3)), torch.Generator().manual_seed(1))
+    >>> inputs.tolist(), sorted(targets.tolist())
+    ([0, 1, 2], [0, 1, 2])
+    """
+    if isinstance(batch, Mapping):
+        if found := next((name for name in TARGETS if isinstance(batch.get(name), Tensor)), None):
+            return {**batch, found: _shuffled(batch[found], generator)}
+    elif isinstance(batch, tuple | list) and len(batch) > 1 and isinstance(batch[-1], Tensor):
+        return (*batch[:-1], _shuffled(batch[-1], generator))
+    raise UserError(
+        f"batches: expected (inputs, targets) or a dictionary with one of {', '.join(TARGETS)}, whose targets can be "
+        f"permuted, got {type(batch).__name__}; give permute=, a function of batch and generator, or permutations=0"
+    )
+
+
+def _shuffled(targets: Tensor, generator: torch.Generator) -> Tensor:
+    if not targets.ndim or len(targets) < 2:
+        raise UserError(f"batches: expected targets of several examples to permute, got shape {tuple(targets.shape)}")
+    return targets[torch.randperm(len(targets), generator=generator).to(targets.device)]
