@@ -3,7 +3,7 @@ r"""Projections of a vector on a subspace, and the rolling history whose top sin
 Shapes: vectors are ``[params]``, a basis is ``[rank, params]``, of fewer dimensions ``[found, params]``, two of them
 ``[first, params]`` and ``[second, params]``, with orthonormal rows V and the projector :math:`P x = V^\top V x`; angles
 between them are ``[angles]``, singular values of a history ``[window]``. Units: bases have none, a projection has the
-vector's, angles are in degrees. Source of the interventions that project: arXiv 2604.25143, section 4.
+vector's, angles are in degrees. Source of the interventions that project: arXiv 2604.25143, section 5.
 """
 
 import math

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "own": {"base", "terms", "slots", "library", "models", "saved", "own"},
     "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
-    "selftest": {"base", "terms", "library", "models", "pipeline", "grokking", "selftest"},
+    "selftest": {"base", "terms", "library", "models", "saved", "pipeline", "grokking", "selftest"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},
     "upkeep": {"base", "upkeep"},

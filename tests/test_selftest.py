@@ -205,6 +205,10 @@ FAULTS_OF_ANOTHER_KIND: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "vectors.ParamLayout.attention",
         lambda original: lambda *given, **named: first_alone(original(*given, **named)),
     ),
+    "saved_checkpoints.Checkpoints": (
+        "saved_checkpoints.SavedCheckpoint.state",
+        lambda original: lambda *given: Fault(0).changed(original(*given)),
+    ),
     "trajectory.random_walk_null": (
         "trajectory.random_walk_null",
         lambda original: lambda *given: original(*given) * (1 + SHARE),

@@ -1,1 +1,1 @@
-"""A user's network as it is found, and the network at one whole checkpoint as a function of its slots."""
+"""A network at one whole checkpoint, in eval, as a function of its slots, tried out before it is believed."""

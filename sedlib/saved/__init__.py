@@ -1,1 +1,1 @@
-"""Checkpoints as people have them on disk: found, ordered by step, and opened without believing what they say."""
+"""Checkpoints as people have them on disk: found, ordered by step, read without running code."""

@@ -1,6 +1,8 @@
 """Networks as they are found: in train mode, with a checkpoint other than their own values, with h that moves."""
 
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 import sedlib.models.centroid_function as centroid_function
 import sedlib.models.checkpoint as checkpoint
 import sedlib.models.probes as probes
+import sedlib.saved.saved_checkpoints as saved_checkpoints
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import looped_centroids
 from sedlib.selftest.setting import Setting
@@ -44,6 +47,22 @@ def _checkpoint(setting: Setting, *slots: str) -> checkpoint.Checkpoint:
     layout = ParamLayout.select(network, *slots)
     state = {name: setting.on(value) for name, value in _state(setting).items()}
     return checkpoint.Checkpoint(network, layout, state)
+
+
+@check("saved_checkpoints.Checkpoints", EXACT)
+def saved(setting: Setting) -> Pair:
+    """What was saved at the later of two steps, under the prefix that data parallelism gives to names."""
+    state = _state(setting)
+
+    def found() -> list[object]:
+        with TemporaryDirectory() as folder:
+            for step in (100, 20):
+                values = {f"module.{name}": setting.on(value) * (step == 100) for name, value in state.items()}
+                torch.save(values, Path(folder) / f"step-{step}.pt")
+            run = saved_checkpoints.Checkpoints(folder)
+            return [run.steps, run[1].state(_Network())]
+
+    return found, lambda: [[20, 100], state]
 
 
 @check("checkpoint.Checkpoint", NETWORK)
