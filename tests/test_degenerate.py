@@ -221,7 +221,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
 
 NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
-    *("Checkpoint", "Checkpoints", "CentroidFunction", "Probes"),
+    *("Checkpoint", "Checkpoints", "CentroidFunction", "Probes", "measure", "plot_coupling"),
     *("RandomDirections", "FisherBasis", "EmpiricalFisher", "window_blocks"),
     *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
     *("pooled_pairs", "blocks", "first_step", "PowerLaw", "attention_modules"),

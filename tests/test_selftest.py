@@ -34,6 +34,8 @@ SHARE = 1e-3
 BY_NAME = {check.name: check for check in CHECKS}
 NOT_CHECKED = {
     "attention_modules.attention_modules": "finds modules, and computes nothing",
+    "coupling_plot.plot_coupling": "draws, and computes nothing",
+    "measure_run.measure": "a pass over routines that are checked one by one",
     "gradients.require_equal_lengths": "refuses arguments, and computes nothing",
     "bases.RollingBases": "rolling_bases gives it, and its check is of what it holds",
     "products.window_blocks": "takes blocks of a band apart for the readings, whose checks are of it too",
