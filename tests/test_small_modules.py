@@ -163,6 +163,8 @@ def test_progress_is_plain_lines_without_a_terminal(
     assert lines[0].startswith("count: 1/4 at 1 [at most")
     assert lines[-1].startswith("count: done, 2 in")
     assert "\r" not in "".join(lines)
+    assert list(track(iter([1, 2]), None, "count")) == [1, 2]
+    assert capsys.readouterr().err.splitlines()[0] == "count: 1"
 
 
 def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

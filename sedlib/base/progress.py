@@ -13,16 +13,16 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def track(
     items: Iterable[Item],
-    total: int,
+    total: int | None,
     label: str,
     describe: Callable[[Item], str] = lambda item: "",
     before: int = 0,
 ) -> Iterator[Item]:
     """Yield ``items`` while showing how many of ``total`` are done, ``describe(item)`` and the time left.
 
-    The time left assumes that all ``total`` items come; a run that stops early takes less. The first ``before``
-    items were made before, and come in no time. Where standard error is no terminal, a line is printed at most every
-    ``SECONDS_BETWEEN_LINES`` seconds, and one at the end.
+    The time left assumes that all ``total`` items come; a run that stops early takes less, and where nobody knows how
+    many there are (None) it is not shown. The first ``before`` items were made before, and come in no time. Where
+    standard error is no terminal, a line is printed at most every ``SECONDS_BETWEEN_LINES`` seconds, and one at the end.
     """
     if sys.stderr.isatty():
         with tqdm(total=total, desc=label, dynamic_ncols=True, initial=before) as bar:
@@ -44,9 +44,14 @@ def track(
             start = now
         elif now - printed >= SECONDS_BETWEEN_LINES:
             printed = now
-            left = tqdm.format_interval((now - start) / (done - before) * (total - done))
-            say(f"{label}: {done}/{total} {text} [at most {left} left]")
+            say(f"{label}: {_so_far(done, total, (now - start) / (done - before), text)}")
     say(f"{label}: done, {done} in {tqdm.format_interval(time.monotonic() - start)} {text}")
+
+
+def _so_far(done: int, total: int | None, seconds_each: float, text: str) -> str:
+    if total is None:
+        return f"{done} {text}"
+    return f"{done}/{total} {text} [at most {tqdm.format_interval(seconds_each * (total - done))} left]"
 
 
 def say(text: str) -> None:

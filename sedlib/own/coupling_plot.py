@@ -50,7 +50,7 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
     for panel, task in zip(panels, chosen, strict=True):
         _draw(panel, table[table["task"] == task])
         panel.set(title=task, xlabel="step", yscale="log")
-    panels[0].set_ylabel("mean coupling ratio, relative to a random direction")
+    panels[0].set_ylabel(r"mean coupling ratio $\bar R$")
     panels[-1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 

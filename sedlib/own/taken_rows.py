@@ -79,7 +79,7 @@ def take_rows(
 ) -> None:
     """Write the rows of every checkpoint that the folder does not have yet."""
     known, permuted, before = set(folder.steps), permutations.of(tasks), None
-    total = len(run) if isinstance(run, Checkpoints) else 0
+    total = len(run) if isinstance(run, Checkpoints) else None
     for step, state in track(states_of(run, module), total, "rows", lambda found: f"step {found[0]:,}"):
         with located(f"step {step:,}"):
             theta = Checkpoint(module, folder.layout, state).theta
