@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     # Networks as they are found
     from sedlib.models.checkpoint import Checkpoint as Checkpoint
     from sedlib.models.probes import Probes as Probes
+    from sedlib.models.neighbours import Neighbours as Neighbours
     from sedlib.models.centroid_function import CentroidFunction as CentroidFunction
 
     from sedlib.saved.saved_checkpoints import Checkpoints as Checkpoints
@@ -56,7 +57,11 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         random_baseline as random_baseline,
     )
     from sedlib.sampling import RandomDirections as RandomDirections, random_directions as random_directions
-    from sedlib.scores import full_scores as full_scores, logit_scores as logit_scores
+    from sedlib.scores import (
+        full_scores as full_scores,
+        inner_scores as inner_scores,
+        logit_scores as logit_scores,
+    )
 
     # A whole run, from its checkpoints to the table and the figure
     from sedlib.own.measure_run import measure as measure
