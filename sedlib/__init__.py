@@ -36,6 +36,22 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         successive_overlaps as successive_overlaps,
     )
 
+    # Rows that are too long to keep: as sketches, and as factors of linear layers
+    from sedlib.sketch import CountSketch as CountSketch
+    from sedlib.sketch_precision import (
+        SketchErrors as SketchErrors,
+        buckets_for as buckets_for,
+        sketch_errors as sketch_errors,
+    )
+    from sedlib.streamed import sketched_directions as sketched_directions, streamed_directions as streamed_directions
+    from sedlib.linear_gradients import factored_gradients as factored_gradients
+    from sedlib.linear_gram import (
+        FactoredRow as FactoredRow,
+        LinearFactors as LinearFactors,
+        factored_band as factored_band,
+        factors_are_fewer as factors_are_fewer,
+    )
+
     # Networks as they are found
     from sedlib.models.checkpoint import Checkpoint as Checkpoint
     from sedlib.models.probes import Probes as Probes
@@ -121,12 +137,17 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         fourier as fourier,
         gradients as gradients,
         leads as leads,
+        linear_gradients as linear_gradients,
+        linear_gram as linear_gram,
         positions as positions,
         products as products,
         projection as projection,
         readings as readings,
         sampling as sampling,
         scores as scores,
+        sketch as sketch,
+        sketch_precision as sketch_precision,
+        streamed as streamed,
         trajectory as trajectory,
         vectors as vectors,
     )

@@ -3,13 +3,14 @@
 Shapes: a row is ``[params]``. Units: those of the loss per unit of the parameters. Source: ``sedlib.linear_gram``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sedlib.base.errors import listed
 from sedlib.base.finite import require_finite
 from sedlib.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
 from sedlib.models.checkpoint import Checkpoint
@@ -60,6 +61,8 @@ def factored_gradients(
         with _calls(layers) as calls:
             found = losses(module)
         _require_scalars(found)
+        if not any(calls.values()):
+            raise ValueError(f"losses: none of the layers of {listed(layout.names)} was called")
         last = list(found)[-1]
         return {task: row(task, loss, calls, task == last) for task, loss in found.items()}
 
@@ -69,10 +72,10 @@ def factored_gradients(
         gradients = iter(torch.autograd.grad(loss, wanted, retain_graph=not is_last, allow_unused=True))
         empty = [theta.new_zeros(0, *shape) for shape in layout.shapes]
         parts = [_part(nothing, calls[name], gradients) for name, nothing in zip(layout.names, empty, strict=True)]
-        found = FactoredRow(layout, tuple(parts))
+        _require_finite(task, layout, parts)
         if check:
-            _require_same(task, found, next(gradients))
-        return found
+            _require_same(task, layout, parts, next(gradients))
+        return FactoredRow(layout.names, tuple(parts))
 
     return checkpoint.at(measured, theta)()
 
@@ -140,10 +143,17 @@ def _require_scalars(losses: Any) -> None:
             )
 
 
-def _require_same(task: str, row: FactoredRow, expected: Tensor | None) -> None:
-    expected = torch.zeros(row.layout.size) if expected is None else expected
-    require_finite(**{f"the gradient of task {task!r}": expected})
-    for part, (name, theirs) in zip(row.parts, row.layout.unflatten(expected).items(), strict=True):
+def _require_finite(task: str, layout: ParamLayout, parts: Sequence[LinearFactors | Tensor]) -> None:
+    for name, part in zip(layout.names, parts, strict=True):
+        for values in [part] if isinstance(part, Tensor) else [part.inputs, part.deltas]:
+            require_finite(**{f"the gradient of task {task!r} by {name!r}": values})
+
+
+def _require_same(
+    task: str, layout: ParamLayout, parts: Sequence[LinearFactors | Tensor], expected: Tensor | None
+) -> None:
+    expected = torch.zeros(layout.size) if expected is None else expected
+    for part, (name, theirs) in zip(parts, layout.unflatten(expected).items(), strict=True):
         mine = part if isinstance(part, Tensor) else part.gradient
         if not (mine - theirs.to(mine)).norm() <= SAME * theirs.norm():
             raise ValueError(

@@ -22,7 +22,6 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sedlib.base.errors import listed
-from sedlib.vectors import ParamLayout
 
 TOKENS = 512
 """Of one row, whose products with all tokens of another are in memory at a time."""
@@ -41,7 +40,14 @@ def factors_are_fewer(tokens: int, inputs: int, outputs: int) -> bool:
 
 @dataclass(frozen=True)
 class LinearFactors:
-    """The gradient of one weight, as the sum of outer products that it is."""
+    """The gradient of one weight, as the sum of outer products that it is.
+
+    Examples
+    --------
+    >>> factors = LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]]))
+    >>> factors.gradient, factors.product(factors), factors.product(torch.tensor([[1.0, 1.0]]))
+    (tensor([[3., 6.]]), 45.0, 9.0)
+    """
 
     inputs: Float[Tensor, "tokens inputs"]
     """x: what the layer read, call after call."""
@@ -50,24 +56,11 @@ class LinearFactors:
 
     @property
     def gradient(self) -> Float[Tensor, "outputs inputs"]:
-        r""":math:`\sum_b \delta_b x_b^\top`.
-
-        Examples
-        --------
-        >>> LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]])).gradient
-        tensor([[3., 6.]])
-        """
+        r""":math:`\sum_b \delta_b x_b^\top`."""
         return self.deltas.T @ self.inputs
 
     def product(self, other: "LinearFactors | Tensor") -> float:
-        """With another gradient of the weight, as factors or as it is; summed in float64.
-
-        Examples
-        --------
-        >>> factors = LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]]))
-        >>> factors.product(factors), factors.product(torch.tensor([[1.0, 1.0]]))  # of [3, 6]
-        (45.0, 9.0)
-        """
+        """Inner product with another gradient of the weight, as factors or as it is; summed in float64."""
         total = 0.0
         for inputs, deltas in zip(self.inputs.split(TOKENS), self.deltas.split(TOKENS), strict=True):
             inputs, deltas = inputs.double(), deltas.double()
@@ -80,16 +73,24 @@ class LinearFactors:
 
 @dataclass(frozen=True)
 class FactoredRow:
-    """A gradient row of linear layers' weights, each as its factors or as it is, whichever is smaller."""
+    """A gradient row of linear layers' weights, each as its factors or as it is, whichever is smaller.
 
-    layout: ParamLayout
-    """The weights, in the order of ``parts``."""
+    Examples
+    --------
+    >>> factors = LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]]))
+    >>> row = FactoredRow(("first", "second"), (factors, torch.tensor([[1.0]])))
+    >>> row.vector(), row.numbers, row.product(row)
+    (tensor([3., 6., 1.]), 4, 46.0)
+    """
+
+    names: tuple[str, ...]
+    """Of the weights, in a layout's order."""
     parts: tuple[LinearFactors | Tensor, ...]
-    """A gradient for each weight."""
+    """The gradient by each weight."""
 
     @property
     def numbers(self) -> int:
-        """How many numbers the row takes in memory; ``layout.size`` without factors."""
+        """How many numbers the row takes in memory; as a vector it takes N."""
         return sum(
             part.numel() if isinstance(part, Tensor) else part.inputs.numel() + part.deltas.numel()
             for part in self.parts
@@ -103,10 +104,9 @@ class FactoredRow:
         ValueError
             The other row is of other weights.
         """
-        if self.layout != other.layout:
+        if self.names != other.names:
             raise ValueError(
-                f"rows of different weights have no product: {listed(self.layout.names)}, and "
-                f"{listed(other.layout.names)}"
+                f"rows of different weights have no product: {listed(self.names)}, and {listed(other.names)}"
             )
         return sum(_product(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True))
 
@@ -125,8 +125,7 @@ def factored_band(rows: Iterable[FactoredRow], reach: int) -> Float64[Tensor, "r
 
     Examples
     --------
-    >>> layout = ParamLayout(("weight",), ((1, 2),))
-    >>> rows = [FactoredRow(layout, (torch.tensor([[3.0, 4.0]]),)), FactoredRow(layout, (torch.tensor([[1.0, 0.0]]),))]
+    >>> rows = [FactoredRow(("weight",), (torch.tensor([gradient]),)) for gradient in ([3.0, 4.0], [1.0, 0.0])]
     >>> factored_band(iter(rows), reach=1).tolist()
     [[25.0, 3.0], [1.0, 0.0]]
     """

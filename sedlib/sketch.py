@@ -47,13 +47,6 @@ class CountSketch:
     bucket is a sum in float64, in the order of the entries. A row of at most ``buckets`` entries is moved and signed,
     and loses nothing.
 
-    Parameters
-    ----------
-    buckets
-        m. ``sedlib.sketch_errors`` says what errors it brings, ``sedlib.buckets_for`` which m a wanted error needs.
-    seed
-        Sketches of one seed and one m can be compared with one another, others cannot.
-
     Raises
     ------
     ValueError
@@ -74,7 +67,9 @@ class CountSketch:
     """
 
     buckets: int
+    """m. ``sedlib.sketch_errors`` says what errors it brings, ``sedlib.buckets_for`` which m a wanted error needs."""
     seed: int = 0
+    """Sketches of one seed and one m can be compared with one another, others cannot."""
 
     def __post_init__(self) -> None:
         if self.buckets < 1:
