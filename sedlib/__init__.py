@@ -36,9 +36,26 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         successive_overlaps as successive_overlaps,
     )
 
+    # Rows that are too long to keep: as sketches, and as factors of linear layers
+    from sedlib.sketch import CountSketch as CountSketch
+    from sedlib.sketch_precision import (
+        SketchErrors as SketchErrors,
+        buckets_for as buckets_for,
+        sketch_errors as sketch_errors,
+    )
+    from sedlib.streamed import sketched_directions as sketched_directions, streamed_directions as streamed_directions
+    from sedlib.linear_gradients import factored_gradients as factored_gradients
+    from sedlib.linear_gram import (
+        FactoredRow as FactoredRow,
+        LinearFactors as LinearFactors,
+        factored_band as factored_band,
+        factors_are_fewer as factors_are_fewer,
+    )
+
     # Networks as they are found
     from sedlib.models.checkpoint import Checkpoint as Checkpoint
     from sedlib.models.probes import Probes as Probes
+    from sedlib.models.neighbours import Neighbours as Neighbours
     from sedlib.models.centroid_function import CentroidFunction as CentroidFunction
 
     from sedlib.saved.saved_checkpoints import Checkpoints as Checkpoints
@@ -56,7 +73,11 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         random_baseline as random_baseline,
     )
     from sedlib.sampling import RandomDirections as RandomDirections, random_directions as random_directions
-    from sedlib.scores import full_scores as full_scores, logit_scores as logit_scores
+    from sedlib.scores import (
+        full_scores as full_scores,
+        inner_scores as inner_scores,
+        logit_scores as logit_scores,
+    )
 
     # A whole run, from its checkpoints to the table and the figure
     from sedlib.own.measure_run import measure as measure
@@ -116,12 +137,17 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         fourier as fourier,
         gradients as gradients,
         leads as leads,
+        linear_gradients as linear_gradients,
+        linear_gram as linear_gram,
         positions as positions,
         products as products,
         projection as projection,
         readings as readings,
         sampling as sampling,
         scores as scores,
+        sketch as sketch,
+        sketch_precision as sketch_precision,
+        streamed as streamed,
         trajectory as trajectory,
         vectors as vectors,
     )

@@ -1,8 +1,9 @@
 """Scores whose gradient by an embedded input is its centroid.
 
-Shapes: logits are ``[tasks, probes, classes]``, scores and targets ``[tasks, probes]``.
+Shapes: logits are ``[tasks, probes, classes]``, scores and targets ``[tasks, probes]``; outputs of an inner module
+``[probes, ...]``, directions in them ``[tasks, ...]``.
 
-Units: those of the logits. Source: Walker et al., arXiv 2604.11962.
+Units: those of the logits or outputs. Source: Walker et al., arXiv 2604.11962.
 """
 
 from collections.abc import Callable
@@ -58,6 +59,42 @@ def full_scores(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, 
     """
     _require_logits(logits)
     return logits.sum(-1)
+
+
+def inner_scores(
+    outputs: Float[Tensor, "probes ..."], directions: Float[Tensor, "tasks ..."] | None = None
+) -> Float[Tensor, "tasks probes"]:
+    r"""Scores of an inner module's outputs z: their sum, or their products with directions.
+
+    The gradient of the sum is :math:`c(h) = J_z(h)^\top \mathbf 1`, the centroid of the part of the network from h to
+    z; that of the product with a direction d, such as one unit, is :math:`J_z(h)^\top d`, a task for each d. z may have
+    several axes (positions, channels), which a direction has too. The sum of what a LayerNorm gives is the same for
+    every h as long as its gains are equal, so that its gradient is rounding: read what comes before it, or directions.
+
+    Source: Walker et al., arXiv 2604.11962, and ``InternalModuleWrapper`` in the code that its authors released, which
+    takes the sum.
+
+    Raises
+    ------
+    ValueError
+        A direction is not of the shape of one probe's outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[1.0, 2.0], [5.0, 7.0]])  # two probes, two units
+    >>> inner_scores(z), inner_scores(z, directions=torch.tensor([[0.0, 1.0]]))
+    (tensor([[ 3., 12.]]), tensor([[2., 7.]]))
+    """
+    flat = outputs.flatten(1)
+    if directions is None:
+        return flat.sum(1)[None]
+    if directions.shape[1:] != outputs.shape[1:]:
+        raise ValueError(
+            f"directions: expected [tasks, *{list(outputs.shape[1:])}], as a probe's outputs are, got "
+            f"{list(directions.shape)}"
+        )
+    return directions.to(outputs).flatten(1) @ flat.T
 
 
 def _require_logits(logits: Tensor) -> None:

@@ -151,6 +151,7 @@ METHODS = {
     "centroid_function.CentroidFunction": "__call__",
     "probes.Probes": "embedded",
     "positions.Positions": "__getitem__",
+    "sketch.CountSketch": "__call__",
     "trajectory.Displacements": "__getitem__",
     "projection.RollingHistory": "basis",
     "stepping.TrainingStep": "moment",

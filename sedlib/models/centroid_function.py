@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from sedlib.centroids import centroids
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.full_precision import full_precision
-from sedlib.models.guards import full_precision_inside, require_every_slot
+from sedlib.models.guards import full_precision_inside, require_every_slot, require_input
+from sedlib.models.neighbours import mean_around
 from sedlib.models.probes import Probes
 from sedlib.models.rounding_noise import require_repeated
 
@@ -24,9 +25,9 @@ GUARDED = 64
 class CentroidFunction:
     r"""Centroids :math:`c_\theta(x) = \nabla_h s_\theta(h)` of probes at a checkpoint, as a function of θ.
 
-    It is tried out on a few probes first: every slot must matter, nothing may be computed in 16 bits, a probe's
+    It is tried out on a few probes first: h and every slot must matter, nothing may be computed in 16 bits, a probe's
     centroid must not depend on the other probes, and the same θ must give the same bits. Where ``probes.embed`` depends
-    on the slots, h moves with θ.
+    on the slots, h moves with θ; the offsets of its neighbours, ``probes.around``, do not.
 
     Parameters
     ----------
@@ -72,6 +73,7 @@ class CentroidFunction:
 
 
 def _try_out(checkpoint: Checkpoint, few: Probes) -> None:
+    require_input(checkpoint, few)
     require_every_slot(checkpoint, few)
     centroids_at, theta = _centroids_at(checkpoint, few, check=True), checkpoint.theta
     with full_precision_inside():
@@ -84,8 +86,11 @@ def _centroids_at(checkpoint: Checkpoint, probes: Probes, *, check: bool = False
     moves = h.requires_grad
 
     def at(theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
-        def measured(module: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes inputs"]:
-            return centroids(lambda h: probes.scored(module, h), h, check=check)
+        def measured(module: nn.Module, at: Tensor) -> Float[Tensor, "tasks probes inputs"]:
+            def plain(at: Tensor) -> Float[Tensor, "tasks probes inputs"]:
+                return centroids(lambda h: probes.scored(module, h), at, check=check)
+
+            return mean_around(probes.around, plain, at, like=h.detach(), first=check)
 
         there = checkpoint.at(probes.embedded, theta)() if moves else h
         return checkpoint.at(measured, theta)(there)  # the backward pass inside too: activations may be computed again

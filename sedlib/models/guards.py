@@ -29,14 +29,36 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
         held = [name for name in checkpoint.parameters if _is_embedding(checkpoint.module, name)]
         if held:
             raise ValueError(
-                f"slots: {listed(held)} embeds the inputs, but Probes holds the embedded inputs fixed: give embed, a "
-                "function of module and inputs, so that h moves too, or leave the embedding out of the slots"
+                f"slots: {listed(held)} embeds the inputs, but Probes holds the embedded inputs fixed: give embed, the "
+                "submodule's name or a function of module and inputs, so that h moves too, or leave the embedding out "
+                "of the slots"
             )
     unreached = checkpoint.unreached(lambda module: probes.scored(module, probes.embedded(module)))
     if unreached:
         raise ValueError(
             f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}): leave that "
             "out of the slots, or look whether scores uses the module that it is given, detaches, or rounds"
+        )
+
+
+def require_input(checkpoint: Checkpoint, probes: Probes) -> None:
+    """Refuse scores that do not depend on h: their centroids would be zeros.
+
+    Raises
+    ------
+    ValueError
+        They do not.
+    """
+
+    def depends(module: nn.Module) -> bool:
+        h = probes.embedded(module).detach().requires_grad_()
+        scores = probes.scored(module, h).sum()
+        return scores.requires_grad and torch.autograd.grad(scores, h, allow_unused=True)[0] is not None
+
+    if not checkpoint.at(depends)():
+        raise ValueError(
+            "scores: they do not depend on the embedded input h, so that there are no centroids: look whether scores "
+            "uses h, whether what is read comes after h in the network, and whether something detaches"
         )
 
 

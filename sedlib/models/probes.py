@@ -6,7 +6,7 @@ Shapes: inputs are ``[probes, ...]``, the embedded input h ``[probes, ...]``, ta
 Units: those of the embedding and of the network's scores. Source: Walker et al., arXiv 2604.11962.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,52 +14,87 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from sedlib.models.neighbours import Around, some_of
+from sedlib.models.probe_inputs import probe_count, require_taken, some_inputs
+from sedlib.models.submodules import output_of, tensor_of
+
 
 @dataclass(frozen=True)
 class Probes:
     """Probes with their scores, whose gradient by h is the centroid.
 
+    Of the module that is measured, h and what is scored are told by names of submodules:
+
+    - ``embed`` is the name of one: its output is h. The module runs on the inputs with h in place of that output, and
+      ``scores(output)`` gets what the module returns. Not given, the inputs are h.
+    - ``read`` is the name of another: ``scores(output)`` gets its output, and the centroid is one of this inner module.
+
+    Or by functions of the module, where neither is a name: ``embed(module, inputs)`` gives h, or is not given, and
+    ``scores(module, h)`` computes the scores from it. Where targets are given, ``scores`` gets them as last argument.
+
     Raises
     ------
     ValueError
-        There is no probe, or the targets are not of as many.
+        There is no probe, or the inputs, the targets or the neighbours are not of as many; ``scores`` takes other
+        arguments; or ``read`` is given beside a function.
 
     Examples
     --------
-    >>> embedding = nn.Embedding.from_pretrained(torch.eye(3))
+    >>> module = nn.Sequential(nn.Embedding.from_pretrained(torch.eye(3)), nn.Flatten(), nn.Linear(6, 2))
+    >>> probes = Probes(torch.tensor([[1, 2], [0, 0]]), scores=lambda logits: logits.T, embed="0")
+    >>> h = probes.embedded(module)
+    >>> h.shape, bool((probes.scored(module, h) == module(probes.inputs).T).all())
+    (torch.Size([2, 2, 3]), True)
+    >>> len(probes), len(probes.first(1)), [some.inputs.tolist() for some in probes.split(1)]
+    (2, 1, [[[1, 2]], [[0, 0]]])
+
+    By functions:
+
     >>> probes = Probes(
     ...     inputs=torch.tensor([[1, 2], [0, 0]]),
     ...     scores=lambda module, h, targets: (h[:, 0] * targets[0]).sum(-1)[None],
     ...     targets=torch.tensor([[[0.0, 7.0, 0.0], [5.0, 0.0, 0.0]]]),
-    ...     embed=lambda module, tokens: module(tokens),
+    ...     embed=lambda module, tokens: module[0](tokens),
     ... )
-    >>> h = probes.embedded(embedding)
-    >>> h.shape, probes.scored(embedding, h)
-    (torch.Size([2, 2, 3]), tensor([[7., 5.]]))
-    >>> len(probes), len(probes.first(1)), [some.inputs.tolist() for some in probes.split(1)]
-    (2, 1, [[[1, 2]], [[0, 0]]])
+    >>> probes.scored(module, probes.embedded(module))
+    tensor([[7., 5.]])
     """
 
-    inputs: Shaped[Tensor, "probes ..."]
-    """Embedded inputs h themselves where ``embed`` is not given."""
+    inputs: Shaped[Tensor, "probes ..."] | Mapping[str, Any]
+    """What the module is called with, one tensor or arguments by name; h itself where ``embed`` is not given."""
     scores: Callable[..., Float[Tensor, "tasks probes"]]
-    """``scores(module, h)``, or ``scores(module, h, targets)`` where targets are given; each probe on its own."""
+    """Scores from the arguments above; each probe on its own."""
     targets: Shaped[Tensor, "tasks probes ..."] | None = None
     """What ``scores`` compares with, such as the right classes."""
-    embed: Callable[[nn.Module, Tensor], Tensor] | None = None
-    """``embed(module, inputs)`` is h. Where it depends on the slots, h moves with them."""
+    embed: Callable[[nn.Module, Any], Tensor] | str | None = None
+    """The submodule whose output is h, or ``embed(module, inputs)``. h moves with the slots that it depends on."""
+    read: str | None = None
+    """The submodule whose output is scored."""
+    around: Around | None = None
+    """Neighbours over which the centroid is a mean: the local centroid."""
 
     def __post_init__(self) -> None:
-        if not len(self.inputs):
-            raise ValueError("inputs: expected at least one probe, got none")
-        if self.targets is not None and (self.targets.ndim < 2 or self.targets.shape[1] != len(self)):
+        count = probe_count(self.inputs)
+        if self.targets is not None and (self.targets.ndim < 2 or self.targets.shape[1] != count):
             raise ValueError(
-                f"targets: expected [tasks, {len(self)} probes], as there are {len(self)} inputs, got shape "
+                f"targets: expected [tasks, {count} probes], as there are {count} inputs, got shape "
                 f"{tuple(self.targets.shape)}; for a single task give targets[None]"
             )
+        if isinstance(self.around, Tensor) and (self.around.shape[1:2] != (count,) or not len(self.around)):
+            raise ValueError(
+                f"around: expected offsets [neighbours, {count} probes, ...], got {list(self.around.shape)}"
+            )
+        if self.read is not None and callable(self.embed):
+            raise ValueError("read: expected embed as the name of a submodule, or none, got a function")
+        named = ("output",) if self._by_name else ("module", "h")
+        require_taken(self.scores, named if self.targets is None else (*named, "targets"))
+
+    @property
+    def _by_name(self) -> bool:
+        return isinstance(self.embed, str) or self.read is not None
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return probe_count(self.inputs)
 
     def first(self, count: int) -> "Probes":
         """The first ``count`` of them.
@@ -84,11 +119,22 @@ class Probes:
         for start in range(0, len(self), size):
             some = slice(start, start + size)
             targets = None if self.targets is None else self.targets[:, some]
-            yield Probes(self.inputs[some], self.scores, targets, self.embed)
+            inputs, around = some_inputs(self.inputs, some), some_of(self.around, some)
+            yield Probes(inputs, self.scores, targets, self.embed, self.read, around)
 
     def scored(self, module: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes"]:
-        """Scores of the probes from their embedded inputs."""
-        return self.scores(module, h) if self.targets is None else self.scores(module, h, self.targets)
+        """Scores of the probes from their embedded inputs.
+
+        Raises
+        ------
+        ValueError
+            There is no submodule of a name, or it does not run exactly once.
+        """
+        given: tuple[Any, ...] = (module, h)
+        if self._by_name:
+            replaced = (self.inputs, self.read, h, self.embed) if isinstance(self.embed, str) else (h, self.read)
+            given = (output_of(module, *replaced),)
+        return self.scores(*given) if self.targets is None else self.scores(*given, self.targets)
 
     def embedded(self, module: nn.Module) -> Float[Tensor, "probes ..."]:
         """Their embedded inputs h.
@@ -96,16 +142,24 @@ class Probes:
         Raises
         ------
         ValueError
-            h is not of a floating-point dtype, or not of as many probes.
+            h is not of a floating-point dtype, or not of as many probes; or there is no submodule of that name, it does
+            not run exactly once, or gives several tensors.
         """
-        h: Any = self.inputs.detach() if self.embed is None else self.embed(module, self.inputs)
         name = "inputs" if self.embed is None else "embed"
+        h = self._h(module)
         if not isinstance(h, Tensor) or not h.is_floating_point():
             raise ValueError(
                 f"{name}: expected embedded inputs of a floating-point dtype, by which a centroid's gradient is taken, "
-                f"got {h.dtype if isinstance(h, Tensor) else type(h).__name__}; for tokens give embed, a function of "
-                "module and inputs such as lambda module, tokens: module.embedding(tokens)"
+                f"got {h.dtype if isinstance(h, Tensor) else type(h).__name__}; for tokens give embed, the name of the "
+                "submodule that embeds them, or a function such as lambda module, tokens: module.embedding(tokens)"
             )
         if len(h) != len(self):
             raise ValueError(f"{name}: expected [{len(self)} probes, ...], got shape {tuple(h.shape)}")
         return h.to(torch.float32) if h.dtype in (torch.float16, torch.bfloat16) else h
+
+    def _h(self, module: nn.Module) -> Any:
+        if isinstance(self.embed, str):
+            return tensor_of(module, self.inputs, self.embed)
+        if self.embed is not None:
+            return self.embed(module, self.inputs)
+        return self.inputs.detach() if isinstance(self.inputs, Tensor) else self.inputs

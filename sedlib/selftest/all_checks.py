@@ -14,6 +14,7 @@ from sedlib.selftest.checks import (
     network_checks,
     projection_checks,
     sampling_checks,
+    sketch_checks,
     trajectory_checks,
     vector_checks,
 )
@@ -22,6 +23,7 @@ FILES = (
     vector_checks,
     gradient_checks,
     basis_checks,
+    sketch_checks,
     centroid_checks,
     coupling_checks,
     sampling_checks,

@@ -8,7 +8,7 @@ import sedlib.centroids as centroids
 import sedlib.scores as scores
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.checks.gradient_checks import small_network
-from sedlib.selftest.oracles import looped_centroids, principal_cosines, right_singular_vectors, signed
+from sedlib.selftest.oracles import looped_centroids, principal_cosines, right_singular_vectors, signed, summed_products
 from sedlib.selftest.setting import Setting
 from sedlib.selftest.tolerance import EXACT, NETWORK, ROUNDED, SINGULAR
 
@@ -80,6 +80,22 @@ def full_scores(setting: Setting) -> Pair:
     """The sum, one entry after another."""
     logits = setting.normal(3, 50, 7)
     return lambda: scores.full_scores(setting.on(logits)), lambda: sum(logits[..., entry] for entry in range(7))
+
+
+@check("scores.inner_scores", NETWORK)
+def inner_scores(setting: Setting) -> Pair:
+    """The sum of a probe's outputs, and their products with directions, one after another."""
+    outputs, directions = setting.normal(20, 4, 5), setting.normal(3, 4, 5, seed=1)
+
+    def expected() -> list[np.ndarray]:
+        products = summed_products(directions.flatten(1), outputs.flatten(1))
+        return [summed_products(torch.ones(1, 20), outputs.flatten(1)), products]
+
+    def found() -> list[Tensor]:
+        of = setting.on(outputs)
+        return [scores.inner_scores(of), scores.inner_scores(of, setting.on(directions))]
+
+    return found, expected
 
 
 def _mean_cosine(first: Tensor, second: Tensor) -> float:

@@ -3,15 +3,21 @@
 import copy
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 import sedlib.gradients as gradients
+import sedlib.linear_gradients as linear_gradients
+import sedlib.linear_gram as linear_gram
 from sedlib.selftest.check import Pair, check
-from sedlib.selftest.oracles import looped_example_gradients, looped_gradient
+from sedlib.selftest.oracles import looped_example_gradients, looped_gradient, summed_products
 from sedlib.selftest.setting import Setting
-from sedlib.selftest.tolerance import NETWORK
+from sedlib.selftest.tolerance import EXACT, NETWORK
 from sedlib.vectors import ParamLayout
+
+TOKENS, INPUTS, OUTPUTS, STEPS = 700, 6, 5, 4
+"""Of rows of a layer that are kept as factors."""
 
 
 def small_network(setting: Setting) -> tuple[nn.Module, nn.Module]:
@@ -66,4 +72,92 @@ def per_example_gradients(setting: Setting) -> Pair:
     return (
         lambda: gradients.per_example_gradients(cubic_loss, setting.on(theta), examples, block=7),
         lambda: looped_example_gradients(cubic_loss, theta, [x, target]),
+    )
+
+
+@check("linear_gradients.factored_gradients", NETWORK)
+def factored_gradients(setting: Setting) -> Pair:
+    """Two losses of two layers, of which one keeps factors."""
+    network, twin = small_network(setting)
+    inputs, layout = setting.normal(5, 12), ParamLayout.select(network, "*.weight")
+
+    def losses(module: nn.Module, at: Tensor) -> dict[str, Tensor]:
+        outputs = module(at)
+        return {"first": outputs.square().mean(), "second": outputs.exp().mean()}
+
+    def found() -> list[Tensor]:
+        rows = linear_gradients.factored_gradients(
+            lambda m: losses(m, setting.on(inputs)), network, layout, check=False
+        )
+        return [row.vector() for row in rows.values()]
+
+    def expected() -> list[Tensor]:
+        names = list(layout.names)
+        return [looped_gradient(lambda t=task: losses(twin, inputs)[t], twin, names) for task in ("first", "second")]
+
+    return found, expected
+
+
+def _rows(setting: Setting) -> tuple[list[linear_gram.FactoredRow], Tensor]:
+    """Rows of two weights, one as factors, as they are checked; and the whole rows in float64."""
+    pairs = [
+        (setting.normal(TOKENS, INPUTS, seed=t), setting.normal(TOKENS, OUTPUTS, seed=9 + t)) for t in range(STEPS)
+    ]
+    whole = [setting.normal(OUTPUTS, INPUTS, seed=20 + t) for t in range(STEPS)]
+    rows = [
+        linear_gram.FactoredRow(("a", "b"), (linear_gram.LinearFactors(*map(setting.on, pair)), setting.on(gradient)))
+        for pair, gradient in zip(pairs, whole, strict=True)
+    ]
+    made = [torch.einsum("ti,to->oi", *pair) for pair in pairs]
+    return rows, torch.stack([torch.cat([a.flatten(), b.flatten()]) for a, b in zip(made, whole, strict=True)])
+
+
+@check("linear_gram.LinearFactors.product", NETWORK)
+def product_of_factors(setting: Setting) -> Pair:
+    """With factors, and with a gradient."""
+    rows, whole = _rows(setting)
+    first, second = rows[0].parts[0], rows[1].parts[0]
+    assert isinstance(first, linear_gram.LinearFactors)
+    made = whole[:, : INPUTS * OUTPUTS]
+    gradient = setting.on(made[1]).reshape(OUTPUTS, INPUTS)
+
+    def expected() -> list[float]:
+        return [float((made[0] * other).sum()) for other in (made[1], gradient.double().cpu().flatten())]
+
+    return lambda: [first.product(second), first.product(gradient)], expected
+
+
+@check("linear_gram.FactoredRow.product", NETWORK)
+def product_of_rows(setting: Setting) -> Pair:
+    """Of two weights."""
+    rows, whole = _rows(setting)
+    return lambda: rows[0].product(rows[1]), lambda: float((whole[0] * whole[1]).sum())
+
+
+@check("linear_gram.FactoredRow.vector", NETWORK)
+def vector(setting: Setting) -> Pair:
+    """Outer products, summed."""
+    rows, whole = _rows(setting)
+    return lambda: rows[0].vector(), lambda: whole[0]
+
+
+@check("linear_gram.factored_band", NETWORK)
+def factored_band(setting: Setting) -> Pair:
+    """Each product summed on its own, and zero past the last row."""
+    rows, whole = _rows(setting)
+
+    def expected() -> np.ndarray:
+        products = np.pad(summed_products(whole, whole), ((0, 0), (0, 2)))
+        return np.stack([products[t, t : t + 3] for t in range(STEPS)])
+
+    return lambda: linear_gram.factored_band(iter(rows), reach=2), expected
+
+
+@check("linear_gram.factors_are_fewer", EXACT)
+def factors_are_fewer(_: Setting) -> Pair:
+    """By counting."""
+    sizes = [(1, 2, 2), (1, 2, 3), (1, 3, 3), (256, 768, 768), (512, 768, 768)]
+    return (
+        lambda: [linear_gram.factors_are_fewer(*size) for size in sizes],
+        lambda: [False, True, True, True, False],
     )

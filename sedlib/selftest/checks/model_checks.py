@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import sedlib.base.randomness as randomness
 import sedlib.models.centroid_function as centroid_function
 import sedlib.models.checkpoint as checkpoint
+import sedlib.models.neighbours as neighbours
 import sedlib.models.probes as probes
 import sedlib.saved.saved_checkpoints as saved_checkpoints
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import looped_centroids
 from sedlib.selftest.setting import Setting
-from sedlib.selftest.tolerance import EXACT, NETWORK
+from sedlib.selftest.tolerance import EXACT, NETWORK, ROUNDED
 from sedlib.vectors import ParamLayout
 
 TOKENS = 9
@@ -92,14 +94,57 @@ def _embed(module: nn.Module, tokens: Tensor) -> Tensor:
     return module.embedding(tokens)  # type: ignore[operator]
 
 
+def _loaded(setting: Setting, network: nn.Module) -> nn.Module:
+    """The network with the checkpoint's values, in eval."""
+    network.to(setting.device, setting.dtype).eval()
+    network.load_state_dict({name: setting.on(value) for name, value in _state(setting).items()})
+    return network
+
+
 @check("probes.Probes", EXACT)
 def embedded(setting: Setting) -> Pair:
     """A row of the table for each token."""
-    tokens, state = setting.whole(TOKENS, 10), _state(setting)
-    network = _Network().to(setting.device, setting.dtype)
-    network.load_state_dict({name: setting.on(value) for name, value in state.items()})
+    tokens, network = setting.whole(TOKENS, 10), _loaded(setting, _Network())
     of = probes.Probes(tokens.to(setting.device), _scores, embed=_embed)
-    return lambda: of.embedded(network), lambda: state["embedding.weight"].numpy()[tokens.numpy()]
+    return lambda: of.embedded(network), lambda: _state(setting)["embedding.weight"].numpy()[tokens.numpy()]
+
+
+class _OnTokens(_Network):
+    """The same network, called with tokens."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(self.embedding(tokens))
+
+
+@check("probes.Probes.scored", NETWORK)
+def scored_by_name(setting: Setting) -> Pair:
+    """Outputs of the first layer for another embedded input, by the network's equations."""
+    tokens, h, state = setting.whole(TOKENS, 10), setting.normal(10, 12), _state(setting)
+    network = _loaded(setting, _OnTokens())
+    of = probes.Probes(tokens.to(setting.device), lambda z: z.T, embed="embedding", read="first")
+
+    def expected() -> np.ndarray:
+        weight, bias = (state[f"first.{name}"].numpy() for name in ("weight", "bias"))
+        return weight @ h.numpy().T + bias[:, None]
+
+    return lambda: of.scored(network, setting.on(h)), expected
+
+
+@check("neighbours.Neighbours.offsets", ROUNDED)
+def neighbours_of_probes(setting: Setting) -> Pair:
+    """Normal numbers of each probe's own generator, times the radius and the length of h."""
+    h = setting.normal(5, 3, 4)
+
+    def found() -> Tensor:
+        return torch.stack(list(neighbours.Neighbours(count=6, radius=0.1, seed=2).offsets(setting.on(h))))
+
+    def expected() -> np.ndarray:
+        drawn = [randomness.generator(2, f"neighbours of probe {probe}") for probe in range(5)]
+        normal = [[torch.randn(3, 4, generator=each).double().numpy() for _ in range(6)] for each in drawn]
+        lengths = np.sqrt(np.square(h.numpy()).sum((1, 2)))
+        return np.swapaxes(normal, 0, 1) * (0.1 * lengths / np.sqrt(12))[:, None, None]
+
+    return found, expected
 
 
 @check("centroid_function.CentroidFunction", NETWORK)
