@@ -24,10 +24,11 @@ def licence(package: str) -> str:
 
 
 def direct() -> dict[str, str]:
-    """What pyproject.toml asks for, each with the extra that it belongs to."""
+    """What pyproject.toml asks for, each with the extra that it belongs to; an extra may contain others."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = {"sedlib": project["dependencies"], **project["optional-dependencies"]}
-    return {normal(line): group for group, lines in reversed(groups.items()) for line in lines}
+    asked = {normal(line): group for group, lines in reversed(groups.items()) for line in lines}
+    return {name: group for name, group in asked.items() if name != project["name"]}
 
 
 def pinned() -> Iterator[str]:

@@ -4,13 +4,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedlib.base.atomic import unwritable
 from sedlib.base.errors import UserError, located, quoted
+from sedlib.base.installed.extras import what_to_install
 from sedlib.base.progress import say
 
 MOST_WORKERS = 256
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a UserError ends it with code 1."""
+    """Run the command line; a UserError or a missing extra ends it with code 1."""
     parser = argparse.ArgumentParser(prog="sedlib", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -113,6 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.run(given)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except ImportError as error:
+        if (sentence := what_to_install(error)) is None:
+            raise
+        sys.exit(f"error: {sentence}")
     except OSError as error:
         if (reason := unwritable(error)) is None:
             raise
@@ -155,8 +159,8 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 def run_repro(given: argparse.Namespace) -> None:
     """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
     check_texts()
-    with needs_dask():
-        from sedlib.cluster.repro import repro
+    from sedlib.cluster.repro import repro
+
     sys.exit(repro(given.targets, workers_of(given)))
 
 
@@ -222,8 +226,8 @@ def run_repair(given: argparse.Namespace) -> None:
 def run_sweep(given: argparse.Namespace) -> None:
     """Run a grid's stages in parallel, equal ones once, and register each point for `dvc exp show`."""
     check_texts()
-    with needs_dask():
-        from sedlib.cluster.sweep import sweep
+    from sedlib.cluster.sweep import sweep
+
     sys.exit(sweep(given.set_param, given.targets, workers_of(given)))
 
 
@@ -232,21 +236,6 @@ def workers_of(given: argparse.Namespace) -> "Workers":
     from sedlib.cluster.clusters import Workers
 
     return Workers(given.workers, given.scheduler, given.cluster)
-
-
-@contextmanager
-def needs_dask() -> Iterator[None]:
-    """Say how to install what only the parallel commands need.
-
-    Raises
-    ------
-    UserError
-        It is not installed.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error}: pip install 'sedlib[cluster]', or use plain `dvc repro`") from error
 
 
 def check_params(path: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_page_holds_one_comment_which_names_its_template() -> None:
 def test_the_citation_is_of_this_version_and_licence() -> None:
     citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (citation["title"], citation["version"]) == (project["name"], project["version"])
+    assert (citation["title"], citation["version"]) == ("sedlib", project["version"])
     assert citation["license"] == project["license"]
     cited = {reference["identifiers"][0]["value"] for reference in citation["references"]}
     assert cited == {"arXiv:2604.25143", "arXiv:2602.16746"}

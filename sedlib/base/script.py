@@ -1,4 +1,7 @@
-"""Ends a script with a message, and without a traceback, on an error that its user can fix and when it is stopped."""
+"""Ends a script with a message, and without a traceback, on an error that its user can fix and when it is stopped.
+
+Importing this module is enough for one of them: a script whose imports miss an extra ends with what to install.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -7,8 +10,11 @@ from pathlib import Path
 
 from sedlib.base.atomic import unwritable
 from sedlib.base.errors import UserError
+from sedlib.base.installed.extras import say_what_to_install
 from sedlib.base.orphans import end_with_dvc
 from sedlib.base.stops import Stopped, stoppable
+
+sys.excepthook = say_what_to_install  # a script imports most of sedlib before anything of its own could catch an error
 
 SECONDS_TO_END = 10.0
 """Before a script that was stopped is ended, whatever it does."""

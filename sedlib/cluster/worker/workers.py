@@ -14,6 +14,7 @@ from distributed import Client, Worker, WorkerPlugin
 from packaging.requirements import Requirement
 
 from sedlib.base.errors import UserError
+from sedlib.base.installed.extras import DISTRIBUTION
 from sedlib.base.progress import say
 from sedlib.cluster.plan.jobs import Job
 
@@ -33,10 +34,27 @@ class OneStageAtATime(WorkerPlugin):
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python, sedlib and what it requires, in this process."""
-    wanted = [Requirement(text) for text in metadata.requires("sedlib") or []]
-    names = [item.name for item in wanted if item.marker is None or item.marker.evaluate({"extra": "cluster"})]
-    return {"Python": platform.python_version(), **{name: metadata.version(name) for name in ["sedlib", *names]}}
+    """Of Python, sedlib and what its pipeline on a cluster requires, in this process.
+
+    Raises
+    ------
+    UserError
+        Nothing says what sedlib requires.
+    """
+    try:
+        wanted = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
+    except metadata.PackageNotFoundError as error:
+        raise UserError(
+            f"sedlib is imported from a folder here, and {DISTRIBUTION} is not installed: run `make`, or "
+            f"`pip install --editable '.[cluster]'` in a checkout"
+        ) from error
+    names = [DISTRIBUTION, *(item.name for item in wanted if item.name != DISTRIBUTION and _is_installed(item))]
+    return {"Python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def _is_installed(wanted: Requirement) -> bool:
+    """Whether it belongs to the base install or to the extras of a worker."""
+    return wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in ("pipeline", "cluster"))
 
 
 def refuse_versions(expected: Mapping[str, str], workers: Mapping[str, Mapping[str, str]]) -> None:
