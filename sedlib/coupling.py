@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.base.finite import require_finite
+from sedlib.base.long_rows.long_sums import norms
 from sedlib.models.full_precision import full_precision
 from sedlib.models.rounding_noise import LARGEST_SHARE, require_repeated, rounding_noise
 
@@ -195,7 +196,7 @@ def _unit(direction: Float[Tensor, " params"], theta: Float[Tensor, " params"]) 
             f"{tuple(direction.shape)} on {direction.device}"
         )
     require_finite(direction=direction)
-    norm = float(torch.linalg.vector_norm(direction, dtype=torch.float64))
+    norm = float(norms(direction[None])[0])
     if not abs(norm - 1) <= UNIT:
         raise ValueError(f"direction: expected norm 1, got {norm:.6g}; divide it by its norm")
     return direction.to(theta.dtype)

@@ -26,7 +26,7 @@ from scipy.special import poch
 from torch import Tensor
 
 from sedlib.base.finite import require_finite
-from sedlib.base.long_rows.long_sums import inner_products
+from sedlib.base.long_rows.long_sums import SUMMED, column_blocks, inner_products, norms
 from sedlib.base.long_rows.matrix_rows import Rows
 from sedlib.bases import directions
 from sedlib.products import gram
@@ -94,10 +94,10 @@ def commutators(
         if pair[0] == pair[1] or not all(0 <= index < len(batches) for index in pair):
             raise ValueError(f"a pair must name two of {len(batches)} batches, from 0, got {pair}")
     gradients = [_gradient(gradient_at, theta, batch, f"batch {index}") for index, batch in enumerate(batches)]
-    norms = [_norm(gradient) for gradient in gradients]
-    if not all(norms):
-        raise ValueError(f"batch {norms.index(0)}: the gradient is zero, and the defect is a ratio to its norm")
-    if (step := step_size * min(norms)) * LARGEST_ROUNDING < (rounding := _rounding(theta)):
+    lengths = [_norm(gradient) for gradient in gradients]
+    if not all(lengths):
+        raise ValueError(f"batch {lengths.index(0)}: the gradient is zero, and the defect is a ratio to its norm")
+    if (step := step_size * min(lengths)) * LARGEST_ROUNDING < (rounding := _rounding(theta)):
         raise LostInRoundingError(
             f"a step of length {step:.2g} is lost where rounding θ to {theta.dtype} moves it by {rounding:.2g}; "
             "take θ and gradients in float64, or a larger step size"
@@ -107,11 +107,11 @@ def commutators(
         label = f"pair {first, second}, after one step"
         a_changed = _gradient(gradient_at, theta - step_size * g_b, batches[first], label) - g_a
         b_changed = _gradient(gradient_at, theta - step_size * g_a, batches[second], label) - g_b
-        difference, scale = a_changed - b_changed, step_size * norms[first] * norms[second]
+        difference, scale = a_changed - b_changed, step_size * lengths[first] * lengths[second]
         if not (scale > 0 and math.isfinite(defect := _norm(difference) / scale)):
             raise ValueError(
-                f"{label}: no finite defect, as the gradients have the norms {norms[first]:.2g} and "
-                f"{norms[second]:.2g}, and their changes differ by {_norm(difference):.2g}"
+                f"{label}: no finite defect, as the gradients have the norms {lengths[first]:.2g} and "
+                f"{lengths[second]:.2g}, and their changes differ by {_norm(difference):.2g}"
             )
         yield Commutator(step_size * difference, defect)
 
@@ -193,10 +193,21 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     products = inner_products(basis, basis, basis.dtype).cpu()
     if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
         raise ValueError(f"the rows of the basis must be orthonormal, got the products {products.tolist()}")
-    norms = _norms(vectors, "vector")
+    lengths = _norms(vectors, "vector")
     coordinates = inner_products(vectors, basis, vectors.dtype).to(vectors)
-    across = torch.linalg.vector_norm(vectors - coordinates @ basis, dim=1, dtype=torch.float64)
-    return Decomposition(coordinates.double().norm(dim=1) / norms, across / norms)
+    across = _across(vectors, coordinates, basis)
+    return Decomposition(coordinates.double().norm(dim=1) / lengths, across / lengths)
+
+
+def _across(vectors: Tensor, coordinates: Tensor, basis: Tensor) -> Float64[Tensor, " vectors"]:
+    """Norms of what is left of the vectors across the basis, of long ones by blocks of columns."""
+    if vectors.shape[1] <= SUMMED:
+        return norms(vectors - coordinates @ basis)
+    squares = torch.zeros(len(vectors), dtype=torch.float64, device=vectors.device)
+    for columns in column_blocks(vectors.shape[1], len(vectors) + len(basis)):
+        across = vectors[:, columns].double() - coordinates.double() @ basis[:, columns].double()
+        squares += across.square().sum(1)
+    return squares.sqrt()
 
 
 def expected_random_share(rank: int, size: int) -> float:
@@ -262,11 +273,11 @@ def _rounding(theta: Float[Tensor, " params"]) -> float:
 
 
 def _norm(vector: Float[Tensor, " params"]) -> float:
-    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+    return float(norms(vector[None])[0])
 
 
 def _norms(vectors: Float[Tensor, "vectors params"], name: str) -> Float64[Tensor, " vectors"]:
-    norms = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
-    if len(found := (~((norms > 0) & norms.isfinite())).nonzero()):
-        raise ValueError(f"{name} {int(found[0])} has norm {float(norms[int(found[0])])}, so no direction")
-    return norms
+    lengths = norms(vectors)
+    if len(found := (~((lengths > 0) & lengths.isfinite())).nonzero()):
+        raise ValueError(f"{name} {int(found[0])} has norm {float(lengths[int(found[0])])}, so no direction")
+    return lengths

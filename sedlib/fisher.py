@@ -151,12 +151,13 @@ def lanczos(
     tolerance: float = 1e-6,
     *,
     allow_fewer: bool = False,
+    kept: int | None = None,
 ) -> FisherBasis:
     r"""Top eigenvectors of a symmetric operator and their eigenvalues, by restarted Lanczos iteration.
 
     An eigenvector is determined where its bound (``sedlib.base.precision.eigenvector_error_bound``) allows: it follows
     from :math:`\lambda_i / \lambda_1`, from ``tolerance``, and from the dtype in which the operator computes, which is
-    its ``precision`` where it has one and its ``dtype`` otherwise. Memory: about 20 vectors in float64.
+    its ``precision`` where it has one and its ``dtype`` otherwise. Memory: ``kept`` + 10 vectors in float64.
 
     Parameters
     ----------
@@ -170,6 +171,9 @@ def lanczos(
         Relative accuracy of the eigenvalues.
     allow_fewer
         Give those that are determined, where these are fewer, in place of refusing.
+    kept
+        Vectors that the iteration keeps, more than ``rank``: 20, or 2 ``rank`` + 1 if that is more. With fewer it takes
+        less memory, and more products.
 
     Raises
     ------
@@ -185,6 +189,8 @@ def lanczos(
     >>> found.directions.abs().round(decimals=3).tolist(), found.eigenvalues.round(decimals=6).tolist()
     ([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]], [3.0, 2.0])
     """
+    if kept is not None and not rank < kept <= operator.shape[0]:
+        raise ValueError(f"kept must be more than rank = {rank}, and at most the dimension, got {kept}")
     if not (1 <= rank < operator.shape[0] and tolerance > 0):
         raise ValueError(
             f"rank must be at least 1 and less than the dimension {operator.shape[0]:,}, and tolerance positive, "
@@ -193,7 +199,7 @@ def lanczos(
     if np.issubdtype(operator.dtype, np.complexfloating):
         raise ValueError(f"operator: expected real products, got {operator.dtype}")
     rank = _within_span(operator, rank, allow_fewer=allow_fewer)
-    eigenvalues, eigenvectors = _iterated(operator, rank, generator, tolerance)
+    eigenvalues, eigenvectors = _iterated(operator, rank, generator, tolerance, kept)
     bound = eigenvector_error_bound(eigenvalues, _precision(operator), tolerance)
     if not allow_fewer:
         require_rank(bound, eigenvalues, rank, "products with the operator", "eigenvalues")
@@ -222,7 +228,7 @@ def _precision(operator: LinearOperator) -> torch.dtype:
 
 
 def _iterated(
-    operator: LinearOperator, rank: int, generator: torch.Generator, tolerance: float
+    operator: LinearOperator, rank: int, generator: torch.Generator, tolerance: float, kept: int | None
 ) -> tuple[Float64[Tensor, " rank"], list[Float64[np.ndarray, " params"]]]:
     """Eigenvalues, descending, and eigenvectors, from a start that the generator gives."""
 
@@ -234,7 +240,7 @@ def _iterated(
     start = torch.randn(operator.shape[0], generator=generator, dtype=torch.float64).numpy()
     checked = LinearOperator(operator.shape, matvec=product, dtype=operator.dtype)
     try:
-        eigenvalues, eigenvectors = eigsh(checked, k=rank, which="LA", v0=start, tol=tolerance)
+        eigenvalues, eigenvectors = eigsh(checked, k=rank, which="LA", v0=start, tol=tolerance, ncv=kept)
     except ArpackNoConvergence as error:
         raise ValueError(
             f"{rank} eigenvectors did not converge to {tolerance}, {len(error.eigenvalues)} of them did: {error}; "

@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sedlib.base.long_rows.long_sums import SUMMED
+from sedlib.base.long_rows.long_sums import SUMMED, norms
 
 
 class RandomDirections(Sequence[Float[Tensor, " params"]]):
     """Gaussian unit directions, independent and uniform on the sphere; ``random_directions`` makes it.
 
-    A direction is drawn when it is asked for, the same one each time, on the CPU. Memory: two directions while one is
-    drawn, and 5 kB for each that has been drawn, the state before it.
+    A direction is drawn when it is asked for, the same one each time, on the CPU. Memory: that direction, and 5 kB
+    for each that has been drawn, the state before it.
 
     Examples
     --------
@@ -59,8 +59,7 @@ class RandomDirections(Sequence[Float[Tensor, " params"]]):
         if number + 1 == len(self._states):
             self._states.append(generator.get_state())
         # One sum of float32 squares makes a norm of 1e8 numbers a per cent too short.
-        norm = values.norm() if self.size <= SUMMED else torch.linalg.vector_norm(values, dtype=torch.float64)
-        return values.div_(norm)
+        return values.div_(values.norm() if self.size <= SUMMED else norms(values[None])[0])
 
 
 def random_directions(count: int, size: int, generator: torch.Generator) -> RandomDirections:

@@ -43,7 +43,11 @@ ROUNDINGS = 512.0
 FEWEST_ROUNDINGS = 16.0
 """… and of short ones: what an eigenproblem adds. Between the two c grows as the root of the length."""
 OPERATOR_ROUNDINGS = 64
-"""The same of a product with a matrix of derivatives, whose sums run over a network's width and over examples."""
+"""The same of a product with a matrix of derivatives, whose sums run over a network's width and over examples.
+
+On the paper's network a product with the Fisher matrix of 128 examples is off by 3 to 8 roundings of its largest
+eigenvalue.
+"""
 
 
 def error_bound(

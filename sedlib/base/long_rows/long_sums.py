@@ -35,6 +35,20 @@ def inner_products(
     return total
 
 
+def norms(rows: Float[Tensor, "some params"]) -> Float64[Tensor, " some"]:
+    """Length of each row, in float64 without a copy of long rows.
+
+    >>> norms(torch.tensor([[3.0, 4.0]])).tolist()
+    [5.0]
+    """
+    if rows.shape[1] <= SUMMED:
+        return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    for columns in column_blocks(rows.shape[1], len(rows)):
+        squares += rows[:, columns].double().square_().sum(1)
+    return squares.sqrt()
+
+
 def block_of(rows: Rows, key: tuple[slice, slice]) -> Tensor:
     """The block in its own dtype.
 
