@@ -45,8 +45,7 @@ def versions() -> dict[str, str]:
         wanted = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
     except metadata.PackageNotFoundError as error:
         raise UserError(
-            f"sedlib is imported from a folder here, and {DISTRIBUTION} is not installed: run `make`, or "
-            f"`pip install --editable '.[cluster]'` in a checkout"
+            f"sedlib is imported from a folder here, and its distribution {DISTRIBUTION} is not installed: run `make`"
         ) from error
     names = [DISTRIBUTION, *(item.name for item in wanted if item.name != DISTRIBUTION and _is_installed(item))]
     return {"Python": platform.python_version(), **{name: metadata.version(name) for name in names}}
