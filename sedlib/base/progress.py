@@ -22,7 +22,7 @@ def track(
 
     The time left assumes that all ``total`` items come; a run that stops early takes less, and where nobody knows how
     many there are (None) it is not shown. The first ``before`` items were made before, and come in no time. Where
-    standard error is no terminal, a line is printed at most every ``SECONDS_BETWEEN_LINES`` seconds, and one at the end.
+    standard error is no terminal, a line is printed every ``SECONDS_BETWEEN_LINES`` seconds at most, and at the end.
     """
     if sys.stderr.isatty():
         with tqdm(total=total, desc=label, dynamic_ncols=True, initial=before) as bar:
