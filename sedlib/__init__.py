@@ -60,6 +60,10 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
 
     from sedlib.saved.saved_checkpoints import Checkpoints as Checkpoints
 
+    # Your own run
+    from sedlib.own.recorder import Recorder as Recorder
+    from sedlib.own.row_folder import RowFolder as RowFolder
+
     # Centroids, and how far a direction moves them
     from sedlib.centroids import (
         CentroidComparison as CentroidComparison,
@@ -128,6 +132,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
 
     # Whole modules
     from sedlib import (
+        adam as adam,
         bases as bases,
         blocks as blocks,
         centroids as centroids,

@@ -43,6 +43,8 @@ class ParamLayout:
     >>> vector = layout.flatten({"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])})
     >>> vector, layout.unflatten(vector)["weight"]
     (tensor([1., 2., 3.]), tensor([[1., 2.]]))
+    >>> layout.needs
+    ('weight', 'bias')
     >>> layout.of(module)["bias"] is module.bias, ParamLayout.from_json(layout.to_json()) == layout
     (True, True)
     """
@@ -188,6 +190,11 @@ class ParamLayout:
     def size(self) -> int:
         """Number of elements of a vector: N."""
         return sum(self.sizes)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of all parameters that ``flatten`` takes, an adapter's own among them."""
+        return tuple(dict.fromkeys(name for slot in self._slots for name in slot.needs))
 
     def of(self, module: nn.Module) -> dict[str, nn.Parameter]:
         """The selected parameters themselves, live.

@@ -4,33 +4,25 @@
 each ``[params]``, in 16 or 32 bits, and the hash of their bytes. A folder that was left in the middle of a run goes on.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from sedlib.base.atomic import replacing
+from sedlib.base.atomic import replacing, sync
 from sedlib.base.errors import UserError, in_one_line, listed
+from sedlib.own.step_file import DTYPES, RowFolderError, StepFile, write_rows
+from sedlib.terms.stream_names import GRADIENT, TOTAL_GRADIENT
 from sedlib.vectors import ParamLayout
 
 FORMAT = "sedlib rows/1"
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 FILE = re.compile(r"step-(\d{9,18})\.safetensors")
-
-
-class RowFolderError(UserError):
-    """A folder of rows that is broken, or of another run; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class RowFolder:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, torch
     >>> layout = ParamLayout(("weight",), ((2, 2),))
     >>> folder = RowFolder(Path(tempfile.mkdtemp()), layout)
     >>> folder.append(100, {"gradient/next": torch.tensor([1.0, 2.0, 3.0, 4.0])})
@@ -75,58 +67,74 @@ class RowFolder:
         names = (FILE.fullmatch(file.name) for file in self.path.iterdir())
         return sorted(int(name[1]) for name in names if name)
 
-    def append(self, step: int, rows: Mapping[str, Float[Tensor, " params"]]) -> None:
-        """Write the rows of a step; a step that is there already is replaced.
+    def append(
+        self, step: int, rows: Mapping[str, Float[Tensor, " params"]], left_out: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the rows of a step, with a reason for each that is left out; a step that is there already is replaced.
 
         Raises
         ------
         UserError
             A row is not of the layout's size, or not finite, also in the folder's dtype.
         """
-        tensors = {name: self._stored(step, name, row) for name, row in rows.items()}
-        with replacing(self._file(step)) as temporary:
-            save_file(tensors, temporary, {"sha256": _digest(tensors)})
+        for name, row in rows.items():
+            if row.shape != (self.layout.size,):
+                raise UserError(
+                    f"step {step:,}, {name!r}: expected a row of {self.layout.size:,}, got shape {tuple(row.shape)}"
+                )
+        write_rows(self._file(step), rows, DTYPES[self.dtype], left_out)
 
     def stream(self, name: str) -> "StreamOnDisk":
-        """The rows of a stream at the steps that have one.
+        """The rows of a stream at the steps that have one; ``gradient/total`` is the sum of the tasks' rows.
 
         Raises
         ------
         RowFolderError
             No step has one, or a file is broken.
         """
-        files = {step: _OpenedRows(self._file(step), self.layout.size, DTYPES[self.dtype]) for step in self.steps}
-        if held := {step: file for step, file in files.items() if name in file.names}:
-            return StreamOnDisk(name, list(held), list(held.values()))
+        files = {step: self.at(step) for step in self.steps}
+        streams = {known for file in files.values() for known in [*file.names, *file.left_out]}
+        tasks = {known for known in streams if known.startswith(f"{GRADIENT}/")}
+        parts = sorted(tasks) if name == TOTAL_GRADIENT and name not in streams and tasks else [name]
+        if held := {step: file for step, file in files.items() if {*parts} <= {*file.names}}:
+            return StreamOnDisk(parts, list(held), list(held.values()))
         known = sorted({name for file in files.values() for name in file.names})
         raise RowFolderError(f"{self.path}: no row of {name!r} at {len(files):,} steps; there are {listed(known)}")
 
     def names(self, step: int) -> list[str]:
         """Streams that have a row at a step."""
-        return _OpenedRows(self._file(step), self.layout.size, DTYPES[self.dtype]).names
+        return self.at(step).names
+
+    @property
+    def left_out(self) -> dict[int, dict[str, str]]:
+        """By step and stream, why a row is not here."""
+        found = {step: self.at(step).left_out for step in self.steps}
+        return {step: reasons for step, reasons in found.items() if reasons}
+
+    def at(self, step: int) -> StepFile:
+        """The file of a step."""
+        return StepFile(self._file(step), self.layout.size, DTYPES[self.dtype])
+
+    def drop_from(self, step: int) -> None:
+        """Delete the rows of a step and of all later ones, the last first."""
+        for later in sorted((known for known in self.steps if known >= step), reverse=True):
+            self._file(later).unlink()
+            sync(self.path)
 
     def _file(self, step: int) -> Path:
         return self.path / f"step-{step:09}.safetensors"
-
-    def _stored(self, step: int, name: str, row: Tensor) -> Tensor:
-        if row.shape != (self.layout.size,):
-            raise UserError(
-                f"step {step:,}, {name!r}: expected a row of {self.layout.size:,}, got shape {tuple(row.shape)}"
-            )
-        stored = row.detach().to("cpu", DTYPES[self.dtype]).contiguous()
-        if not stored.isfinite().all():
-            fits = " in float32" if bool(row.isfinite().all()) else ""
-            raise UserError(f"step {step:,}, {name!r}: not finite in {self.dtype}{fits and ', though finite' + fits}")
-        return stored
 
 
 @dataclass(frozen=True)
 class StreamOnDisk:
     """Rows of one stream, read in blocks as ``sedlib.bases.Rows``; in float32."""
 
-    name: str
+    parts: list[str]
+    """Streams whose rows are added up; one, as a rule."""
     steps: list[int]
-    files: "list[_OpenedRows]"
+    """Ascending."""
+    files: list[StepFile]
+    """One for each step."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -136,51 +144,7 @@ class StreamOnDisk:
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         """The rows and columns of two slices."""
         rows, columns = key
-        return np.stack([file.part(self.name, columns) for file in self.files[rows]])
-
-
-@dataclass(frozen=True)
-class _OpenedRows:
-    """One step's file, whose hash and sizes were checked."""
-
-    path: Path
-    size: int
-    dtype: torch.dtype
-
-    def part(self, name: str, columns: slice) -> Float[np.ndarray, " columns"]:
-        start, stop, _ = columns.indices(self.size)
-        return self._handle.get_slice(name)[start:stop].float().numpy()
-
-    @cached_property
-    def names(self) -> list[str]:
-        return sorted(self._handle.keys())
-
-    @cached_property
-    def _handle(self) -> Any:
-        try:
-            handle = safe_open(self.path, framework="pt").__enter__()  # closed with the object that holds it
-        except (SafetensorError, OSError) as error:
-            raise self._error(f"no whole safetensors file: {in_one_line(str(error))}") from error
-        tensors = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
-        if wrong := [name for name, row in tensors.items() if row.shape != (self.size,) or row.dtype != self.dtype]:
-            row = tensors[wrong[0]]
-            raise self._error(
-                f"{wrong[0]!r}: expected {self.size:,} of {self.dtype}, got {row.dtype} {tuple(row.shape)}"
-            )
-        if (handle.metadata() or {}).get("sha256") != _digest(tensors):
-            raise self._error("its bytes are not those that were written")
-        return handle
-
-    def _error(self, problem: str) -> RowFolderError:
-        return RowFolderError(f"{self.path}: {problem}; delete it, and take the rows of that step again")
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].contiguous().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        return np.stack([sum(file.part(part, columns) for part in self.parts) for file in self.files[rows]])
 
 
 def _require_same(file: Path, expected: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from sedlib.selftest.check import Check
 from sedlib.selftest.checks import (
+    adam_checks,
     basis_checks,
     centroid_checks,
     coupling_checks,
@@ -21,6 +22,7 @@ from sedlib.selftest.checks import (
 
 FILES = (
     vector_checks,
+    adam_checks,
     gradient_checks,
     basis_checks,
     sketch_checks,

@@ -12,13 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.adam import last_step, update_without_decay
 from sedlib.base.errors import UserError, located
 from sedlib.base.progress import track
 from sedlib.gradients import task_gradients
 from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.fixed_choices import fixed_batch, measured_checkpoints
-from sedlib.pipeline.rows.ladder import clipped_gradient, last_step, update_without_decay
+from sedlib.pipeline.rows.ladder import clipped_gradient
 from sedlib.pipeline.rows.row_dtypes import append_row
 from sedlib.pipeline.rows.streams import RowSettings, gradients_schema
 from sedlib.pipeline.study import Examples, Ladder
@@ -100,8 +101,12 @@ def motions(checkpoints: RunCheckpoints) -> Iterator[Rows]:
             rows[UPDATE] = theta - before
             if ladder:
                 n_steps = checkpoints.steps[index] - checkpoints.steps[index - 1]
-                rungs |= last_step(theta, checkpoints.moments(index), checkpoints.steps[index], ladder.optimizer)
-                rungs["update-without-decay"] = update_without_decay(theta, before, n_steps, ladder.optimizer)
+                settings, moments = ladder.optimizer, checkpoints.moments(index)
+                lr, decay = settings.lr, settings.weight_decay
+                rungs |= last_step(
+                    theta, moments, checkpoints.steps[index], lr=lr, betas=settings.betas, weight_decay=decay
+                )
+                rungs["update-without-decay"] = update_without_decay(theta, before, n_steps, lr=lr, weight_decay=decay)
         before = theta
         yield rows | {ladder_stream(rung): row for rung, row in rungs.items()}
 

@@ -1,0 +1,21 @@
+"""The whole state of a module in training as a file of safetensors, as ``sedlib.Checkpoints`` reads it."""
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sedlib.base.atomic import replacing
+from sedlib.own.processes import Processes
+from sedlib.own.sharded_rows import whole
+
+
+def save_state(folder: Path, step: int, module: nn.Module, processes: Processes) -> None:
+    """Write ``step-000000100.safetensors``, of tied weights the first; each process must call it, the first writes."""
+    held = {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
+    first = {id(value): name for name, value in reversed(held.items())}
+    tensors = {name: whole(held[name].detach()) for name in sorted(first.values())}
+    with processes.together():
+        if processes.is_first:
+            with replacing(folder / f"step-{step:09}.safetensors") as temporary:
+                save_file({name: value.cpu().contiguous().clone() for name, value in tensors.items()}, temporary)

@@ -1,0 +1,112 @@
+"""What a recorder has written, and what becomes of it where the loop comes to a step again.
+
+Shapes: rows and θ are ``[params]``. Units: those of the rows.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sedlib.base.errors import UserError
+from sedlib.own.kept_parameters import KeptParameters
+from sedlib.own.live_rows import Taken
+from sedlib.own.row_folder import RowFolder
+from sedlib.own.step_file import DTYPES, RowFolderError
+from sedlib.terms.stream_names import GRADIENT, UPDATE
+from sedlib.vectors import ParamLayout
+
+SAME = 1e-3
+"""Relative distance up to which two rows are one: an order of sums moves a row by less, another batch by far more."""
+
+
+class Recorded:
+    """The folder, and θ of the step that was recorded last.
+
+    Raises
+    ------
+    UserError
+        ``on_restart`` is neither ``compare`` nor ``replace``.
+    RowFolderError
+        The folder is of another run, or broken.
+    """
+
+    def __init__(self, path: Path, layout: ParamLayout, dtype: str, on_restart: Literal["compare", "replace"]) -> None:
+        if on_restart not in ("compare", "replace"):
+            raise UserError(f"on_restart: expected 'compare' or 'replace', got {on_restart!r}")
+        self.folder, self._replaces = RowFolder(path, layout, dtype), on_restart == "replace"
+        self._kept = KeptParameters(path, layout.size)
+        self._steps = self.folder.steps
+        self._before = self._kept.newest(at_most=self._steps[-1]) if self._steps else None
+
+    def come_to(self, step: int) -> None:
+        """Drop what the loop does again, where that is wanted."""
+        if self._replaces and self._steps and step <= self._steps[-1]:
+            self._kept.forget_from(step)  # first: rows without θ are known for what they are, θ without rows is not
+            self.folder.drop_from(step)
+            self._steps = self.folder.steps
+            self._before = self._kept.newest(at_most=step - 1)
+
+    def record(self, step: int, taken: Taken) -> Taken:
+        """Append the rows of a step with its update, or compare them with those that are there.
+
+        Raises
+        ------
+        RowFolderError
+            The step is there with other rows, or lies before the last one and is not there.
+        """
+        if self._steps and step <= self._steps[-1]:
+            self._require_same(step, taken)
+        else:
+            taken = self._with_update(step, taken)
+            if taken.theta is None:
+                self._kept.forget_from(step)
+            else:
+                self._kept.keep(step, taken.theta)
+            self.folder.append(step, taken.rows, taken.left_out)
+            self._steps.append(step)
+            if taken.theta is not None:
+                self._kept.forget_others(step)
+        if taken.theta is not None:
+            self._before = (step, taken.theta)
+        return taken
+
+    def _with_update(self, step: int, taken: Taken) -> Taken:
+        if taken.theta is None:
+            return taken
+        if self._before is not None:
+            return Taken({**taken.rows, UPDATE: taken.theta - self._before[1]}, taken.left_out, taken.theta)
+        if self._steps:
+            reason = f"the parameters of step {self._steps[-1]:,} are not kept"
+            return Taken(taken.rows, {**taken.left_out, UPDATE: reason}, taken.theta)
+        return taken
+
+    def _require_same(self, step: int, taken: Taken) -> None:
+        if step not in self._steps:
+            raise self._other(step, f"it is not there, and step {self._steps[-1]:,} is")
+        file = self.folder.at(step)
+        there = {name for name in file.names if name.startswith(f"{GRADIENT}/")}
+        now = {name: row for name, row in taken.rows.items() if name.startswith(f"{GRADIENT}/")}
+        if there != now.keys():
+            raise self._other(step, f"rows of {sorted(there)} are there, and {sorted(now)} now")
+        tolerance = max(SAME, torch.finfo(DTYPES[self.folder.dtype]).eps)
+        for name, row in now.items():
+            distance = _distance(torch.from_numpy(file.part(name, slice(None))), row)
+            if not distance <= tolerance:
+                raise self._other(step, f"{name!r} is there, and differs by {distance:.2g} of its norm")
+
+    def _other(self, step: int, problem: str) -> RowFolderError:
+        return RowFolderError(
+            f"{self.folder.path}, step {step:,}: {problem}: the loop is on another trajectory; choose another folder, "
+            "or on_restart='replace', which deletes that step and all later ones"
+        )
+
+
+def _distance(there: Float[Tensor, " params"], now: Float[Tensor, " params"]) -> float:
+    """Relative to the norm; 0 where both are 0."""
+    off = torch.linalg.vector_norm(now.detach().cpu().double() - there.double())
+    norm = torch.linalg.vector_norm(there.double())
+    return float(off / norm) if norm else float(np.inf if off else 0)

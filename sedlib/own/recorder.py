@@ -1,0 +1,180 @@
+"""Records a running training loop: at chosen steps a row of each task's gradient, and the update since the last one.
+
+Shapes: rows are ``[params]``, the slots of a ParamLayout. Units: a gradient's are those of its loss per unit of the
+parameters, an update's those of the parameters.
+"""
+
+import warnings
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from torch import nn
+from torch.optim import Optimizer
+
+from sedlib.base.errors import UserError, listed
+from sedlib.models.gradient_sums import Losses
+from sedlib.own.live_rows import EVERY, LiveRows, Taken, undisturbed, unwrapped
+from sedlib.own.live_state import save_state
+from sedlib.own.optimizer_rows import OptimizerRows
+from sedlib.own.processes import Processes
+from sedlib.own.recorded import Recorded
+from sedlib.vectors import ParamLayout
+
+
+class Recorder:
+    r"""Rows of a running loop, appended to a folder that is whole at any moment.
+
+    At a chosen step t it writes ``gradient/TASK``, the gradient of each task's loss on fixed batches, and ``update``,
+    :math:`\theta_t - \theta_{t'}` from the step t' that was recorded before. With an ``optimizer`` (Adam or AdamW) also
+    ``ladder/momentum``, ``ladder/adam-direction``, ``ladder/step-without-decay`` and ``ladder/step`` of the step that
+    led to t. Training goes on as it would without: values, gradients, modes and random states are left as they were.
+
+    A row that is not finite is left out with a warning, and the folder says so. A loop that starts again at an earlier
+    step must come by the same rows there, or says ``on_restart="replace"``.
+
+    In several processes (DistributedDataParallel, FSDP2) each has a part of the batches and all call ``after``; a row
+    is of all batches, and the first process writes. Source: the rows of arXiv 2604.25143; the recorder is ours.
+
+    Parameters
+    ----------
+    path
+        The folder of the rows; ``sedlib.RowFolder`` reads it.
+    module
+        The network that is trained, in its wrapper if it has one.
+    losses
+        ``losses(module)``, or ``losses(module, batch)`` where there are batches, as ``task_gradients`` takes them.
+    slots
+        The attention slots unless they are given.
+    batches
+        Fixed ones, iterated anew at each recorded step.
+    every, steps
+        Which steps are chosen: multiples of a number, or a list; one of the two.
+    optimizer
+        Whose moments give the ladder.
+    states
+        A folder for whole state dicts at the recorded steps, which ``sedlib.Checkpoints`` reads.
+    dtype
+        Of the rows on disk: ``float32``, ``float16`` or ``bfloat16``.
+    on_restart
+        What becomes of rows of steps that the loop comes to again: ``compare`` refuses other rows, ``replace``
+        deletes that step's and all later ones.
+
+    Raises
+    ------
+    UserError
+        An argument is none of these; the folder is of another run; rows differ at a step that is there already.
+    ValueError
+        A loss cannot be measured, as ``task_gradients`` says.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> module = nn.Linear(2, 1, bias=False)
+    >>> slots = ParamLayout.select(module, "weight")
+    >>> def losses(module, batch):
+    ...     return {"output": (module(batch).sum(), len(batch))}
+    >>> folder = tempfile.mkdtemp()
+    >>> optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    >>> with Recorder(folder, module, losses, slots=slots, batches=[torch.ones(3, 2)], every=2) as recorder:
+    ...     recorder.after(0)
+    ...     for step in range(1, 5):
+    ...         module(torch.ones(1, 2)).sum().backward()
+    ...         optimizer.step()
+    ...         optimizer.zero_grad()
+    ...         recorder.after(step)
+    >>> recorder.rows.stream("update").steps, recorder.rows.stream("gradient/output")[0:1, 0:2]
+    ([2, 4], array([[1., 1.]], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        module: nn.Module,
+        losses: Losses,
+        *,
+        slots: ParamLayout | None = None,
+        batches: Iterable[Any] | None = None,
+        every: int | None = None,
+        steps: Collection[int] | None = None,
+        optimizer: Optimizer | None = None,
+        states: str | Path | None = None,
+        dtype: str = "float32",
+        on_restart: Literal["compare", "replace"] = "compare",
+    ) -> None:
+        if (every is None) == (steps is None):
+            raise UserError("every, steps: expected one of the two, to say which steps are recorded")
+        if every is not None and every < 1:
+            raise UserError(f"every: expected a number of steps, got {every}")
+        inner = unwrapped(module)
+        layout = ParamLayout.attention(inner) if slots is None else slots
+        _require_inside(inner, layout)
+        self._every, self._steps, self._states = every, frozenset(steps or ()), states and Path(states)
+        self._live = LiveRows(inner, layout, losses, batches, Processes.joined())
+        self._ladder = OptimizerRows(inner, layout, optimizer) if optimizer is not None else None
+        self._recorded: Recorded | None = None
+        with self._processes.together():
+            if self._processes.is_first:
+                self._recorded = Recorded(Path(path), layout, dtype, on_restart)
+        self._checked = False
+
+    @property
+    def rows(self) -> Any:
+        """What is in the folder, a ``RowFolder``; in the first process, as no other reads it."""
+        if self._recorded is None:
+            raise UserError(f"rows: the first process has them, and this is process {self._processes.rank}")
+        return self._recorded.folder
+
+    def after(self, step: int) -> None:
+        """Record if ``step`` is chosen; call it after each step of the optimizer, and with 0 before the first."""
+        with self._processes.together():
+            if self._recorded:
+                self._recorded.come_to(step)
+        if not (step % self._every == 0 if self._every else step in self._steps):
+            return
+        with undisturbed():
+            self._record(step)
+
+    def _record(self, step: int) -> None:
+        taken = self._live.taken(check=not self._checked)
+        self._checked = True
+        if self._ladder and taken.theta is not None:
+            taken = self._ladder.added_to(taken)
+        if self._states:
+            save_state(self._states, step, self._live.module, self._processes)
+        with self._processes.together():
+            if self._recorded:
+                _warn(step, self._recorded.record(step, taken))
+
+    def close(self) -> None:
+        """Let go of the optimizer."""
+        if self._ladder:
+            self._ladder.close()
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _processes(self) -> Processes:
+        return self._live.processes
+
+
+def _require_inside(module: nn.Module, layout: ParamLayout) -> None:
+    known = dict(module.named_parameters(remove_duplicate=False))
+    if missing := [name for name in layout.needs if name not in known]:
+        raise UserError(
+            f"slots: {listed(missing)} not in the module; make the layout from the module inside its wrapper "
+            f"(model.module), whose names are {listed(list(known))}"
+        )
+
+
+def _warn(step: int, taken: Taken) -> None:
+    for stream, reason in taken.left_out.items():
+        what = "no row is" if stream == EVERY else f"{stream!r} is not"
+        warnings.warn(f"step {step:,}: {what} recorded: {reason}", stacklevel=5)
