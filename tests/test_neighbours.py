@@ -122,3 +122,10 @@ def test_what_are_no_neighbours_is_refused() -> None:
             centroids_of(network(nn.ReLU()), torch.zeros(shape))
     with pytest.raises(ValueError, match=r"around: expected offsets \[neighbours, \*\[9, 4\]\], as h has, got \[2, 9"):
         centroids_of(network(nn.ReLU()), torch.zeros(2, 9, 1))
+
+
+def test_a_part_of_a_part_of_the_probes_keeps_their_neighbours() -> None:
+    probes = Probes(H, lambda module, h: module(h).T, around=Neighbours(1))
+    parts = [smaller for part in probes.split(4) for smaller in part.split(2)]
+    whole = torch.cat([next(part.around.offsets(part.inputs)) for part in parts])  # type: ignore[arg-type, union-attr]
+    assert torch.equal(whole, next(Neighbours(1).offsets(H)))

@@ -236,4 +236,4 @@ def test_probes_of_the_wrong_arguments_are_refused(arguments: dict[str, Any], me
 
 
 def test_a_function_that_does_not_tell_its_arguments_is_taken() -> None:
-    assert len(Probes(FLOATS, max, read="0")) == len(FLOATS)  # type: ignore[arg-type]
+    assert len(Probes(FLOATS, max, read="0")) == len(FLOATS)
