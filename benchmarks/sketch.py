@@ -3,7 +3,7 @@
     python -m benchmarks.sketch time
     python -m benchmarks.sketch errors artifacts/gradients/add-42.h5
 
-Each time is CPU time of one thread, in a process of its own, whose peak memory beyond the row it has to itself. Errors are relative to
+Each time is CPU time of one thread, in a process of its own; memory is its peak beyond the row. Errors are relative to
 the exact bases of all windows, beside what first order expects of a sketch.
 """
 
