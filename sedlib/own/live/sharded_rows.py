@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import CUT, GradientSum, Losses, arguments_of, loss_pairs, require_repeated
 from sedlib.models.measuring import measuring
-from sedlib.own.processes import Processes
+from sedlib.own.live.processes import Processes
 from sedlib.vectors import ParamLayout
 
 Gradients = dict[str, Tensor]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 import sedlib
 from sedlib.base.errors import UserError
-from sedlib.own.sharded_rows import whole
+from sedlib.own.live.sharded_rows import whole
 
 INPUTS = torch.randn(14, 3, generator=torch.Generator().manual_seed(1))
 PARTS = [[INPUTS[:5], INPUTS[5:6], INPUTS[6:9]], [INPUTS[9:]]]
@@ -64,7 +65,8 @@ def sharded(network: Network) -> nn.Module:
     mesh = init_device_mesh("cpu", (distributed.get_world_size(),))
     for layer in (network.trunk[0], network.trunk[3]):
         fully_shard(layer, mesh=mesh)
-    return fully_shard(network, mesh=mesh)
+    fully_shard(network, mesh=mesh)
+    return network
 
 
 def trained(
@@ -112,7 +114,7 @@ def test_two_processes_record_what_one_does(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.start_processes(work, (port, tmp_path), nprocs=2, start_method="fork")
+    start_processes(work, (port, tmp_path), nprocs=2, start_method="fork")
     trained(tmp_path / "one", as_it_is, [INPUTS])
     _, slots = made()
     one, every = sedlib.RowFolder(tmp_path / "one", slots), slice(None)
