@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sedlib.models.gradient_sums import Losses
 from sedlib.own.live.recorder import Recorder
 from sedlib.vectors import ParamLayout
+
+try:
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+except ImportError as error:
+    raise ImportError("RecorderCallback needs transformers and accelerate: the extra 'huggingface'") from error
 
 
 class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
