@@ -14,7 +14,7 @@ import sedlib.linear_gram as linear_gram
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import looped_example_gradients, looped_gradient, summed_products
 from sedlib.selftest.setting import Setting
-from sedlib.selftest.tolerance import EXACT, NETWORK
+from sedlib.selftest.tolerance import EXACT, NETWORK, ROUNDED
 from sedlib.vectors import ParamLayout
 
 TOKENS, INPUTS, OUTPUTS, STEPS = 700, 6, 5, 4
