@@ -3,7 +3,7 @@
     python -m benchmarks.sketch time
     python -m benchmarks.sketch errors artifacts/gradients/add-42.h5
 
-Each time is measured in a process of its own, whose peak memory beyond the row it has to itself. Errors are relative to
+Each time is CPU time of one thread, in a process of its own; memory is its peak beyond the row. Errors are relative to
 the exact bases of all windows, beside what first order expects of a sketch.
 """
 
@@ -32,15 +32,15 @@ GAPS = ("σ₁", "σ₂", "σ₃", "σ₂/σ₃", "g₂₃")
 
 
 def measure(size: int, buckets: int) -> tuple[float, float]:
-    """Seconds of one row's sketch, and MB."""
+    """CPU seconds of one row's sketch, and MB."""
     torch.set_num_threads(1)
     row, sketch = torch.randn(size, generator=torch.Generator().manual_seed(0)), CountSketch(buckets)
     sketch(row[:1000])  # what is loaded on first use
     before, seconds = peak_megabytes(), []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         sketch(row)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds), peak_megabytes() - before
 
 

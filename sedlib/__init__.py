@@ -61,7 +61,8 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     from sedlib.saved.saved_checkpoints import Checkpoints as Checkpoints
 
     # Your own run
-    from sedlib.own.recorder import Recorder as Recorder
+    from sedlib.own.live.recorder import Recorder as Recorder
+    from sedlib.own.live.recorder_callback import RecorderCallback as RecorderCallback
     from sedlib.own.row_folder import RowFolder as RowFolder
 
     # Centroids, and how far a direction moves them

@@ -36,7 +36,7 @@ def factored_gradients(
     is a mean over all its tokens, of one batch: where factors are smaller, there are few. ``check`` holds the gradient
     of each weight against PyTorch's, which finds weights that are used without a call of their layer.
 
-    Memory: the module, the graph, and inputs and outputs of the layers once more; with ``check`` a row.
+    Memory: the module, the graph, and the outputs of the layers once more; with ``check`` a row.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _calls(layers: Mapping[str, list[nn.Linear]]) -> Iterator[Calls]:
     def recording(name: str) -> Callable[..., Tensor]:
         def record(_: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> Tensor:
             read = args[0] if args else named["input"]
-            calls[name].append((read.detach().reshape(-1, read.shape[-1]).clone(), output))
+            calls[name].append((read.detach().reshape(-1, read.shape[-1]), output))
             return output.clone()
 
         return record

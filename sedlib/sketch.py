@@ -43,9 +43,8 @@ WORD, WORDS = 64, 4
 class CountSketch:
     """The linear map S of a seed, which no memory holds: signs and shifts are drawn again for each row.
 
-    A sketch has the same bits on every device, with every number of threads and however rows are cut into parts: each
-    bucket is a sum in float64, in the order of the entries. A row of at most ``buckets`` entries is moved and signed,
-    and loses nothing.
+    A sketch has the same bits with every number of threads and in blocks of any size: each bucket is a sum in float64,
+    in the order of the entries. A row of at most ``buckets`` entries is moved and signed, and loses nothing.
 
     Raises
     ------
@@ -60,7 +59,7 @@ class CountSketch:
     >>> float(sketch(row).norm()), sketch(row).shape
     (5.0, torch.Size([3]))
 
-    A process that holds a part of a row sketches its part; the sum is the sketch of the row:
+    A process that holds a part of a row sketches its part; to rounding in float64, the sum is the sketch of the row:
 
     >>> bool((sketch(row[:2]) + sketch(row[2:], start=2) == sketch(row)).all())
     True

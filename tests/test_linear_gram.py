@@ -116,6 +116,15 @@ def test_a_layer_that_is_not_reached_has_a_gradient_of_zero(network: Network) ->
     assert rows["second"].numbers == 120
 
 
+def test_factors_stay_when_the_batch_is_filled_anew(network: Network) -> None:
+    batch, layout = INPUTS[0, :2].clone(), ParamLayout.select(network, "first.weight")
+    row = factored_gradients(lambda module: {"a": module.first(batch).square().sum()}, network, layout)["a"]  # type: ignore[operator]
+    before = row.vector()
+    batch.zero_()
+    assert row.numbers < layout.size
+    assert torch.equal(row.vector(), before)
+
+
 def test_16_bit_weights_are_measured_in_32(network: Network) -> None:
     half = network.bfloat16()
     layout = ParamLayout.select(half, "first.weight")

@@ -47,7 +47,7 @@ def measure(
     response: Literal["difference", "jvp"] = "difference",
     epsilon: float = 0.005,
     random: int = 20,
-    matched: int = 10,
+    matched: int = 6,
     permutations: int = 3,
     permute: Callable[[Any, torch.Generator], Any] = permuted,
     rows: Path | str | None = None,

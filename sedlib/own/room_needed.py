@@ -9,7 +9,7 @@ from torch import nn
 
 from sedlib.base.errors import UserError
 from sedlib.models.tensors import places
-from sedlib.own.row_folder import DTYPES
+from sedlib.own.step_file import DTYPES
 from sedlib.vectors import ParamLayout
 
 FLOAT = 4

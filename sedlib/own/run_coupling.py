@@ -3,8 +3,8 @@
 Shapes: responses are ``[directions, tasks]``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sedlib.base.errors import located
 from sedlib.base.randomness import generator
-from sedlib.coupling import central_difference, jvp, random_baseline
+from sedlib.coupling import Response, central_difference, jvp, random_baseline
 from sedlib.models.centroid_function import CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
@@ -34,16 +34,22 @@ class Responding:
     kind: Literal["difference", "jvp"] = "difference"
     epsilon: float = 0.005
     random: int = 20
-    matched: int = 10
+    matched: int = 6
     seed: int = 0
     chunk: int | None = None
 
-    def at(self, checkpoint: Checkpoint, *, check: bool) -> Callable[[Tensor], Float[Tensor, " tasks"]]:
-        """The response of the checkpoint's centroids to a direction."""
-        centroids_at = CentroidFunction(checkpoint, self.probes, self.chunk, check=check)
+    def at(self, checkpoint: Checkpoint, task: str | None = None, *, check: bool = False) -> Response:
+        """The response to a direction of the checkpoint's centroids, of a task or of every one."""
+        probes = self.probes if task is None else _of_task(self.probes, self.tasks.index(task))
+        centroids_at = CentroidFunction(checkpoint, probes, self.chunk, check=check)
         if self.kind == "jvp":
             return jvp(centroids_at, checkpoint.theta)
         return central_difference(centroids_at, checkpoint.theta, self.epsilon)
+
+
+def _of_task(probes: Probes, task: int) -> Probes:
+    """The same probes with the scores of one task, so that no other task's centroids are computed."""
+    return replace(probes, scores=lambda *given: probes.scores(*given)[task : task + 1])
 
 
 class ResponsesAt:
@@ -51,9 +57,9 @@ class ResponsesAt:
 
     def __init__(self, checkpoint: Checkpoint, responding: Responding, *, check: bool = False) -> None:
         self.checkpoint, self.responding = checkpoint, responding
-        self._respond = responding.at(checkpoint, check=check)
+        self._respond: dict[str | None, Response] = {None: responding.at(checkpoint, check=check)}
         size = checkpoint.layout.size
-        random = self._responses(random_directions(responding.random, size, generator(responding.seed, "random")))
+        random = self._responses(random_directions(responding.random, size, generator(responding.seed, "random")), None)
         if random.shape[1] != len(responding.tasks):
             raise ValueError(
                 f"probes: expected scores of {len(responding.tasks)} tasks ({', '.join(responding.tasks)}), in that "
@@ -62,30 +68,38 @@ class ResponsesAt:
         self._median = random_baseline(random).median
         self._quartiles = random.quantile(torch.tensor(QUARTILES).to(random), dim=0) / self._median
 
-    def of(self, basis: Float[Tensor, "rank params"], *, matched: bool = True) -> list[dict[str, float]]:
-        """What is read off a basis, for each task; ``matched`` compares it with directions matched by slot."""
-        ratios = self._responses(basis) / self._median
+    def of(
+        self, basis: Float[Tensor, "rank params"], task: str | None = None, *, matched: bool = True
+    ) -> dict[str, dict[str, float]]:
+        """What is read off a basis by task; ``matched`` compares it with directions matched by slot."""
+        tasks = self.responding.tasks if task is None else [task]
+        median = self._median[[self.responding.tasks.index(name) for name in tasks]]
+        ratios = self._responses(basis, task) / median
         found = {"ratio": ratios.mean(0), "ratio_1": ratios[0]}
         if matched and self.responding.matched:
             draws = generator(self.responding.seed, "matched directions")
             null = matched_directions(basis.cpu(), self.checkpoint.layout, self.responding.matched, draws)
-            others = self._responses(null) / self._median
+            others = self._responses(null, task) / median
             deviation = others.std(0) / len(basis) ** 0.5  # of a mean over as many directions as the basis has
             found |= {"matched_mean": others.mean(0), "matched_z": (found["ratio"] - others.mean(0)) / deviation}
-        return [{name: float(value[task]) for name, value in found.items()} for task in range(len(self._median))]
+        return {name: {key: float(value[at]) for key, value in found.items()} for at, name in enumerate(tasks)}
 
-    def random(self) -> list[dict[str, float]]:
-        """The spread of random directions about their median, for each task."""
+    def random(self) -> dict[str, dict[str, float]]:
+        """The spread of random directions about their median, by task."""
         low, high = self._quartiles[0].tolist(), self._quartiles[-1].tolist()
         medians = self._median.tolist()
-        return [
-            {"random_median": median, "random_low": first, "random_high": last}
-            for median, first, last in zip(medians, low, high, strict=True)
-        ]
+        return {
+            task: {"random_median": median, "random_low": first, "random_high": last}
+            for task, median, first, last in zip(self.responding.tasks, medians, low, high, strict=True)
+        }
 
-    def _responses(self, directions: Iterable[Float[Tensor, " params"]]) -> Float[Tensor, "directions tasks"]:
-        theta = self.checkpoint.theta
-        return torch.stack([self._respond(direction.to(theta)) for direction in directions])
+    def _responses(
+        self, directions: Iterable[Float[Tensor, " params"]], task: str | None
+    ) -> Float[Tensor, "directions tasks"]:
+        if task not in self._respond:
+            self._respond[task] = self.responding.at(self.checkpoint, task)
+        theta, respond = self.checkpoint.theta, self._respond[task]
+        return torch.stack([respond(direction.to(theta)) for direction in directions])
 
 
 def coupling_at(
@@ -97,13 +111,11 @@ def coupling_at(
             basis = stream.basis(step, window)
             if basis is None:
                 continue
-            tasks, found = responses.responding.tasks, list[dict[str, Any]]()
+            tasks = responses.responding.tasks if stream.task is None else [stream.task]
             if isinstance(basis, str):
-                found = [{"rank": 0, "reason": basis} for _ in tasks]
+                found: dict[str, dict[str, Any]] = {task: {"rank": 0, "reason": basis} for task in tasks}
             else:
-                read = responses.of(basis, matched=not stream.is_null)
-                found = [{"rank": len(basis), **one} for one in read]
+                read = responses.of(basis, stream.task, matched=not stream.is_null)
+                found = {task: {"rank": len(basis), **one} for task, one in read.items()}
         labels = {"step": step, "stream": stream.name, "window": window}
-        for task, own, random in zip(tasks, found, responses.random(), strict=True):
-            if stream.task in (None, task):
-                yield {**labels, "task": task, **own, **random}
+        yield from ({**labels, "task": task, **found[task], **responses.random()[task]} for task in tasks)

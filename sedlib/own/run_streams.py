@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sedlib.bases import RollingBases, UndeterminedBasisError, directions, rolling_bases
-from sedlib.own.row_folder import DTYPES, RowFolder, StreamOnDisk
+from sedlib.own.row_folder import RowFolder, StreamOnDisk
+from sedlib.own.step_file import DTYPES
 from sedlib.own.taken_rows import PERMUTED, permuted_stream
 from sedlib.products import gram_band
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of

@@ -59,9 +59,13 @@ def _power(row: Tensor) -> int:
 def _stored(file: Path, name: str, row: Tensor, dtype: torch.dtype, power: int) -> Tensor:
     stored = (row.detach() * 2.0**-power).to("cpu", dtype).contiguous()
     if not stored.isfinite().all():
-        fits = ", though finite before" if bool(row.isfinite().all()) else ""
-        raise UserError(f"{file.name}, {name!r}: not finite in {dtype}{fits}")
+        fits = f", though finite in {_short(row.dtype)}" if bool(row.isfinite().all()) else ""
+        raise UserError(f"{file.name}, {name!r}: not finite in {_short(dtype)}{fits}")
     return stored
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 @dataclass(frozen=True)

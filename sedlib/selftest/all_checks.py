@@ -2,7 +2,6 @@
 
 from sedlib.selftest.check import Check
 from sedlib.selftest.checks import (
-    adam_checks,
     basis_checks,
     centroid_checks,
     coupling_checks,
@@ -22,7 +21,6 @@ from sedlib.selftest.checks import (
 
 FILES = (
     vector_checks,
-    adam_checks,
     gradient_checks,
     basis_checks,
     sketch_checks,

@@ -18,7 +18,8 @@ from sedlib.own.coupling_plot import plot_coupling
 from sedlib.own.measure_run import measure
 from sedlib.own.permuted import permuted
 from sedlib.own.room_needed import Room, require_room
-from sedlib.own.row_folder import RowFolder, RowFolderError
+from sedlib.own.row_folder import RowFolder
+from sedlib.own.step_file import RowFolderError
 from sedlib.sampling import random_directions
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.selftest.oracles import looped_gradient
@@ -263,8 +264,8 @@ def test_rows_are_kept_to_the_bit_and_damage_is_found(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_kept_is_refused(row: Tensor, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         RowFolder(tmp_path, LAYOUT, "float16").append(1, {"update": row})
-    with pytest.raises(UserError, match="though finite in float32"):
-        RowFolder(tmp_path, LAYOUT, "float16").append(1, {"update": torch.full((6,), 1e6)})
+    with pytest.raises(UserError, match="not finite in float32, though finite in float64"):
+        RowFolder(tmp_path / "32", LAYOUT).append(1, {"update": torch.full((6,), 1e39, dtype=torch.float64)})
 
 
 def test_what_does_not_fit_is_refused_before_any_work(tmp_path: Path) -> None:

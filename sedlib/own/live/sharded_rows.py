@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import CUT, GradientSum, Losses, arguments_of, loss_pairs, require_repeated
 from sedlib.models.measuring import measuring
-from sedlib.own.processes import Processes
+from sedlib.own.live.processes import Processes
 from sedlib.vectors import ParamLayout
 
 Gradients = dict[str, Tensor]
@@ -62,11 +62,12 @@ def sharded_sums(
     parameters = slot_parameters(module, layout)
     with measuring(module), _put_aside(module, parameters):
         for arguments, is_own in _in_step(batches, processes):
-            for task, count, found in _backward(losses, module, parameters, arguments, processes, check and not shards):
+            check_now = check and not shards
+            for task, count, found in _backward(losses, module, parameters, arguments, processes, is_own, check_now):
                 known = shards.setdefault(task, {})
-                counts[task] = counts.get(task, 0.0) + count * is_own
+                counts[task] = counts.get(task, 0.0) + count
                 for name, gradient in found.items():
-                    known[name] = known[name] + gradient * is_own if name in known else gradient * is_own
+                    known[name] = known[name] + gradient if name in known else gradient
     everywhere = processes.gathered(counts)
     return {
         task: GradientSum(_row(module, layout, gradients, processes), sum(own[task] for own in everywhere))
@@ -80,6 +81,7 @@ def _backward(
     parameters: Mapping[str, nn.Parameter],
     arguments: tuple[Any, ...],
     processes: Processes,
+    is_own: bool,
     check: bool,
 ) -> Iterator[tuple[str, float, Gradients]]:
     """A forward and a backward pass for each task: FSDP2 promises no second backward pass through one forward."""
@@ -98,7 +100,7 @@ def _backward(
         with processes.together():
             if not loss.requires_grad:
                 raise ValueError(f"the loss of task {task!r} cannot be differentiated; {CUT}")
-        loss.backward()
+        (loss * is_own).backward()  # what this gives is already a sum over the processes
         found = {name: value.grad.clone() for name, value in parameters.items() if value.grad is not None}
         with processes.together():
             if not found:
@@ -107,7 +109,7 @@ def _backward(
                     "depends on, or record after the optimizer's step, while gradients are synchronised"
                 )
         module.zero_grad(set_to_none=True)
-        yield task, count, found
+        yield task, count * is_own, found
 
 
 def _in_step(batches: Any, processes: Processes) -> Iterator[tuple[tuple[Any, ...], bool]]:

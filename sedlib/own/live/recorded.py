@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sedlib.base.errors import UserError
-from sedlib.own.kept_parameters import KeptParameters
-from sedlib.own.live_rows import Taken
+from sedlib.own.live.kept_parameters import KeptParameters
+from sedlib.own.live.live_rows import Taken
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.step_file import DTYPES, RowFolderError
 from sedlib.terms.stream_names import GRADIENT, UPDATE

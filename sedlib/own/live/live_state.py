@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sedlib.base.atomic import replacing
-from sedlib.own.processes import Processes
-from sedlib.own.sharded_rows import whole
+from sedlib.own.live.processes import Processes
+from sedlib.own.live.sharded_rows import whole
 
 
 def save_state(folder: Path, step: int, module: nn.Module, processes: Processes) -> None:

@@ -15,11 +15,11 @@ from torch.optim import Optimizer
 
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
-from sedlib.own.live_rows import EVERY, LiveRows, Taken, undisturbed, unwrapped
-from sedlib.own.live_state import save_state
-from sedlib.own.optimizer_rows import OptimizerRows
-from sedlib.own.processes import Processes
-from sedlib.own.recorded import Recorded
+from sedlib.own.live.live_rows import EVERY, LiveRows, Taken, undisturbed, unwrapped
+from sedlib.own.live.live_state import save_state
+from sedlib.own.live.optimizer_rows import OptimizerRows
+from sedlib.own.live.processes import Processes
+from sedlib.own.live.recorded import Recorded
 from sedlib.vectors import ParamLayout
 
 

@@ -11,8 +11,8 @@ from torch.optim import Adam, Optimizer
 
 from sedlib.adam import last_step
 from sedlib.base.errors import UserError, listed
-from sedlib.own.live_rows import Taken
-from sedlib.own.sharded_rows import slot_parameters, whole
+from sedlib.own.live.live_rows import Taken
+from sedlib.own.live.sharded_rows import slot_parameters, whole
 from sedlib.terms.stream_names import ladder_stream
 from sedlib.vectors import ParamLayout
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sedlib.base.errors import UserError, listed
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.gradient_sums import GradientSum, Losses, broken_slots, gradient_sums
-from sedlib.own.processes import Processes
-from sedlib.own.sharded_rows import is_sharded, sharded_sums, whole_theta
+from sedlib.own.live.processes import Processes
+from sedlib.own.live.sharded_rows import is_sharded, sharded_sums, whole_theta
 from sedlib.terms.stream_names import TOTAL_GRADIENT, gradient_of
 from sedlib.vectors import ParamLayout
 

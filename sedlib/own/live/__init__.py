@@ -1,0 +1,1 @@
+"""Records a training loop while it runs, in one process or in several, and disturbs nothing of it."""

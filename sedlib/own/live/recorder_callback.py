@@ -1,0 +1,89 @@
+"""The recorder as a callback of Hugging Face's Trainer. Needs ``transformers``, and ``accelerate``, as Trainer does.
+
+Shapes: rows are ``[params]``, as in sedlib.own.live.recorder. Units: as there.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sedlib.models.gradient_sums import Losses
+from sedlib.own.live.recorder import Recorder
+from sedlib.vectors import ParamLayout
+
+try:
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+except ImportError as error:
+    raise ImportError("RecorderCallback needs transformers and accelerate: the extra 'huggingface'") from error
+
+
+class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Records while ``Trainer`` trains, at step 0 and at the chosen ones.
+
+    A step is one of the optimizer, however many batches it accumulates. The folders that Trainer saves
+    (``checkpoint-500``) are read by ``sedlib.Checkpoints``: choose the same steps, ``every=save_steps``.
+
+    Parameters
+    ----------
+    path, losses
+        As ``Recorder`` takes them.
+    slots
+        A layout, or a function that chooses one from the module; the attention slots unless it is given.
+    with_ladder
+        Whether moments of Adam or AdamW are recorded too, as ``Recorder(optimizer=…)`` does.
+    options
+        What else ``Recorder`` takes: ``batches``, ``every`` or ``steps``, ``states``, ``dtype``, ``on_restart``.
+
+    Raises
+    ------
+    UserError
+        As ``Recorder`` does, when training begins.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> def losses(module, batch):
+    ...     return {"output": (module(batch).sum(), len(batch))}
+    >>> def slots(module):
+    ...     return ParamLayout.select(module, "*")
+    >>> batches = [torch.ones(3, 2)]
+    >>> callback = RecorderCallback(tempfile.mkdtemp(), losses, slots=slots, batches=batches, every=100)
+    >>> callback.recorder is None  # until Trainer(…, callbacks=[callback]).train() begins
+    True
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        losses: Losses,
+        *,
+        slots: ParamLayout | Callable[[nn.Module], ParamLayout] | None = None,
+        with_ladder: bool = False,
+        **options: Any,
+    ) -> None:
+        self._path, self._losses, self._slots = path, losses, slots
+        self._with_ladder, self._options = with_ladder, options
+        self.recorder: Recorder | None = None
+        """From the beginning of the training on."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        """Begin, or go on at the step at which training goes on."""
+        module = given["model"]
+        slots = self._slots(module) if callable(self._slots) else self._slots
+        optimizer = given["optimizer"] if self._with_ladder else None
+        self.recorder = Recorder(self._path, module, self._losses, slots=slots, optimizer=optimizer, **self._options)
+        self.recorder.after(state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Record the step if it is chosen."""
+        if self.recorder:
+            self.recorder.after(state.global_step)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Let go of the optimizer."""
+        if self.recorder:
+            self.recorder.close()
