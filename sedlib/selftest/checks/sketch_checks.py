@@ -45,7 +45,7 @@ def count_sketch(setting: Setting) -> Pair:
 def sketch_errors(_: Setting) -> Pair:
     """Of a window whose errors can be told by heart."""
 
-    def expected() -> list[float]:
+    def expected() -> list[float | np.ndarray]:
         ratios = np.log([3, 2])  # the two largest of 4/3, 3 and 2
         turned = [9 / 7, 1 / 15, 0.25 / 15.75]
         return [
