@@ -18,9 +18,9 @@ torch.set_num_threads(1)
 
 LONGEST_FIRST = [
     *("pipeline", "cluster_kills", "experiments", "sharing", "other_study"),
-    *("cluster", "cluster_slurm", "sweeps"),
+    *("cluster", "cluster_slurm", "sweeps", "wheel"),
 ]
-"""Files that run real DVC in clones; one that starts last leaves the other processes without work."""
+"""Files that run real DVC in clones, or build; one that starts last leaves the other processes without work."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tarfile
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,8 +58,7 @@ def built(folder: Path) -> tuple[Path, Path]:
     results.mkdir()
     _build("sdist", tree, results)
     (source,) = results.glob("*.tar.gz")
-    with tarfile.open(source) as archive:
-        archive.extractall(sources, filter="data")
+    shutil.unpack_archive(source, sources)
     (unpacked,) = sources.iterdir()
     _build("wheel", unpacked, results)
     (wheel,) = results.glob("*.whl")
