@@ -26,7 +26,7 @@ NOT_IMPORTED = {"ruamel.yaml.clib", "tabulate", "bokeh", "cryptography", "accele
 """Distributions that others import where they are there."""
 LIBRARY = ["base", "terms", "slots", "models", "saved", "own"]
 """Rooms of the base install, beside the files of the library."""
-OF_AN_EXTRA = {"own/trainer_callback.py": "huggingface"}
+OF_AN_EXTRA = {"own/live/recorder_callback.py": "huggingface"}
 """Files of these rooms that import something of an extra, where it is needed."""
 
 

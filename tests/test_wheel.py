@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import sedlib
 from sedlib.base.installed.extras import DISTRIBUTION
 from tests.imports import ROOT
 from tests.installed import Environment, built, environment
@@ -50,19 +49,26 @@ def test_the_source_distribution_holds_the_package_and_what_builds_it(distributi
     assert not any(name.startswith("tests/") for name in held)
 
 
-def test_every_listed_name_is_found_without_dvc_and_dask(library: Environment) -> None:
+def test_every_listed_name_is_found_without_dvc_and_dask_or_says_what_to_install(library: Environment) -> None:
     code = """if True:
         import sys, sedlib
         from importlib.metadata import version
         from importlib.util import find_spec
-        print(sedlib.__file__, version(sys.argv[1]), *[getattr(sedlib, name) and name for name in dir(sedlib)])
         assert not [name for name in ("dvc", "dask", "vl_convert", "transformers", "pytest") if find_spec(name)]
+        print(sedlib.__file__, version(sys.argv[1]), sep="\\n")
+        for name in dir(sedlib):
+            try:
+                getattr(sedlib, name)
+            except ImportError as error:
+                print(error)
     """
     done = library.call("python", "-I", "-W", "error", "-c", code, DISTRIBUTION)
     assert done.returncode == 0, done.stderr
-    file, version, *names = done.stdout.split()
+    file, version, *errors = done.stdout.splitlines()
     assert Path(file).is_relative_to(library.packages)
-    assert (version, names) == (PROJECT["version"], dir(sedlib))
+    assert version == PROJECT["version"]
+    command = f"pip install '{DISTRIBUTION}[huggingface]'"
+    assert errors == [f"RecorderCallback: transformers is not installed: run `{command}`"]
 
 
 def test_the_command_says_what_it_does_and_its_selftest_passes(library: Environment) -> None:

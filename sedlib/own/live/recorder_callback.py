@@ -9,14 +9,15 @@ from typing import Any
 
 from torch import nn
 
+from sedlib.base.installed.extras import what_to_install
 from sedlib.models.gradient_sums import Losses
 from sedlib.own.live.recorder import Recorder
 from sedlib.vectors import ParamLayout
 
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-except ImportError as error:
-    raise ImportError("RecorderCallback needs transformers and accelerate: the extra 'huggingface'") from error
+except ModuleNotFoundError as error:
+    raise ImportError(f"RecorderCallback: {what_to_install(error) or error}") from error
 
 
 class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
