@@ -233,7 +233,7 @@ def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_p
             dim=1,
         )
         for task, op in enumerate(["add", "mul"]):
-            np.testing.assert_allclose(file[f"centroids/{op}"][5], logits[task], rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(file[f"centroids/{op}"][5], logits[task].detach(), rtol=1e-3, atol=1e-5)
     assert len(table) == 9 * 2 * 2  # steps, operations, definitions
 
 
