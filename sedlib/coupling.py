@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sedlib.base.errors import in_one_line
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import norms
 from sedlib.models.full_precision import full_precision
@@ -97,6 +98,8 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bo
     tensor([144.])
     """
     _require_theta(theta, centroids_at)
+    if why := getattr(centroids_at, "without_forward_mode", ""):
+        raise ValueError(f"jvp: {why}")
     if check:
         with full_precision():
             require_repeated(centroids_at(theta), centroids_at(theta))
@@ -104,7 +107,13 @@ def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bo
     def response(direction: Float[Tensor, " params"]) -> Float[Tensor, " tasks"]:
         direction = _unit(direction, theta)
         with full_precision(), sdpa_kernel(SDPBackend.MATH):
-            found = _mean_square(lambda at: torch.func.jvp(at, (theta,), (direction,))[1], centroids_at)
+            try:
+                found = _mean_square(lambda at: torch.func.jvp(at, (theta,), (direction,))[1], centroids_at)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                reason = in_one_line(str(error).partition("\n")[0].partition(". ")[0])
+                raise ValueError(f"jvp: no derivative in forward mode ({reason}); take central_difference") from error
         return _finite_response(found)
 
     return response

@@ -26,6 +26,7 @@ from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import column_blocks
 from sedlib.base.precision import determined, eigenvector_error_bound, error_bound, require_rank
 from sedlib.gradients import LossAt, require_equal_lengths
+from sedlib.models.trials.dependence import require_dependence
 from sedlib.products import centred, gram
 
 
@@ -129,8 +130,8 @@ def empirical_fisher(
     Raises
     ------
     ValueError
-        The parts of the examples are of different lengths, or θ is not finite. Multiplied with a vector: the product,
-        or an example's part in it, is not finite.
+        The parts of the examples are of different lengths, θ is not finite, or the losses do not depend on it.
+        Multiplied with a vector: the product, or an example's part in it, is not finite.
 
     Examples
     --------
@@ -141,6 +142,7 @@ def empirical_fisher(
     """
     require_equal_lengths(examples)
     require_finite(theta=theta)
+    require_dependence(loss_at, theta, examples)
     return EmpiricalFisher(loss_at, theta, examples, block)
 
 

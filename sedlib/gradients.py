@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.gradient_sums import Losses, gradient_sums
+from sedlib.models.trials.dependence import require_dependence
 from sedlib.vectors import ParamLayout
 
 
@@ -31,8 +32,10 @@ def task_gradients(
     ``losses`` is called with the module in eval, without autocast, its tensors of 16 bits in float32; the module stays
     as it is. The tasks' losses may come from one forward pass through a shared trunk: only the backward pass is
     repeated per task, and only as far down as the layout's parameters. A parameter that a loss does not depend on
-    (another task's head) has gradient zero there; one that is frozen has its gradient. ``check`` computes the first
-    losses twice.
+    (another task's head) has gradient zero there; one that is frozen has its gradient. ``check`` tries the first
+    losses out, which takes about eight forward passes: they must be the same at a second call, and come from this
+    checkpoint alone; where autograd's slope is not that of a difference (straight-through estimators, a re-entrant
+    checkpoint that cuts a part off) it warns.
 
     Over ``batches`` a loss is a pair, the sum over what is counted (examples, tokens) and their number:
     :math:`g = \nabla \sum_b S_b / \sum_b n_b`, to which a batch of fewer tokens gives less.
@@ -84,7 +87,7 @@ def per_example_gradients(
     Raises
     ------
     ValueError
-        The parts are of different lengths, or a gradient is not finite.
+        The parts are of different lengths, or a gradient is not finite; or ``loss_at`` does not depend on θ.
 
     Examples
     --------
@@ -93,6 +96,7 @@ def per_example_gradients(
     [[1.0, 2.0], [3.0, 4.0]]
     """
     require_equal_lengths(examples)
+    require_dependence(loss_at, theta, examples)
     gradient = torch.func.vmap(torch.func.grad(loss_at), in_dims=(None, *[0] * len(examples)))
     rows = torch.empty(len(examples[0]), len(theta), dtype=theta.dtype, device=theta.device)
     for start in range(0, len(rows), block):

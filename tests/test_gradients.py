@@ -153,3 +153,14 @@ def test_recomputed_activations_are_of_the_measured_parameters(model: nn.Module,
     else:
         found = task_gradients(recomputed, model, layout, state=state)
         torch.testing.assert_close(found, task_gradients(plain, model, layout, state=state))
+
+
+def test_a_gradient_that_is_not_finite_is_found_in_the_part_of_a_parameter() -> None:
+    attention = nn.MultiheadAttention(4, 2)
+    layout = ParamLayout.attention(attention, heads=1)
+
+    def losses(module: nn.Module) -> dict[str, torch.Tensor]:
+        return {"task": (cast(nn.MultiheadAttention, module).out_proj.weight[:, 2:] * 0).sqrt().sum()}
+
+    with pytest.raises(ValueError, match=r"task 'task' is not finite in: 'out_proj.weight\[:, 2:4\]'"):
+        task_gradients(losses, attention, layout)

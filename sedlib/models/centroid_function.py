@@ -5,6 +5,7 @@ al., arXiv 2604.11962.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -13,13 +14,26 @@ from torch import Tensor, nn
 from sedlib.centroids import centroids
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.full_precision import full_precision
-from sedlib.models.guards import full_precision_inside, require_every_slot, require_input
+from sedlib.models.guards import (
+    full_precision_inside,
+    require_any_order,
+    require_every_slot,
+    require_input,
+    require_moving_inputs,
+)
 from sedlib.models.neighbours import mean_around
 from sedlib.models.probes import Probes
 from sedlib.models.rounding_noise import require_repeated
+from sedlib.models.trials.leftovers import find_leftovers
+from sedlib.models.trials.own_eval import find_flags
+from sedlib.models.trials.plain_errors import told_plainly
+from sedlib.models.trials.purity import require_pure
+from sedlib.models.trials.score_derivatives import require_gradients, without_forward_mode
 
 GUARDED = 64
 """Probes on which the function is tried out."""
+DIFFERENTIATED = 8
+"""Of these, probes on which derivatives are compared with differences."""
 
 
 class CentroidFunction:
@@ -62,9 +76,28 @@ class CentroidFunction:
         size = chunk or len(probes)
         with full_precision():
             if check:
-                _try_out(checkpoint, probes.first(GUARDED))
+                checkpoint = _tried_out(checkpoint, probes.first(GUARDED))
+                if size < len(probes):
+                    require_any_order(checkpoint, probes.first(min(GUARDED, size)))
+            self._tried = (checkpoint, probes.first(DIFFERENTIATED)) if check else None
             self.chunks = [(len(some) / len(probes), _centroids_at(checkpoint, some)) for some in probes.split(size)]
         """Share of the probes, and their centroids as a function of θ."""
+
+    @cached_property
+    def without_forward_mode(self) -> str:
+        """Why sedlib.jvp does not give this function's response; empty where it does, or where nothing is tried out.
+
+        Examples
+        --------
+        >>> from sedlib.vectors import ParamLayout
+        >>> module = nn.Linear(2, 3, bias=False)
+        >>> probes = Probes(torch.ones(4, 2), lambda module, h: (h @ module.weight.T * module.weight.detach()[:, 0]).T)
+        >>> at = CentroidFunction(Checkpoint(module, ParamLayout.select(module, "weight")), probes)
+        >>> at.without_forward_mode.partition(":")[0]
+        'along one direction of the slots forward mode gives the slope ... of the scores, and a difference ...'
+        """
+        with full_precision():
+            return without_forward_mode(*self._tried) if self._tried else ""
 
     def __call__(self, theta: Float[Tensor, " params"]) -> Float[Tensor, "tasks probes inputs"]:
         """Centroids of all probes."""
@@ -72,16 +105,34 @@ class CentroidFunction:
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
-def _try_out(checkpoint: Checkpoint, few: Probes) -> None:
-    require_input(checkpoint, few)
-    require_every_slot(checkpoint, few)
-    centroids_at, theta = _centroids_at(checkpoint, few, check=True), checkpoint.theta
-    with full_precision_inside():
-        require_repeated(centroids_at(theta), centroids_at(theta))
+def _tried_out(checkpoint: Checkpoint, few: Probes) -> Checkpoint:
+    """The checkpoint, to be measured without what the network kept from earlier calls."""
+
+    def scored(module: nn.Module) -> dict[str, Tensor]:
+        return {"a score": few.scored(module, few.embedded(module))}
+
+    with told_plainly("scores"):
+        checkpoint = checkpoint.changed(find_flags(checkpoint.module))
+        checkpoint = checkpoint.changed(find_leftovers(checkpoint, scored))
+        require_pure(checkpoint, scored)
+        require_moving_inputs(checkpoint, few)
+        require_input(checkpoint, few)
+        require_every_slot(checkpoint, few)
+        theta = checkpoint.theta
+        separate = _centroids_at(checkpoint, few, check=True, first=True)(theta)
+        with full_precision_inside():
+            require_repeated(separate, _centroids_at(checkpoint, few, first=True)(theta))
+        require_gradients(checkpoint, few.first(DIFFERENTIATED))
+    return checkpoint
 
 
-def _centroids_at(checkpoint: Checkpoint, probes: Probes, *, check: bool = False) -> Callable[[Tensor], Tensor]:
-    """Centroids of some probes; h is computed once where it does not depend on the slots."""
+def _centroids_at(
+    checkpoint: Checkpoint, probes: Probes, *, check: bool = False, first: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """Centroids of some probes; h is computed once where it does not depend on the slots.
+
+    ``check`` tries out whether probes are separate, ``first`` takes one neighbour alone.
+    """
     h = checkpoint.at(probes.embedded, checkpoint.theta.clone().requires_grad_())()
     moves = h.requires_grad
 
@@ -90,7 +141,7 @@ def _centroids_at(checkpoint: Checkpoint, probes: Probes, *, check: bool = False
             def plain(at: Tensor) -> Float[Tensor, "tasks probes inputs"]:
                 return centroids(lambda h: probes.scored(module, h), at, check=check)
 
-            return mean_around(probes.around, plain, at, like=h.detach(), first=check)
+            return mean_around(probes.around, plain, at, like=h.detach(), first=first)
 
         there = checkpoint.at(probes.embedded, theta)() if moves else h
         return checkpoint.at(measured, theta)(there)  # the backward pass inside too: activations may be computed again

@@ -3,7 +3,8 @@
 Shapes: θ is ``[params]``, the slots of a ParamLayout. Units: those of the parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sedlib.models.full_precision import full_precision
-from sedlib.models.measuring import measuring
+from sedlib.models.measuring import Ways, measuring
 from sedlib.models.states import whole_state
-from sedlib.models.tensors import replaced_everywhere
+from sedlib.models.tensors import memories, replaced_everywhere
+from sedlib.models.trials.slots_memory import require_own_memory
 from sedlib.vectors import ParamLayout
 
 
@@ -54,10 +56,27 @@ class Checkpoint:
     """
 
     def __init__(self, module: nn.Module, layout: ParamLayout, state: Mapping[str, Any] | None = None) -> None:
-        self.module, self.layout = module, layout
+        self.module, self.layout, self._memories = module, layout, memories(module)
         with full_precision(), torch.no_grad():
             self._state, self.live = whole_state(module, state)
             self.theta: Float[Tensor, " params"] = layout.flatten(self._state)
+        self._ways: Ways = {}
+        require_own_memory(module, self.parameters)
+
+    def changed(self, ways: Ways) -> "Checkpoint":
+        """The same checkpoint, measured with these attributes of the network changed.
+
+        Examples
+        --------
+        >>> module = nn.Linear(2, 1)
+        >>> checkpoint = Checkpoint(module, ParamLayout.select(module, "weight"))
+        >>> named = checkpoint.changed({(id(module), "name"): lambda attributes, name: attributes.update({name: "x"})})
+        >>> named.at(lambda module: module.name)(), hasattr(module, "name")
+        ('x', False)
+        """
+        other = copy(self)
+        other._ways = self._ways | ways
+        return other
 
     def at(self, function: Callable[..., Any], theta: Float[Tensor, " params"] | None = None) -> Callable[..., Any]:
         """``function(module, …)`` of this checkpoint, with θ in the slots, or with the slots' own values.
@@ -65,7 +84,7 @@ class Checkpoint:
         It can be differentiated in θ, in both modes. ``function`` must use the module that it is given.
         """
         placed = self.layout.placed(self.theta if theta is None else theta, self._state)
-        return self._call(function, self._state | replaced_everywhere(self.module, placed))
+        return self._call(function, self._state | replaced_everywhere(self._memories, placed))
 
     @property
     def parameters(self) -> list[str]:
@@ -77,10 +96,14 @@ class Checkpoint:
         with full_precision():
             placed = self.layout.placed(self.theta, self._state)
             leaves = {name: value.detach().clone().requires_grad_() for name, value in placed.items()}
-            result = self._call(function, self._state | replaced_everywhere(self.module, leaves))()
-            if not result.requires_grad:
-                return list(leaves)
-            found = torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
+
+            def reached(module: nn.Module) -> Sequence[Tensor | None]:
+                result = function(module)
+                if not result.requires_grad:
+                    return [None] * len(leaves)
+                return torch.autograd.grad(result.sum(), list(leaves.values()), allow_unused=True)
+
+            found = self._call(reached, self._state | replaced_everywhere(self._memories, leaves))()
         return [name for name, gradient in zip(leaves, found, strict=True) if gradient is None]
 
     def _call(self, function: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Callable[..., Any]:
@@ -88,7 +111,7 @@ class Checkpoint:
         replaced = {f"module.{name}": value for name, value in tensors.items()}
 
         def evaluated(*arguments: Any) -> Any:
-            with measuring(self.module):
+            with measuring(self.module, self._ways):
                 return torch.func.functional_call(call, dict(replaced), arguments, tie_weights=False)
 
         return evaluated

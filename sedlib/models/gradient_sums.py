@@ -4,7 +4,7 @@ Shapes: a row is ``[params]`` in the order of a ParamLayout. Units: those of the
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,11 @@ from torch import Tensor, nn
 
 from sedlib.base.errors import listed, quoted
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.trials.derivatives import backward_error, warn_of_slopes
+from sedlib.models.trials.leftovers import find_leftovers
+from sedlib.models.trials.own_eval import find_flags
+from sedlib.models.trials.plain_errors import told_plainly
+from sedlib.models.trials.purity import require_pure
 from sedlib.vectors import ParamLayout
 
 CUT = "look for detach, no_grad or re-entrant checkpointing (use_reentrant=True) in the network, which cut a loss off"
@@ -65,8 +70,9 @@ def gradient_sums(
         )
     sums: dict[str, GradientSum] = {}
     for arguments in arguments_of(batches):
-        check_now = check and not sums
-        backward = _Backward(losses, checkpoint, batches is not None, check=check_now, refuse_broken=refuse_broken)
+        backward = _Backward(losses, checkpoint, by_count=batches is not None, refuse_broken=refuse_broken)
+        if check and not sums:
+            backward = replace(backward, checkpoint=(checkpoint := backward.tried_out(*arguments)))
         for task, found in backward.sums(*arguments).items():
             before = sums.get(task)
             sums[task] = GradientSum(before.row.add_(found.row), before.count + found.count) if before else found
@@ -92,7 +98,6 @@ class _Backward:
     checkpoint: Checkpoint
     by_count: bool
     """Whether losses must be pairs of a sum and its count."""
-    check: bool
     refuse_broken: bool
 
     def sums(self, *arguments: Any) -> dict[str, GradientSum]:
@@ -101,8 +106,6 @@ class _Backward:
 
         def measured(module: nn.Module) -> dict[str, GradientSum]:
             found = self._pairs(module, *arguments)
-            if self.check:
-                require_repeated(found, self._pairs(module, *arguments))
             last = list(found)[-1]
             return {
                 task: GradientSum(self._gradient(task, loss, theta, is_last=task == last), count)
@@ -113,6 +116,25 @@ class _Backward:
 
     def _pairs(self, module: nn.Module, *arguments: Any) -> dict[str, tuple[Tensor, float]]:
         return loss_pairs(self.losses(module, *arguments), by_count=self.by_count, refuse_broken=self.refuse_broken)
+
+    def tried_out(self, *arguments: Any) -> Checkpoint:
+        """The checkpoint, to be measured without what the network kept from earlier calls."""
+
+        def totals(module: nn.Module) -> dict[str, Tensor]:
+            pairs = self._pairs(module, *arguments)
+            return {f"the loss of task {task!r}": total for task, (total, _) in pairs.items()}
+
+        def values(theta: Tensor, finish: Callable[[Tensor], Any]) -> Any:
+            return checkpoint.at(lambda module: finish(torch.stack(list(totals(module).values()))), theta)()
+
+        with told_plainly("losses"):
+            checkpoint = self.checkpoint.changed(find_flags(self.checkpoint.module))
+            checkpoint = checkpoint.changed(find_leftovers(checkpoint, totals))
+            require_pure(checkpoint, totals)
+            off = backward_error(values, checkpoint.theta)
+        if off is not None and off[0]:  # where it is zero, nothing is reached, which is refused below
+            warn_of_slopes("losses", off)
+        return checkpoint
 
     def _gradient(self, task: str, loss: Tensor, theta: Tensor, *, is_last: bool) -> Float[Tensor, " params"]:
         try:
@@ -153,10 +175,16 @@ def _pair(task: str, loss: Any, by_count: bool, refuse_broken: bool) -> tuple[Te
             f"the loss of task {task!r} must be a pair of a sum and its count where there are batches, got one value: "
             "means over batches of different numbers of tokens do not add up to the mean"
         )
-    total, count = loss if isinstance(loss, tuple) else (loss, 1.0)
+    total, count = loss if isinstance(loss, tuple) and len(loss) == 2 else (loss, 1.0)
     if not isinstance(total, Tensor) or total.ndim or (refuse_broken and not torch.isfinite(total)):
         shown = f"shape {tuple(total.shape)}" if isinstance(total, Tensor) and total.ndim else quoted(total)
         raise ValueError(f"the loss of task {task!r} must be a finite scalar, got {shown}")
+    if isinstance(count, Tensor) and (count.numel() != 1 or count.requires_grad):
+        raise ValueError(
+            f"the loss of task {task!r} must be one value, or a pair of a sum and its count, got a pair with a tensor "
+            f"of shape {tuple(count.shape)}{' that depends on parameters' * count.requires_grad}; add losses up, or "
+            "give each a name"
+        )
     if not 0 < (number := float(count)) < float("inf"):
         raise ValueError(f"the count of task {task!r} must be positive, got {number}: a batch without targets")
     return total, number

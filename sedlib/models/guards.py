@@ -11,14 +11,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sedlib.base.errors import listed
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
-from sedlib.models.tensors import places
+from sedlib.models.separation import SAME
+from sedlib.models.tensors import memories, memory
 
 SIXTEEN_BITS = (torch.float16, torch.bfloat16)
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
-def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
-    """Refuse slots that do not move the scores, and an embedding that would move h while h is held.
+def require_moving_inputs(checkpoint: Checkpoint, probes: Probes) -> None:
+    """Refuse an embedding among the slots, which moves h, while h is held.
 
     Raises
     ------
@@ -33,11 +34,42 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
                 "submodule's name or a function of module and inputs, so that h moves too, or leave the embedding out "
                 "of the slots"
             )
+
+
+def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
+    """Refuse slots that do not move the scores.
+
+    Raises
+    ------
+    ValueError
+        There is one; the message names it.
+    """
     unreached = checkpoint.unreached(lambda module: probes.scored(module, probes.embedded(module)))
     if unreached:
         raise ValueError(
             f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}): leave that "
-            "out of the slots, or look whether scores uses the module that it is given, detaches, or rounds"
+            "out of the slots, or look whether scores uses the module that it is given, detaches, rounds, or reads "
+            "weights that the network kept from an earlier call"
+        )
+
+
+def require_any_order(checkpoint: Checkpoint, probes: Probes) -> None:
+    """Refuse scores that depend on a probe's place among the others, as chunks of probes change places.
+
+    Raises
+    ------
+    ValueError
+        They do, such as where a mask of all probes is used that is no part of them.
+    """
+
+    def scored(some: Probes) -> Tensor:
+        return checkpoint.at(lambda module: some.scored(module, some.embedded(module)))().detach()
+
+    first, turned = scored(probes), scored(probes.turned()).flip(1)
+    if not (first - turned).abs().max() <= SAME * first.abs().max():
+        raise ValueError(
+            "scores: they depend on a probe's place among the others, but chunks of probes change places; let what "
+            "belongs to one probe (a target, a mask) come with targets, [tasks, probes, ...], not from outside"
         )
 
 
@@ -64,9 +96,9 @@ def require_input(checkpoint: Checkpoint, probes: Probes) -> None:
 
 def _is_embedding(module: nn.Module, name: str) -> bool:
     """Whether a parameter is the table of an embedding, or tied to one."""
-    held = places(module)
-    tables = {id(found.weight) for found in module.modules() if isinstance(found, EMBEDDINGS)}
-    return name in held and id(held[name]) in tables
+    held = memories(module)
+    tables = {memory(found.weight) for found in module.modules() if isinstance(found, EMBEDDINGS)}
+    return held.get(name) in tables
 
 
 @contextmanager

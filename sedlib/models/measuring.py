@@ -1,21 +1,33 @@
 """The state in which a module is measured: eval, full precision, differentiable; and back to how it was.
 
-Dropout, batch statistics and autocast change what a network computes: a coupling ratio by factors of 2 to 1,000.
+Dropout, batch statistics and autocast change what a network computes: a coupling ratio by factors of 2 to 1,000. So
+does a weight that a module keeps from one call for the next.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.backends import mha
 
 from sedlib.models.full_precision import full_precision
 
+OWN = frozenset(vars(nn.Module()))
+"""Attributes that every module has."""
+CACHE = type(functools.cache(len))
+Ways = dict[tuple[int, str], Callable[[dict[str, Any], str], None]]
+"""By the id of a submodule and the name of an attribute, how to change it for the time of a measurement."""
+
 
 @contextmanager
-def measuring(module: nn.Module) -> Iterator[None]:
-    """``module`` in eval inside, each submodule in the mode that it had after it, also after an error.
+def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
+    """``module`` in eval inside; each submodule has the mode and the attributes that it had after it, also on an error.
 
+    What its methods cached (functools.cache, cached_property) is computed anew inside: it may be made of weights.
+    ``ways`` change further attributes.
     PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode.
 
     Examples
@@ -23,19 +35,77 @@ def measuring(module: nn.Module) -> Iterator[None]:
     >>> import torch
     >>> dropout = nn.Dropout(0.5)
     >>> with measuring(dropout):
-    ...     dropout(torch.ones(3))
+    ...     dropout.kept = dropout(torch.ones(3))
+    ...     dropout.kept
     tensor([1., 1., 1.])
-    >>> dropout.training
-    True
+    >>> dropout.training, hasattr(dropout, "kept")
+    (True, False)
     """
-    modes, fused = [(submodule, submodule.training) for submodule in module.modules()], mha.get_fastpath_enabled()
+    fused, kept = mha.get_fastpath_enabled(), [_Kept.of(submodule) for submodule in module.modules()]
+    by_id = {id(submodule): vars(submodule) for submodule in module.modules()} if ways else {}
     try:
-        for submodule, _ in modes:
-            submodule.training = False
+        for submodule in kept:
+            submodule.prepare()
+        for (owner, name), change in (ways or {}).items():
+            change(by_id[owner], name)
         mha.set_fastpath_enabled(False)
         with full_precision():
             yield
     finally:
         mha.set_fastpath_enabled(fused)
-        for submodule, mode in modes:
-            submodule.training = mode
+        for submodule in kept:
+            submodule.put_back()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A submodule's attributes as they were."""
+
+    caches: "_Caches"
+    attributes: dict[str, Any]
+    before: dict[str, Any]
+    collections: list[tuple[Any, Any]]
+    """Lists and dicts among the attributes, and a copy of each."""
+
+    @classmethod
+    def of(cls, submodule: nn.Module) -> "_Kept":
+        attributes = vars(submodule)
+        added = [value for name, value in attributes.items() if name not in OWN]
+        collections = [(value, value.copy()) for value in added if isinstance(value, (list, dict))]
+        kind: Any = type(submodule)
+        return cls(_Caches.of(kind), attributes, attributes.copy(), collections)
+
+    def prepare(self) -> None:
+        self.attributes["training"] = False
+        for name in self.caches.properties & self.attributes.keys():
+            del self.attributes[name]
+        self.caches.clear()
+
+    def put_back(self) -> None:
+        self.attributes.clear()
+        self.attributes.update(self.before)
+        for collection, content in self.collections:
+            collection.clear()
+            collection.update(content) if isinstance(collection, MutableMapping) else collection.extend(content)
+        self.caches.clear()
+
+
+@dataclass(frozen=True)
+class _Caches:
+    """What a class of modules caches by functools."""
+
+    methods: tuple[Any, ...]
+    properties: frozenset[str]
+
+    @staticmethod
+    @functools.cache
+    def of(kind: Any) -> "_Caches":
+        members = [member for parent in kind.__mro__ for member in vars(parent).items()]
+        return _Caches(
+            tuple(value for _, value in members if isinstance(value, CACHE)),
+            frozenset(name for name, value in members if isinstance(value, functools.cached_property)),
+        )
+
+    def clear(self) -> None:
+        for method in self.methods:
+            method.cache_clear()

@@ -37,7 +37,7 @@ def probe_count(inputs: Inputs) -> int:
     return count
 
 
-def some_inputs(inputs: Inputs, probes: slice) -> Inputs:
+def some_inputs(inputs: Inputs, probes: slice | Tensor) -> Inputs:
     """Those of some of the probes.
 
     Examples
@@ -49,6 +49,21 @@ def some_inputs(inputs: Inputs, probes: slice) -> Inputs:
     if isinstance(inputs, Tensor):
         return inputs[probes]
     return {name: value[probes] if isinstance(value, Tensor) else value for name, value in inputs.items()}
+
+
+def copied_inputs(inputs: Inputs) -> Inputs:
+    """A copy, which a network may write to.
+
+    Examples
+    --------
+    >>> import torch
+    >>> inputs = torch.ones(2)
+    >>> copied_inputs(inputs).zero_(), inputs
+    (tensor([0., 0.]), tensor([1., 1.]))
+    """
+    if isinstance(inputs, Tensor):
+        return inputs.clone()
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in inputs.items()}
 
 
 def require_taken(scores: Callable[..., Any], arguments: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ Units: those of the embedding and of the network's scores. Source: Walker et al.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from sedlib.models.neighbours import Around, some_of
-from sedlib.models.probe_inputs import probe_count, require_taken, some_inputs
+from sedlib.models.probe_inputs import copied_inputs, probe_count, require_taken, some_inputs
 from sedlib.models.submodules import output_of, tensor_of
 
 
@@ -122,17 +122,30 @@ class Probes:
             inputs, around = some_inputs(self.inputs, some), some_of(self.around, some)
             yield Probes(inputs, self.scores, targets, self.embed, self.read, around)
 
+    def turned(self) -> "Probes":
+        """The last one first, without neighbours.
+
+        Examples
+        --------
+        >>> Probes(torch.tensor([[1.0], [2.0]]), scores=lambda module, h: h.T).turned().inputs.tolist()
+        [[2.0], [1.0]]
+        """
+        targets = None if self.targets is None else self.targets.flip(1)
+        order = torch.arange(len(self) - 1, -1, -1)
+        return replace(self, inputs=some_inputs(self.inputs, order), targets=targets, around=None)
+
     def scored(self, module: nn.Module, h: Tensor) -> Float[Tensor, "tasks probes"]:
-        """Scores of the probes from their embedded inputs.
+        """Scores of the probes from their embedded inputs, a copy of which the network may write to.
 
         Raises
         ------
         ValueError
             There is no submodule of a name, or it does not run exactly once.
         """
+        h, inputs = h.clone(), copied_inputs(self.inputs)
         given: tuple[Any, ...] = (module, h)
         if self._by_name:
-            replaced = (self.inputs, self.read, h, self.embed) if isinstance(self.embed, str) else (h, self.read)
+            replaced = (inputs, self.read, h, self.embed) if isinstance(self.embed, str) else (h, self.read)
             given = (output_of(module, *replaced),)
         return self.scores(*given) if self.targets is None else self.scores(*given, self.targets)
 
@@ -158,8 +171,9 @@ class Probes:
         return h.to(torch.float32) if h.dtype in (torch.float16, torch.bfloat16) else h
 
     def _h(self, module: nn.Module) -> Any:
+        inputs = copied_inputs(self.inputs)
         if isinstance(self.embed, str):
-            return tensor_of(module, self.inputs, self.embed)
+            return tensor_of(module, inputs, self.embed)
         if self.embed is not None:
-            return self.embed(module, self.inputs)
-        return self.inputs.detach() if isinstance(self.inputs, Tensor) else self.inputs
+            return self.embed(module, inputs)
+        return inputs.detach() if isinstance(inputs, Tensor) else inputs

@@ -25,7 +25,7 @@ def require_separate(
 
     Two tests, as either misses something: with weights :math:`w_x` of 1 and 2, the gradient of
     :math:`\sum_x w_x s(x)` must be :math:`w_x c(x)` at each probe; and the centroids of every other probe must stay
-    when the rest are replaced. A single probe passes.
+    when the rest are replaced by one of them, which fills whatever has a capacity. A single probe passes.
 
     Raises
     ------
@@ -44,8 +44,9 @@ def require_separate(
     odd = torch.arange(count, device=inputs.device) % 2 == 1
     weights = torch.where(odd, 2.0, 1.0).to(centroids)  # powers of two: separate probes give the same bits
     _require_same(_gradients(scores, inputs, weights) / weights[:, None], centroids, torch.ones_like(odd))
-    others = torch.where(odd.reshape(-1, *[1] * (inputs.ndim - 1)), inputs.roll(1, 0), inputs)
-    _require_same(_gradients(scores, others, torch.ones_like(weights)), centroids, ~odd)
+    for replaced, by in ((odd, inputs[:1]), (~odd, inputs[-1:])):  # all go where one goes
+        others = torch.where(replaced.reshape(-1, *[1] * (inputs.ndim - 1)), by, inputs)
+        _require_same(_gradients(scores, others, torch.ones_like(weights)), centroids, ~replaced)
 
 
 def _gradients(

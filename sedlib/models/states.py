@@ -4,7 +4,7 @@ What a state dict does not have by PyTorch's own convention (buffers that are no
 from the module as it is, and named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sedlib.base.errors import listed, quoted
 from sedlib.base.finite import require_finite
-from sedlib.models.tensors import places
+from sedlib.models.tensors import memory, places
 
 WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """In what 16-bit tensors are measured."""
@@ -70,17 +70,17 @@ def _matched(module: nn.Module, held: Mapping[str, Tensor], state: Mapping[str, 
             f"state: {len(unknown):,} of its tensors {type(module).__name__} does not have: {listed(unknown)}; "
             "is it of another model, or under a prefix?"
         )
-    by_tensor: dict[int, tuple[str, Tensor]] = {}
+    by_memory: dict[Hashable, tuple[str, Tensor]] = {}
     for name, value in tensors.items():
-        first, other = by_tensor.setdefault(id(known[name]), (name, value))
+        first, other = by_memory.setdefault(memory(known[name]), (name, value))
         if other is not value and not torch.equal(other, value):
             raise ValueError(f"state: {first!r} and {name!r} are tied in {type(module).__name__}, but differ here")
-    return {name: by_tensor[id(tensor)][1] for name, tensor in held.items() if id(tensor) in by_tensor}
+    return {name: by_memory[memory(tensor)][1] for name, tensor in held.items() if memory(tensor) in by_memory}
 
 
 def _elsewhere(tensor: Tensor, known: Mapping[str, Any], state: Mapping[str, Tensor]) -> bool:
     """Whether the state has the tensor under another of its names: files of tied weights hold them once."""
-    return any(known[name] is tensor for name in state if name in known)
+    return any(memory(known[name]) == memory(tensor) for name in state if isinstance(known.get(name), Tensor))
 
 
 def _copied(name: str, tensor: Tensor, like: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ A *place* is an attribute of one submodule. A submodule that is reachable by two
 that two submodules hold (tied weights) has two places.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
+import torch
 from torch import Tensor, nn
 
 
@@ -33,14 +34,43 @@ def _buffers(submodule: nn.Module) -> Iterator[tuple[str, Tensor]]:
     return submodule.named_buffers(recurse=False, remove_duplicate=False)
 
 
-def replaced_everywhere(module: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``values`` by place, for every place that holds the tensor of a named one: tied weights stay tied.
+def memory(tensor: Tensor) -> Hashable:
+    """Which numbers a tensor shows: equal for tied weights, also for those that ``.data`` ties.
 
-    Of two names of one tensor that both have a value the first one in the module's order counts.
+    These are two parameters of one memory, which moves whichever of them an optimizer moves.
+
+    Examples
+    --------
+    >>> first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    >>> memory(first) == memory(second)
+    False
+    >>> second.data = first.data
+    >>> memory(first) == memory(second)
+    True
     """
-    held = places(module)
-    by_tensor: dict[int, Tensor] = {}
+    if not is_plain(tensor) or not tensor.numel():
+        return id(tensor)
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor.device
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is a view of memory, and nothing more: not sparse, quantised, on meta, or of its own class."""
+    is_dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    return is_dense and type(tensor) in (Tensor, nn.Parameter, nn.Buffer)
+
+
+def memories(module: nn.Module) -> dict[str, Hashable]:
+    """What ``memory`` says of each place."""
+    return {name: memory(tensor) for name, tensor in _places(module)}
+
+
+def replaced_everywhere(held: Mapping[str, Hashable], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``values`` by place, for every place of the ``memories`` that holds a named one: tied weights stay tied.
+
+    Of two names of one memory that both have a value the first one in the module's order counts.
+    """
+    by_memory: dict[Hashable, Tensor] = {}
     for name in held:
         if name in values:
-            by_tensor.setdefault(id(held[name]), values[name])
-    return {name: by_tensor[id(tensor)] for name, tensor in held.items() if id(tensor) in by_tensor}
+            by_memory.setdefault(held[name], values[name])
+    return {name: by_memory[memory] for name, memory in held.items() if memory in by_memory}

@@ -77,7 +77,7 @@ def trained(
     records: bool = True,
     task_losses: Callable[..., Any] = losses,
 ) -> Tensor:
-    """Train with equal batches in all processes; the parameters in the end."""
+    """Train with equal batches in all processes; parameters and gradients in the end."""
     network, slots = made()
     module = wrap(network)
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
@@ -90,7 +90,9 @@ def trained(
             optimizer.step()
             if records:
                 recorder.after(step)
-    return torch.cat([whole(value.detach()).flatten() for value in network.parameters()])
+    gradients = [value.grad for value in network.parameters() if value.grad is not None]
+    assert len(gradients) == 6
+    return torch.cat([whole(value.detach()).flatten() for value in (*network.parameters(), *gradients)])
 
 
 def work(rank: int, port: int, folder: Path) -> None:

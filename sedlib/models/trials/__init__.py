@@ -1,0 +1,1 @@
+"""What is tried out on a few probes or examples before a number is read off a network."""
