@@ -21,7 +21,11 @@ from sedlib.report.page.documents import rendered
 from tests.imports import ROOT
 
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-RUN_ELSEWHERE = {"docs/extending.md": "tests/test_docs.py", "docs/experiments.md": "tests/test_experiments.py"}
+RUN_ELSEWHERE = {
+    "docs/extending.md": "tests/test_docs.py",
+    "docs/experiments.md": "tests/test_experiments.py",
+    "docs/your-model.md": "tests/own/test_your_model.py",
+}
 """Pages whose Python a test of their own runs: it looks at the results, or puts a line into the file that it is for."""
 RECIPES_ELSEWHERE = {"The tables that git keeps": "tests/test_packed_clone.py"}
 KINDS = {

@@ -167,6 +167,10 @@ BAD: list[tuple[Callable[[Path], Path], str]] = [
         r"expected shape \(4, 4\), got \(1000000",
     ),
     (
+        lambda at: torch_file(at / "step40.pt", {"base_model.body.lora_A.weight": torch.ones(2, 4)}),
+        r"step40.pt: holds LoRA adapters alone \('base_model.body.lora_A.weight'\).* give a function",
+    ),
+    (
         lambda at: torch_file(at / "step40.pt", {"body.weight": torch.ones(4, 4)}),
         "2 of 3 tensors are missing, under every",
     ),

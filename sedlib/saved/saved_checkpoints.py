@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sedlib.base.errors import listed
 from sedlib.models.tensors import places
 from sedlib.saved.found import found_in, steps_of, weights_at
 from sedlib.saved.prefixes import renamed
@@ -36,6 +37,7 @@ class SavedCheckpoint:
         if file is None:
             raise WeightsError(self.place, "no file of weights any more")
         with opened(file) as tensors, _of(file):
+            _require_more_than_adapters(tensors)
             pairs = renamed(list(tensors), _wanted(module, tensors))
             _require_shapes(tensors, pairs, module)
             return {short: tensors[name] for name, short in pairs.items()}
@@ -93,6 +95,14 @@ class Checkpoints(Sequence[SavedCheckpoint]):
 
     def __iter__(self) -> Iterator[SavedCheckpoint]:
         return iter(self._saved)
+
+
+def _require_more_than_adapters(tensors: Mapping[str, Any]) -> None:
+    if tensors and all(".lora_" in name for name in tensors):
+        raise ValueError(
+            f"holds LoRA adapters alone ({listed(list(tensors))}), not the weights that they are added to: give a "
+            "function that loads each into the module and yields (step, module.state_dict())"
+        )
 
 
 def _wanted(module: nn.Module, tensors: Mapping[str, Any]) -> list[str]:
