@@ -20,9 +20,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import block_of, column_blocks, require_finite_rows
-from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.long_rows.matrix_rows import Rows, require_rows
 from sedlib.base.precision import determined, error_bound, shortfall
 from sedlib.products import window_blocks
 
@@ -91,6 +92,7 @@ class UndeterminedBasisError(ValueError):
         """First and last row of the first window."""
 
 
+@checked()
 def rolling_bases(
     band: Float64[Tensor, "rows offsets"],
     window: int,
@@ -153,6 +155,7 @@ def rolling_bases(
     return replace(found, coefficients=coefficients.where(whole[:, None, None], 0.0))
 
 
+@checked()
 def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
     r"""Unit directions of basis number ``index``: :math:`v_i = \sum_j C_{ij} a_j` over its window's rows.
 
@@ -161,8 +164,8 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
     Raises
     ------
     ValueError
-        The window determines no basis, a row of it is not finite, or the directions are not of norm 1: the bases are of
-        other rows.
+        There is no such window, or the rows end before it; it determines no basis, a row of it is not finite, or the
+        directions are not of norm 1: the bases are of other rows.
 
     Examples
     --------
@@ -171,6 +174,12 @@ def directions(rows: Rows, bases: RollingBases, index: int) -> Float[Tensor, "ra
     >>> directions(rows, rolling_bases(gram_band(rows, reach=1), window=2, rank=1), index=1)
     tensor([[0., 1., 0.]])
     """
+    require_rows(rows)
+    count = len(bases.window_end)
+    if not -count <= index < count:
+        raise ValueError(f"index: expected one of {count} windows, 0 to {count - 1}, got {index}")
+    if int(bases.window_end[index]) >= rows.shape[0]:
+        raise ValueError(f"rows: expected at least {int(bases.window_end[index]) + 1}, got {rows.shape[0]} rows")
     if not bases.determined[index]:
         raise ValueError(f"basis {index}: {bases.reason(index) or 'its coefficients are zero'}")
     end = int(bases.window_end[index]) + 1

@@ -6,10 +6,13 @@ Shapes: a block is a slice of the ``[params]`` of a ParamLayout, counted in para
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from sedlib.base.border.checked import checked
+from sedlib.base.errors import quoted
 from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
 
+@checked(layout="ParamLayout.select(module, …) makes one", names="a list of parameter names")
 def blocks(
     layout: ParamLayout, names: Sequence[str], parts: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, slice]:
@@ -21,7 +24,8 @@ def blocks(
     Raises
     ------
     ValueError
-        The layout has no such parameter, a glob matches none of ``names``, or a first axis has no such parts.
+        The layout has no such parameter, a glob matches none of ``names``, a first axis has no such parts, or two parts
+        have one name.
 
     Examples
     --------
@@ -48,6 +52,8 @@ def blocks(
 def _parts(name: str, shape: tuple[int, ...], whole: slice, parts: Sequence[str] | None) -> dict[str, slice]:
     if not parts:
         return {name: whole}
+    if isinstance(parts, str) or len(set(parts)) < len(parts):
+        raise ValueError(f"parts of {name!r}: expected names in a tuple, each once, got {quoted(parts)}")
     if not shape or shape[0] % len(parts):
         raise ValueError(f"parameter {name!r} of shape {shape} has no {len(parts)} equal parts along its first axis")
     width = (whole.stop - whole.start) // len(parts)

@@ -17,6 +17,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.border.returned import require_scores
 from sedlib.base.finite import require_finite
 from sedlib.models.separation import require_separate
 from sedlib.scores import Scores
@@ -50,19 +53,35 @@ def centroids(
     """
     _require_embedded(inputs)
     require_finite(inputs=inputs)
-    found, pull_back, *_ = torch.func.vjp(scores, inputs)
-    if found.ndim != 2 or found.shape[1] != len(inputs) or not len(found):
-        raise ValueError(f"scores: expected [tasks, {len(inputs)} probes], as there are inputs, got {_shape(found)}")
+    found, pull_back, *_ = torch.func.vjp(lambda inputs: require_scores(scores(inputs), len(inputs)), inputs)
+    require_finite(scores=found)
     select = torch.eye(len(found), dtype=found.dtype, device=found.device)
     gradients = [pull_back(task[:, None].expand_as(found).contiguous())[0].flatten(1) for task in select]
     result = torch.stack(gradients)
     require_finite(centroids=result)
     if check:
+        if not result.any():
+            _require_used(scores, inputs)
         require_separate(scores, inputs, result)
     return result
 
 
-def _require_embedded(inputs: Tensor) -> None:
+def _require_used(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> None:
+    """Zeros may be a head's initial ones, but not those of scores that never see the inputs."""
+    leaf = inputs.detach().clone().requires_grad_()
+    found = scores(leaf).sum()
+    if not found.requires_grad or torch.autograd.grad(found, leaf, allow_unused=True)[0] is None:
+        raise ValueError(
+            "scores: they do not depend on the inputs h: let them use the h that they are given, without detach or "
+            "no_grad"
+        )
+
+
+def _require_embedded(inputs: object) -> None:
+    if not isinstance(inputs, Tensor):
+        raise wrong_kind("inputs", "a tensor [probes, ...]", inputs, "torch.as_tensor makes one of an array")
+    if not inputs.ndim or not len(inputs) or inputs.is_meta:
+        raise ValueError(f"inputs: expected at least one probe [probes, ...] with values, got {_shape(inputs)}")
     if not inputs.is_floating_point() or inputs.dtype not in (torch.float32, torch.float64):
         raise ValueError(
             f"inputs: expected embedded inputs in float32 or float64, by which a centroid is a gradient, got "
@@ -86,6 +105,7 @@ class CentroidReadouts:
     """Mean cosine between a centroid and the input it belongs to, cos(c(x), h(x))."""
 
 
+@checked()
 def read_out(centroids: Float[Tensor, "probes inputs"], inputs: Float[Tensor, "probes inputs"]) -> CentroidReadouts:
     """Rank-90, PC-1 share and alignment of one task's centroids.
 
@@ -120,6 +140,7 @@ class CentroidComparison:
     """Mean of the three principal cosines between the spans of the top three principal directions."""
 
 
+@checked()
 def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes inputs"]) -> CentroidComparison:
     """Agreement of two sets of centroids of the same probes.
 
@@ -144,13 +165,14 @@ def compare(first: Float[Tensor, "probes inputs"], second: Float[Tensor, "probes
     )
 
 
+@checked()
 def principal_components(centroids: Float[Tensor, "probes inputs"], count: int) -> Float64[Tensor, "probes count"]:
     """Scores of the probes on the top principal directions of the centred centroids; signs are arbitrary.
 
     Raises
     ------
     ValueError
-        The centroids have fewer principal directions, or are not finite.
+        The centroids have fewer principal directions, or are not finite; or the count is less than 1.
 
     Examples
     --------
@@ -158,6 +180,8 @@ def principal_components(centroids: Float[Tensor, "probes inputs"], count: int) 
     >>> principal_components(centroids, count=1).abs().flatten().round(decimals=6).tolist()
     [2.0, 1.0, 3.0]
     """
+    if count < 1:
+        raise ValueError(f"count: expected at least one principal direction, got {count}")
     left, sizes, _ = torch.linalg.svd(_centred(centroids, "centroids"), full_matrices=False)
     _require_directions(sizes, count, "centroids")
     return left[:, :count] * sizes[:count]

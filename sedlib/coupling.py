@@ -21,6 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import in_one_line
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import norms
@@ -36,6 +38,7 @@ UNIT = 1e-3
 """How far the norm of a direction may be from 1: a response grows as the square of the norm."""
 
 
+@checked("theta")
 def central_difference(
     centroids_at: CentroidsAt,
     theta: Float[Tensor, " params"],
@@ -62,6 +65,7 @@ def central_difference(
     tensor([36.])
     """
     _require_theta(theta, centroids_at)
+    epsilon = float(epsilon)
     step = epsilon * theta.norm()
     if not (step > 0 and step.isfinite()):
         raise ValueError(f"the step ε‖θ‖ must be positive, got ε = {epsilon} and ‖θ‖ = {float(theta.norm())}")
@@ -75,11 +79,14 @@ def central_difference(
         ahead, behind = theta + step * direction, theta - step * direction
         with full_precision():
             found = _mean_square(lambda at: (at(ahead) - at(behind)) / (2 * step), centroids_at)
+        if noise.shape != found.shape:
+            raise ValueError(f"noise: expected [tasks], {len(found)} of them, got shape {tuple(noise.shape)}")
         return _above_rounding(_finite_response(found), noise / (2 * step).square(), epsilon)
 
     return response
 
 
+@checked("theta")
 def jvp(centroids_at: CentroidsAt, theta: Float[Tensor, " params"], *, check: bool = True) -> Response:
     r"""Exact response, ε → 0, by forward-over-reverse differentiation.
 
@@ -131,6 +138,7 @@ class Baseline:
     """Number of random directions."""
 
 
+@checked()
 def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
     """Median and mean response of the random directions; of an even number, the median is the middle two's mean.
 
@@ -145,8 +153,8 @@ def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
     >>> random_baseline(torch.tensor([[1.0], [2.0], [6.0]]))
     Baseline(median=tensor([2.]), mean=tensor([3.]), count=3)
     """
-    if not len(responses):
-        raise ValueError("responses: a baseline needs at least one random direction, got none")
+    if not responses.numel():
+        raise ValueError("responses: a baseline needs at least one random direction and one task, got none")
     require_finite(responses=responses)
     if (responses < 0).any():
         raise ValueError(f"responses: a response is a mean square, and so not negative, got {float(responses.min())}")
@@ -156,6 +164,7 @@ def random_baseline(responses: Float[Tensor, "random tasks"]) -> Baseline:
     return Baseline(median, mean, len(responses))
 
 
+@checked()
 def coupling_ratios(
     responses: Float[Tensor, "rank tasks"], baseline: Baseline
 ) -> tuple[Float[Tensor, "rank tasks"], Float[Tensor, " tasks"]]:
@@ -164,7 +173,8 @@ def coupling_ratios(
     Raises
     ------
     ValueError
-        There is no response, or one is not finite, or a median is not positive, or so small that a ratio is not finite.
+        There is no response, or one is negative or not finite, or a median is not positive, or so small that a ratio is
+        not finite; or the responses are of other tasks than the baseline.
 
     Examples
     --------
@@ -176,6 +186,8 @@ def coupling_ratios(
     if not len(responses):
         raise ValueError("responses: the ratios of a basis need at least one direction, got none")
     require_finite(responses=responses)
+    if (responses < 0).any():
+        raise ValueError(f"responses: a response is a mean square, and so not negative, got {float(responses.min())}")
     _require_positive(baseline.median)
     ratios = responses / baseline.median
     require_finite(ratios=ratios)
@@ -189,6 +201,8 @@ def _require_positive(median: Float[Tensor, " tasks"]) -> None:
 
 def _require_theta(theta: Float[Tensor, " params"], centroids_at: CentroidsAt) -> None:
     require_finite(theta=theta)
+    if theta.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"theta: expected float32 or float64, got {theta.dtype}; measure a float32 copy")
     own = getattr(centroids_at, "theta", None)
     if own is not None and not torch.equal(own, theta):
         raise ValueError(
@@ -199,6 +213,13 @@ def _require_theta(theta: Float[Tensor, " params"], centroids_at: CentroidsAt) -
 
 def _unit(direction: Float[Tensor, " params"], theta: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
     """The direction in θ's dtype."""
+    if not isinstance(direction, Tensor):
+        raise wrong_kind("direction", f"a tensor of shape {tuple(theta.shape)}", direction, "torch.as_tensor makes one")
+    if not direction.is_floating_point() or direction.layout != torch.strided:
+        raise ValueError(
+            f"direction: expected a dense tensor of real floating-point numbers, got {direction.dtype} of layout "
+            f"{direction.layout}"
+        )
     if direction.shape != theta.shape or direction.device != theta.device:
         raise ValueError(
             f"direction: expected shape {tuple(theta.shape)} on {theta.device}, as theta has, got "

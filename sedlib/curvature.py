@@ -25,16 +25,18 @@ from jaxtyping import Float, Float64
 from scipy.special import poch
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.errors import quoted
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import SUMMED, column_blocks, inner_products, norms
 from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.long_rows.orthonormal_rows import require_orthonormal
 from sedlib.bases import directions
 from sedlib.products import gram
 from sedlib.projection import orthonormal
 from sedlib.trajectory import Displacements, principal_components
 
-ORTHONORMALITY = 1e-3
-"""What a product of two rows of an orthonormal basis may be off by: bases are float32, and this finds wrong ones."""
 LARGEST_ROUNDING = 0.1
 """Of a step's length: what θ's rounding may move it by. At 0.07 a defect is off by 2 %, above 1 it means nothing."""
 
@@ -56,25 +58,30 @@ class Commutator:
     r""":math:`\lVert\delta\rVert / (\lVert\eta g_A\rVert \lVert\eta g_B\rVert)`."""
 
 
+@checked()
 def commutators(
     gradient_at: GradientAt,
     theta: Float[Tensor, " params"],
     batches: Sequence[Sequence[Tensor]],
     pairs: Sequence[tuple[int, int]],
     step_size: float,
+    *,
+    check: bool = True,
 ) -> Iterator[Commutator]:
     r"""The commutator of each pair of ``batches``, named by position: ``[(0, 1), (2, 3)]`` for two that share none.
 
     Computed as :math:`\delta = \eta [g_A(\theta - \eta g_B) - g_A] - \eta [g_B(\theta - \eta g_A) - g_B]`: in float32
     the difference of :math:`\theta_{AB}` and :math:`\theta_{BA}` themselves is lost in the rounding of θ.
 
-    Cost: a gradient for each batch, two for each pair. Memory: a gradient for each batch.
+    ``check`` takes the first gradient twice. Cost: a gradient for each batch, two for each pair. Memory: a gradient for
+    each batch.
 
     Raises
     ------
     ValueError
         The step size is not positive and finite, θ is not finite, a pair is not of two different batches, or a gradient
-        is not a finite vector of θ's size and dtype other than zero, or so short that the defect is not finite.
+        is not a finite vector of θ's size and dtype other than zero, or so short that the defect is not finite;
+        or two gradients at the same θ differ.
     LostInRoundingError
         Rounding θ to its dtype moves it by more than a tenth of a step.
 
@@ -90,11 +97,21 @@ def commutators(
     if not 0 < step_size < math.inf:
         raise ValueError(f"the step size must be positive and finite, got {step_size}")
     require_finite(theta=theta)
+    for index, batch in enumerate(batches):
+        if not isinstance(batch, list | tuple):
+            raise wrong_kind(f"batch {index}", "a list with a tensor for each part", batch, "give [batch] of one part")
     for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(index, int) for index in pair):
+            raise ValueError(f"a pair must name two of {len(batches)} batches, from 0, got {quoted(pair)}")
         if pair[0] == pair[1] or not all(0 <= index < len(batches) for index in pair):
             raise ValueError(f"a pair must name two of {len(batches)} batches, from 0, got {pair}")
     gradients = [_gradient(gradient_at, theta, batch, f"batch {index}") for index, batch in enumerate(batches)]
     lengths = [_norm(gradient) for gradient in gradients]
+    if check and not torch.equal(_gradient(gradient_at, theta, batches[0], "batch 0"), gradients[0]):
+        raise ValueError(
+            "gradient_at: two gradients of batch 0 at the same theta differ; put the module in eval (dropout), and let "
+            "nothing draw random numbers"
+        )
     if not all(lengths):
         raise ValueError(f"batch {lengths.index(0)}: the gradient is zero, and the defect is a ratio to its norm")
     if (step := step_size * min(lengths)) * LARGEST_ROUNDING < (rounding := _rounding(theta)):
@@ -116,22 +133,31 @@ def commutators(
         yield Commutator(step_size * difference, defect)
 
 
+@checked()
 def pooled_pairs(draws: int) -> list[tuple[int, int]]:
     """``draws`` pairs of the fewest batches that have as many: 9 pairs of 5 batches, in place of 18.
 
     Each pair is of two independent batches, as every pair of separate ones; two pairs may share one batch.
+
+    Raises
+    ------
+    ValueError
+        The number of draws is less than 1.
 
     Examples
     --------
     >>> pooled_pairs(3)
     [(0, 1), (0, 2), (1, 2)]
     """
+    if draws < 1:
+        raise ValueError(f"draws: expected at least one pair, got {draws}")
     n_batches = 2
     while n_batches * (n_batches - 1) // 2 < draws:
         n_batches += 1
     return list(combinations(range(n_batches), 2))[:draws]
 
 
+@checked()
 def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2) -> Float[Tensor, "directions params"]:
     """Top ``rank`` principal directions of the trajectory of each block, as orthonormal vectors of all parameters.
 
@@ -151,6 +177,9 @@ def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2)
     >>> basis.abs().round().int().tolist()  # of each block, the parameter that moves
     [[1, 0, 0, 0], [0, 0, 0, 1]]
     """
+    if rank < 1 or not blocks:
+        raise ValueError(f"expected a rank of at least 1 and a block, got rank {rank} and {len(blocks)} blocks")
+    columns = {name: _columns_of(positions, name, block) for name, block in blocks.items()}
     in_order = sorted(blocks, key=lambda name: blocks[name].start)
     for first, second in pairwise(in_order):
         if blocks[first].stop > blocks[second].start:
@@ -158,12 +187,18 @@ def execution_basis(positions: Rows, blocks: Mapping[str, slice], rank: int = 2)
     basis = torch.zeros(rank * len(blocks), positions.shape[1])
     for index, (name, block) in enumerate(blocks.items()):
         try:
-            rows = Displacements(positions, block)
-            found = directions(rows, principal_components(gram(rows), rank), 0)
+            found = directions(columns[name], principal_components(gram(columns[name]), rank), 0)
         except ValueError as error:
             raise ValueError(f"block {name!r}: {error}") from error
         basis[index * rank : (index + 1) * rank, block] = orthonormal(found)
     return basis
+
+
+def _columns_of(positions: Rows, name: str, block: slice) -> Displacements:
+    try:
+        return Displacements(positions, block)
+    except ValueError as error:
+        raise ValueError(f"block {name!r}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -176,13 +211,14 @@ class Decomposition:
     r""":math:`\rho = \lVert\delta_\perp\rVert / \lVert\delta\rVert`."""
 
 
+@checked()
 def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "directions params"]) -> Decomposition:
     """How much of each vector lies in the span of an orthonormal basis.
 
     Raises
     ------
     ValueError
-        A vector is zero or not finite, or the basis is not orthonormal.
+        A vector is zero, not finite or not in the basis's dtype, or the basis is not orthonormal.
 
     Examples
     --------
@@ -190,9 +226,9 @@ def decompose(vectors: Float[Tensor, "vectors params"], basis: Float[Tensor, "di
     >>> parts.share.round(decimals=6).tolist(), parts.rho.round(decimals=6).tolist()
     ([0.6], [0.8])
     """
-    products = inner_products(basis, basis, basis.dtype).cpu()
-    if not torch.allclose(products, torch.eye(len(basis)).double(), rtol=0, atol=ORTHONORMALITY):
-        raise ValueError(f"the rows of the basis must be orthonormal, got the products {products.tolist()}")
+    require_orthonormal(basis)
+    if vectors.dtype != basis.dtype:
+        raise ValueError(f"vectors: expected {basis.dtype}, as the basis has, got {vectors.dtype}")
     lengths = _norms(vectors, "vector")
     coordinates = inner_products(vectors, basis, vectors.dtype).to(vectors)
     across = _across(vectors, coordinates, basis)
@@ -210,6 +246,7 @@ def _across(vectors: Tensor, coordinates: Tensor, basis: Tensor) -> Float64[Tens
     return squares.sqrt()
 
 
+@checked()
 def expected_random_share(rank: int, size: int) -> float:
     r"""Mean share of any vector in a uniformly random subspace of dimension k, near :math:`\sqrt{k / D}`.
 
@@ -232,6 +269,7 @@ def expected_random_share(rank: int, size: int) -> float:
     return float(poch(rank / 2, 0.5) / poch(size / 2, 0.5))
 
 
+@checked()
 def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors params"]) -> float:
     r"""Mean :math:`\lvert\cos(\theta_t - \theta_{t-1}, \delta_k)\rvert` of a step with several commutators.
 
@@ -240,13 +278,15 @@ def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors pa
     Raises
     ------
     ValueError
-        The step, or a vector, is zero or not finite.
+        The step, or a vector, is zero or not finite, or there is no vector.
 
     Examples
     --------
     >>> alignment(torch.tensor([1.0, 0.0]), torch.tensor([[-2.0, 0.0], [0.0, 3.0]]))  # |cos| of 1 and of 0
     0.5
     """
+    if not len(vectors):
+        raise ValueError("vectors: expected at least one, got none")
     cosines = inner_products(vectors, step, torch.float64) / (_norms(vectors, "vector") * _norms(step[None], "step"))
     require_finite(cosines=cosines)
     return float(cosines.abs().mean())
@@ -254,6 +294,8 @@ def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors pa
 
 def _gradient(gradient_at: GradientAt, theta: Tensor, batch: Sequence[Tensor], label: str) -> Tensor:
     gradient = gradient_at(theta, *batch)
+    if not isinstance(gradient, Tensor):
+        raise wrong_kind(f"{label}: gradient_at", "a tensor [params] of the function", gradient)
     if gradient.shape != theta.shape or gradient.dtype != theta.dtype:
         raise ValueError(
             f"{label}: expected a gradient of shape {tuple(theta.shape)} and {theta.dtype}, "

@@ -22,12 +22,18 @@ from jaxtyping import Float, Float64
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.returned import scalar_loss
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import column_blocks
 from sedlib.base.precision import determined, eigenvector_error_bound, error_bound, require_rank
 from sedlib.gradients import LossAt, require_equal_lengths
+from sedlib.models.refusals.explained import explained
 from sedlib.models.trials.dependence import require_dependence
 from sedlib.products import centred, gram
+
+SYMMETRY = 1e-3
+"""Of their lengths: what two products may differ by that are equal but for rounding in float32."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class FisherBasis:
     """Bound on the sine of the angle by which rounding turns each direction: ``sedlib.base.precision``."""
 
 
+@checked("gradients")
 def gradient_basis(
     gradients: Float[Tensor, "examples params"], rank: int, rows: torch.dtype | None = None
 ) -> FisherBasis:
@@ -102,7 +109,8 @@ class EmpiricalFisher(LinearOperator):  # type: ignore[misc]
 
     def _matvec(self, vector: np.ndarray) -> np.ndarray:
         direction = torch.from_numpy(vector.reshape(-1)).to(self._theta)
-        slopes = torch.cat([self._slopes(some, direction) for some in self._blocks])
+        with explained(self._theta):
+            slopes = torch.cat([self._slopes(some, direction) for some in self._blocks])
         if len(found := (~slopes.isfinite()).nonzero()):
             number = int(found[0])
             raise ValueError(f"example {number}: the slope of its loss is not finite, got {float(slopes[number])}")
@@ -119,6 +127,7 @@ class EmpiricalFisher(LinearOperator):  # type: ignore[misc]
         return torch.func.jvp(lambda at: self._losses(at, *some), (self._theta,), (direction,))[1]
 
 
+@checked(examples="a list with a tensor for each part of an example")
 def empirical_fisher(
     loss_at: LossAt, theta: Float[Tensor, " params"], examples: Sequence[Tensor], block: int = 64
 ) -> EmpiricalFisher:
@@ -130,7 +139,8 @@ def empirical_fisher(
     Raises
     ------
     ValueError
-        The parts of the examples are of different lengths, θ is not finite, or the losses do not depend on it.
+        The parts of the examples are of different lengths, there is no example, ``block`` is less than 1, θ is not
+        finite, or the loss of an example is no real scalar, does not depend on θ, or PyTorch cannot differentiate it.
         Multiplied with a vector: the product, or an example's part in it, is not finite.
 
     Examples
@@ -141,11 +151,16 @@ def empirical_fisher(
     [0.0, 25.0]
     """
     require_equal_lengths(examples)
+    if block < 1:
+        raise ValueError(f"block: expected at least one example at once, got {block}")
     require_finite(theta=theta)
-    require_dependence(loss_at, theta, examples)
+    loss_at = scalar_loss(loss_at)
+    with explained(theta):
+        require_dependence(loss_at, theta, examples)
     return EmpiricalFisher(loss_at, theta, examples, block)
 
 
+@checked(operator="scipy.sparse.linalg.aslinearoperator makes one of a matrix")
 def lanczos(
     operator: LinearOperator,
     rank: int,
@@ -193,6 +208,8 @@ def lanczos(
     """
     if kept is not None and not rank < kept <= operator.shape[0]:
         raise ValueError(f"kept must be more than rank = {rank}, and at most the dimension, got {kept}")
+    if operator.shape[0] != operator.shape[1]:
+        raise ValueError(f"operator: expected a symmetric one, got shape {operator.shape}")
     if not (1 <= rank < operator.shape[0] and tolerance > 0):
         raise ValueError(
             f"rank must be at least 1 and less than the dimension {operator.shape[0]:,}, and tolerance positive, "
@@ -200,6 +217,8 @@ def lanczos(
         )
     if np.issubdtype(operator.dtype, np.complexfloating):
         raise ValueError(f"operator: expected real products, got {operator.dtype}")
+    if not isinstance(operator, EmpiricalFisher):
+        _require_symmetric(operator)
     rank = _within_span(operator, rank, allow_fewer=allow_fewer)
     eigenvalues, eigenvectors = _iterated(operator, rank, generator, tolerance, kept)
     bound = eigenvector_error_bound(eigenvalues, _precision(operator), tolerance)
@@ -210,6 +229,15 @@ def lanczos(
     for number in range(count):
         found[number] = torch.from_numpy(eigenvectors[number])
     return FisherBasis(found, eigenvalues[:count], bound[:count])
+
+
+def _require_symmetric(operator: LinearOperator) -> None:
+    """Two products with random vectors x and y tell: x·Fy and y·Fx."""
+    x, y = np.random.default_rng(0).standard_normal((2, operator.shape[0]))
+    of_x, of_y = operator.matvec(x), operator.matvec(y)
+    require_finite(product_with_the_operator=torch.from_numpy(np.stack([of_x, of_y])))
+    if abs(x @ of_y - y @ of_x) > SYMMETRY * np.linalg.norm(x) * np.linalg.norm(of_y):
+        raise ValueError("operator: expected a symmetric one, got products x·Fy and y·Fx that differ")
 
 
 def _within_span(operator: LinearOperator, rank: int, *, allow_fewer: bool) -> int:

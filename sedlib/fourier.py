@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
 
 LEAST_VARIATION = 1e-12
@@ -28,6 +29,7 @@ The sine of the highest frequency, and products on few points, leave about 1e-16
 """
 
 
+@checked()
 def frequencies(n: int) -> range:
     """Frequencies of real functions on the cyclic group of order n, without the constant.
 
@@ -46,6 +48,7 @@ def frequencies(n: int) -> range:
     return range(1, n // 2 + 1)
 
 
+@checked()
 def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Float64[Tensor, "points 2"]:
     r"""Cosine and sine of ``frequency`` at each element: :math:`\cos(2\pi f x/n), \sin(2\pi f x/n)`.
 
@@ -66,6 +69,7 @@ def characters(elements: Int64[Tensor, " points"], n: int, frequency: int) -> Fl
     return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
+@checked()
 def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> Float64[Tensor, "points 8"]:
     """All functions of ``frequency`` in a, in b, or in both: the characters of each and their four products.
 
@@ -87,6 +91,7 @@ def pair_functions(pairs: Int64[Tensor, "points 2"], n: int, frequency: int) -> 
     return torch.cat([first, second, products], dim=1)
 
 
+@checked()
 def part_in(
     values: Float[Tensor, "points columns"], functions: Float64[Tensor, "points functions"]
 ) -> Float64[Tensor, "points columns"]:
@@ -112,6 +117,7 @@ def part_in(
     return basis @ (basis.T @ _centred(values))
 
 
+@checked()
 def explained(
     values: Float[Tensor, "points columns"], functions: Float64[Tensor, "points functions"]
 ) -> Float64[Tensor, " columns"]:
@@ -137,6 +143,7 @@ def explained(
     return part_in(values, functions).square().sum(0) / variance
 
 
+@checked()
 def discrete_logarithms(p: int) -> Int64[Tensor, " p"]:
     """Exponent of every x in 1 … p − 1 to the smallest primitive root g: x = g^log(x) mod p. Entry 0 is −1: none.
 

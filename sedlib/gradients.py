@@ -12,12 +12,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.border.returned import scalar_loss
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.gradient_sums import Losses, gradient_sums
+from sedlib.models.refusals.explained import explained
 from sedlib.models.trials.dependence import require_dependence
 from sedlib.vectors import ParamLayout
 
+FUNCTION = "give lambda module: {name: loss, …}, not losses computed before"
 
+
+@checked(
+    losses=f"the module is in eval while it is called: {FUNCTION}",
+    batches="a list or a loader of batches",
+    layout="ParamLayout.select(module, …) makes one",
+)
 def task_gradients(
     losses: Losses,
     module: nn.Module,
@@ -75,6 +86,7 @@ LossAt = Callable[..., Tensor]
 """Maps θ ``[params]`` and one example, a tensor for each of its parts, to its loss, a scalar."""
 
 
+@checked(theta="take checkpoint.theta", examples="a list with a tensor for each part of an example")
 def per_example_gradients(
     loss_at: LossAt, theta: Float[Tensor, " params"], examples: Sequence[Tensor], block: int = 64
 ) -> Float[Tensor, "examples params"]:
@@ -87,7 +99,8 @@ def per_example_gradients(
     Raises
     ------
     ValueError
-        The parts are of different lengths, or a gradient is not finite; or ``loss_at`` does not depend on θ.
+        The parts are of different lengths, there is no example, or ``block`` is less than 1; the loss of an example is
+        no real scalar, does not depend on θ, or PyTorch cannot differentiate it; or a gradient is not finite.
 
     Examples
     --------
@@ -96,11 +109,15 @@ def per_example_gradients(
     [[1.0, 2.0], [3.0, 4.0]]
     """
     require_equal_lengths(examples)
-    require_dependence(loss_at, theta, examples)
+    if block < 1:
+        raise ValueError(f"block: expected at least one example at once, got {block}")
+    loss_at = scalar_loss(loss_at)
     gradient = torch.func.vmap(torch.func.grad(loss_at), in_dims=(None, *[0] * len(examples)))
     rows = torch.empty(len(examples[0]), len(theta), dtype=theta.dtype, device=theta.device)
-    for start in range(0, len(rows), block):
-        rows[start : start + block] = gradient(theta, *(part[start : start + block] for part in examples))
+    with explained(theta):
+        require_dependence(loss_at, theta, examples)
+        for start in range(0, len(rows), block):
+            rows[start : start + block] = gradient(theta, *(part[start : start + block] for part in examples))
     _require_finite_examples(rows)
     return rows
 
@@ -118,7 +135,7 @@ def require_equal_lengths(examples: Sequence[Tensor]) -> None:
     Raises
     ------
     ValueError
-        There is no part, or the parts are of different lengths.
+        There is no part, the parts are of different lengths, or there is no example.
 
     Examples
     --------
@@ -126,6 +143,11 @@ def require_equal_lengths(examples: Sequence[Tensor]) -> None:
     Traceback (most recent call last):
     ValueError: every part of the examples must have the same length, got [3, 2]
     """
+    for number, part in enumerate(examples):
+        if not isinstance(part, Tensor) or not part.ndim:
+            raise wrong_kind(f"examples[{number}]", "a tensor [examples, ...]", part, "torch.as_tensor makes one")
     lengths = [len(part) for part in examples]
     if len(set(lengths)) != 1:
         raise ValueError(f"every part of the examples must have the same length, got {lengths}")
+    if not lengths[0]:
+        raise ValueError("examples: expected at least one, got none")

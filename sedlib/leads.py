@@ -16,6 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 from scipy.stats import binomtest, t
 
+from sedlib.base.errors import WrongKindError
+
 BASELINE = 3
 """Measurements whose median the onset is counted from."""
 ONSET_GROWTH, ONSET_DEFECT = 10.0, 20.0
@@ -36,6 +38,7 @@ def first_step(steps: Int[np.ndarray, " measurements"], reached: Bool[np.ndarray
     >>> first_step(np.array([0, 25, 50]), np.array([False, True, True]))
     25
     """
+    _require_arrays(steps=steps, reached=reached)
     if len(steps) != len(reached) or (np.diff(steps) <= 0).any():
         raise ValueError(f"expected increasing steps, one for each of {len(reached)} values, got {steps.tolist()}")
     return int(steps[int(reached.argmax())]) if reached.any() else None
@@ -55,6 +58,7 @@ def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " 
     >>> onset(np.array([0, 100, 200, 300, 400]), np.array([1.0, 2.0, 3.0, 19.0, 21.0]))  # ten times the median is 20
     400
     """
+    _require_arrays(steps=steps, defects=defects)
     return first_step(steps, defects > max(ONSET_GROWTH * _baseline(defects), ONSET_DEFECT))
 
 
@@ -76,6 +80,7 @@ def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, "
     >>> departure(np.array([0, 100, 200, 300, 400]), np.array([3.0, 4.0, 5.0, 1.0, 0.3]))  # 0.4 is a tenth of 4
     400
     """
+    _require_arrays(steps=steps, gaps=gaps)
     if len(gaps) < BASELINE:
         raise ValueError(f"a departure needs at least {BASELINE} measurements, got {len(gaps)}")
     first = float(np.median(gaps[:BASELINE]))
@@ -99,6 +104,7 @@ def peak_before(steps: Int[np.ndarray, " measurements"], ratios: Float[np.ndarra
     >>> peak_before(np.array([0, 100, 200, 300]), np.array([2.0, 7.0, 5.0, 9.0]), end=300)
     100
     """
+    _require_arrays(steps=steps, ratios=ratios)
     if len(steps) != len(ratios) or not np.isfinite(ratios).all():
         raise ValueError(f"expected a finite ratio for each of {len(steps)} steps, got {ratios.tolist()}")
     before = steps < end
@@ -118,6 +124,7 @@ def growth(defects: Float[np.ndarray, " measurements"]) -> float:
     >>> growth(np.array([1.0, 2.0, 3.0, 50.0]))
     25.0
     """
+    _require_arrays(defects=defects)
     baseline = _baseline(defects)
     return _finite(float(defects.max()) / baseline, f"a growth from {baseline}")
 
@@ -135,6 +142,7 @@ def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.n
     >>> accurate_step(np.array([0, 25, 50]), np.array([0.01, 0.9, 1.0]))
     25
     """
+    _require_arrays(steps=steps, accuracies=accuracies)
     if not ((accuracies >= 0) & (accuracies <= 1)).all():
         raise ValueError(f"accuracies must be between 0 and 1, got {accuracies.tolist()}")
     return first_step(steps, accuracies >= ACCURACY)
@@ -153,6 +161,7 @@ def sign_test(leads: Real[np.ndarray, " runs"]) -> float:
     >>> sign_test(np.array([100.0, 250.0, 40.0]))  # three of three: 1/8
     0.125
     """
+    _require_arrays(leads=leads)
     if not len(leads) or not np.isfinite(leads).all():
         raise ValueError(f"a sign test needs finite leads, got {leads.tolist()}")
     return float(binomtest(int((leads > 0).sum()), len(leads), alternative="greater").pvalue)
@@ -191,6 +200,7 @@ def power_law(
     >>> round(law.exponent, 6), round(law.factor, 6)
     (1.0, 0.1)
     """
+    _require_arrays(grok_steps=grok_steps, leads=leads)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     if len(grok_steps) != len(leads) or len(leads) < 3:
@@ -219,3 +229,14 @@ def _baseline(defects: Float[np.ndarray, " measurements"]) -> float:
     if not (np.isfinite(defects) & (defects > 0)).all():
         raise ValueError(f"defects must be positive and finite, got {defects.min()} to {defects.max()}")
     return float(np.median(defects[:BASELINE]))
+
+
+def _require_arrays(**series: object) -> None:
+    """Refuse series, given by their names, that are no NumPy arrays of one axis."""
+    for name, values in series.items():
+        if not isinstance(values, np.ndarray):
+            raise WrongKindError(f"{name}: expected a NumPy array, got {type(values).__name__}; np.asarray makes one")
+        if values.ndim != 1 or values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{name}: expected real numbers along one axis, got {values.dtype} of shape {values.shape}"
+            )

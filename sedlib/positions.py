@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.long_rows.matrix_rows import of_slices
 from sedlib.base.nearest import nearest
 from sedlib.vectors import ParamLayout
 
@@ -42,15 +46,18 @@ class Positions:
     """Which of them are read, and in what order."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layout, ParamLayout):
+            raise wrong_kind("layout", "a ParamLayout", self.layout, "ParamLayout.select(module, …) makes one")
+        if not isinstance(self.values, Mapping):
+            raise wrong_kind("values", "a mapping of names to arrays [steps, ...]", self.values)
         if self.layout.slots:
             raise ValueError(f"expected a layout of whole parameters, got one with {nearest('', self.layout.names)}")
         if missing := [name for name in self.layout.names if name not in self.values]:
             raise ValueError(f"parameter {missing[0]!r} is missing; there are: {nearest(missing[0], self.values)}")
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
+            _require_steps(name, self.values[name])
             if (found := tuple(self.values[name].shape)) != (expected := (self.shape[0], *shape)):
                 raise ValueError(f"parameter {name!r}: expected shape {expected}, got {found}")
-            if np.dtype(dtype := self.values[name].dtype).kind in "biuc":
-                raise ValueError(f"parameter {name!r}: expected real floating-point numbers, got {dtype}")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,7 +66,7 @@ class Positions:
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         """The rows and columns of two slices."""
-        rows, columns = key
+        rows, columns = of_slices(key)
         start, stop, _ = columns.indices(self.layout.size)
         pieces, offset = [], 0
         for name, shape, size in zip(self.layout.names, self.layout.shapes, self.layout.sizes, strict=True):
@@ -67,7 +74,19 @@ class Positions:
             if low < high:
                 pieces.append(_columns(self.values[name], rows, shape, low, high))
             offset += size
-        return np.concatenate(pieces, axis=1)
+        return np.concatenate(pieces or [np.empty((len(range(*rows.indices(self.shape[0]))), 0))], axis=1)
+
+
+def _require_steps(name: str, values: object) -> None:
+    """Refuse what is no array with an axis of steps, or has no real floating-point numbers in a dtype of NumPy's."""
+    if type(values).__module__.startswith("h5py") and not values:
+        raise ValueError(f"parameter {name!r}: expected an open HDF5 dataset, got one whose file is closed")
+    dtype = getattr(values, "dtype", None)
+    if dtype is None or not len(getattr(values, "shape", ())):
+        raise wrong_kind(f"parameter {name!r}", "an array [steps, ...]", values, "np.stack makes one of several")
+    kind = "f" if isinstance(values, Tensor) and values.dtype in (torch.float32, torch.float64) else str(dtype)
+    if (np.dtype(dtype).kind if isinstance(dtype, np.dtype) else kind) != "f":
+        raise ValueError(f"parameter {name!r}: expected real floating-point numbers, got {dtype}")
 
 
 def _columns(dataset: Any, rows: slice, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.long_rows.long_sums import SUMMED, block_of, column_blocks, require_finite_rows
-from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.long_rows.matrix_rows import Rows, require_rows
 
 
 def gram(rows: Rows, device: torch.device | str = "cpu") -> Float64[Tensor, "rows rows"]:
@@ -25,18 +26,20 @@ def gram(rows: Rows, device: torch.device | str = "cpu") -> Float64[Tensor, "row
     Raises
     ------
     ValueError
-        A row is not finite, or not real.
+        The rows are no matrix of real numbers that can be read, or one is not finite.
 
     Examples
     --------
     >>> gram(torch.tensor([[3.0, 4.0], [1.0, 0.0]])).tolist()
     [[25.0, 3.0], [3.0, 1.0]]
     """
+    require_rows(rows)
     found = _products(rows, slice(0, rows.shape[0]), rows.shape[0], device)
     _require_finite_squares(rows, found.diagonal())
     return found
 
 
+@checked()
 def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Float64[Tensor, "rows offsets"]:
     """Band of the Gram matrix from the diagonal to ``reach`` places beside it, accumulated in float64.
 
@@ -45,13 +48,16 @@ def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Flo
     Raises
     ------
     ValueError
-        A row is not finite, or not real.
+        The rows are no matrix of real numbers that can be read, or one is not finite.
 
     Examples
     --------
     >>> gram_band(torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]]), reach=1).tolist()
     [[25.0, 3.0], [1.0, 0.0], [4.0, 0.0]]
     """
+    require_rows(rows)
+    if reach < 0:
+        raise ValueError(f"reach: expected 0 or more places beside the diagonal, got {reach}")
     n_rows = rows.shape[0]
     height = max(1, 2 * reach)  # of a block of rows: half as many again are read with it
     band = torch.zeros(n_rows, reach + 1, dtype=torch.float64, device=device)
@@ -63,8 +69,14 @@ def gram_band(rows: Rows, reach: int, device: torch.device | str = "cpu") -> Flo
     return band
 
 
+@checked()
 def centred(gram: Float64[Tensor, "rows rows"]) -> Float64[Tensor, "rows rows"]:
     r"""Gram matrix of the rows less their mean: :math:`H G H` with :math:`H = I - \mathbf 1 \mathbf 1^\top / T`.
+
+    Raises
+    ------
+    ValueError
+        The matrix is not square.
 
     Examples
     --------
@@ -74,19 +86,28 @@ def centred(gram: Float64[Tensor, "rows rows"]) -> Float64[Tensor, "rows rows"]:
     return gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
 
 
+@checked()
 def diagonals(gram: Float64[Tensor, "some rows"], reach: int) -> Float64[Tensor, "some offsets"]:
     """The band in a Gram matrix, or in its first rows.
+
+    Raises
+    ------
+    ValueError
+        The reach is less than 0.
 
     Examples
     --------
     >>> diagonals(torch.tensor([[1.0, 2.0], [2.0, 5.0]], dtype=torch.float64), reach=1).tolist()
     [[1.0, 2.0], [5.0, 0.0]]
     """
+    if reach < 0:
+        raise ValueError(f"reach: expected 0 or more places beside the diagonal, got {reach}")
     n_some = gram.shape[0]
     beside = torch.arange(n_some, device=gram.device)[:, None] + torch.arange(reach + 1, device=gram.device)
     return torch.nn.functional.pad(gram, (0, reach + 1)).gather(1, beside)
 
 
+@checked()
 def window_blocks(
     band: Float64[Tensor, "rows offsets"], window: int, offset: int = 0
 ) -> Float64[Tensor, "windows window window"]:
@@ -95,7 +116,7 @@ def window_blocks(
     Raises
     ------
     ValueError
-        The band does not reach over them.
+        The band does not reach over them, or is none: a Gram matrix has products where a band has zeros.
 
     Examples
     --------
@@ -104,6 +125,12 @@ def window_blocks(
     [[[25.0, 3.0], [3.0, 1.0]], [[1.0, 0.0], [0.0, 4.0]]]
     """
     n_rows, n_offsets = band.shape
+    past = torch.arange(n_rows, device=band.device)[:, None] + torch.arange(n_offsets, device=band.device) >= n_rows
+    if band[past].any():
+        raise ValueError(
+            "band: expected zeros past the last row, got products there; of a Gram matrix sedlib.products.diagonals "
+            "gives the band"
+        )
     if n_offsets < window + offset:
         raise ValueError(f"windows of {window} rows need a band of reach {window + offset - 1}, got {n_offsets - 1}")
     first, second = torch.arange(window)[:, None], torch.arange(window) + offset

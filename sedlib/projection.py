@@ -14,8 +14,11 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import kind, wrong_kind
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import SUMMED, column_blocks, inner_products
+from sedlib.base.long_rows.orthonormal_rows import require_orthonormal
 from sedlib.base.precision import determined, error_bound, require_rank
 from sedlib.products import gram
 
@@ -26,30 +29,59 @@ STEEP = 1e3
 """From this ratio of singular values on, a QR decomposition in float32 is less exact than a Gram matrix in float64."""
 
 
+@checked()
 def onto_basis(basis: Float[Tensor, "rank params"]) -> Projector:
     r"""Projector on the span of orthonormal rows: :math:`P x = V^\top (V x)`.
+
+    Raises
+    ------
+    ValueError
+        The rows are not orthonormal. Called: the vector is of another size or dtype.
 
     Examples
     --------
     >>> onto_basis(torch.eye(3)[:2])(torch.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 0.])
     """
-    return lambda vector: inner_products(basis, vector, basis.dtype).to(basis) @ basis
+    require_orthonormal(basis)
+
+    def project(vector: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
+        _require_vector(vector, basis[0] if len(basis) else basis.new_empty(basis.shape[1]))
+        return inner_products(basis, vector, basis.dtype).to(basis) @ basis
+
+    return project
 
 
+@checked()
 def onto_coordinates(kept: Bool[Tensor, " params"]) -> Projector:
     """Projector on a subset of the coordinates; exact: kept coordinates keep their bits.
+
+    Raises
+    ------
+    ValueError
+        Called: the vector is of another size.
 
     Examples
     --------
     >>> onto_coordinates(torch.tensor([True, False]))(torch.tensor([1.0, 2.0])).tolist()
     [1.0, 0.0]
     """
-    return lambda vector: torch.where(kept, vector, torch.zeros_like(vector))
+
+    def project(vector: Float[Tensor, " params"]) -> Float[Tensor, " params"]:
+        _require_vector(vector, kept, any_dtype=True)
+        return torch.where(kept, vector, torch.zeros_like(vector))
+
+    return project
 
 
+@checked(projector="onto_basis(basis) makes one")
 def removing(projector: Projector) -> Projector:
     """Projector on the complement: I − P.
+
+    Raises
+    ------
+    ValueError
+        It is no function.
 
     Examples
     --------
@@ -59,6 +91,19 @@ def removing(projector: Projector) -> Projector:
     return lambda vector: vector - projector(vector)
 
 
+def _require_vector(vector: object, like: Tensor, *, any_dtype: bool = False) -> None:
+    if not isinstance(vector, Tensor):
+        raise wrong_kind("vector", f"a tensor of shape {tuple(like.shape)}", vector, "torch.as_tensor makes one")
+    same_kind = vector.device == like.device and (any_dtype or vector.dtype == like.dtype)
+    if vector.shape != like.shape or not same_kind:
+        dtype = "" if any_dtype else f" of {like.dtype}"
+        raise ValueError(
+            f"vector: expected shape {tuple(like.shape)}{dtype} on {like.device}, as the basis has, got "
+            f"{tuple(vector.shape)} of {vector.dtype} on {vector.device}"
+        )
+
+
+@checked()
 def random_basis(rank: int, size: int, generator: torch.Generator) -> Float[Tensor, "rank params"]:
     """Orthonormal basis of a subspace uniform among those of dimension ``rank``; drawn on the CPU.
 
@@ -80,6 +125,7 @@ def random_basis(rank: int, size: int, generator: torch.Generator) -> Float[Tens
     return torch.linalg.qr(rows.T)[0].T if size <= SUMMED else _by_cholesky(rows, rows)
 
 
+@checked()
 def random_coordinates(count: int, size: int, generator: torch.Generator) -> Bool[Tensor, " params"]:
     """Subset of ``count`` coordinates, uniform among those of that size; drawn on the CPU.
 
@@ -100,6 +146,7 @@ def random_coordinates(count: int, size: int, generator: torch.Generator) -> Boo
     return kept
 
 
+@checked("rows", "out")
 def orthonormal(
     rows: Float[Tensor, "rank params"], out: Float[Tensor, "rank params"] | None = None
 ) -> Float[Tensor, "rank params"]:
@@ -164,6 +211,11 @@ class RollingHistory:
         The dtype in which products of rows are summed. In float32 an appended row costs half as much, and directions
         are determined down to a hundredth of the largest singular value in place of a millionth.
 
+    Raises
+    ------
+    ValueError
+        Window or size is less than 1.
+
     Examples
     --------
     >>> history = RollingHistory(window=2, size=3)
@@ -186,6 +238,8 @@ class RollingHistory:
         device: torch.device | str = "cpu",
         products: torch.dtype = torch.float64,
     ) -> None:
+        if window < 1 or size < 1:
+            raise ValueError(f"expected a window and a size of at least 1, got {window} and {size}")
         self._rows = torch.zeros(window, size, device=device)
         self._gram = torch.zeros(window, window, dtype=torch.float64, device=device)
         self._count = 0
@@ -211,6 +265,7 @@ class RollingHistory:
         """Bound on the sine of the angle by which rounding turns each direction: ``sedlib.base.precision``."""
         return self._bound(self.singular_values)
 
+    @checked("row")
     def append(self, row: Float[Tensor, " params"]) -> None:
         """Put ``row`` in the place of the oldest.
 
@@ -235,11 +290,25 @@ class RollingHistory:
         return {"rows": self._rows, "gram": self._gram, "count": self._count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state_dict``, with a window and a size as those of the history that gave it."""
+        """Go on from a ``state_dict``, with a window and a size as those of the history that gave it.
+
+        Raises
+        ------
+        ValueError
+            The state is not one of a history, or of one with another window or size.
+        """
+        own = {"rows": self._rows, "gram": self._gram}
+        for name, held in own.items():
+            if not isinstance(found := state.get(name), Tensor) or found.shape != held.shape:
+                got = tuple(found.shape) if isinstance(found, Tensor) else kind(found)
+                raise ValueError(f"state: expected {name} of shape {tuple(held.shape)}, got {got}")
+        if not isinstance(state.get("count"), int):
+            raise ValueError(f"state: expected count, a whole number, got {kind(state.get('count'))}")
         self._rows.copy_(state["rows"])
         self._gram.copy_(state["gram"])
         self._count = state["count"]
 
+    @checked()
     def basis(
         self, rank: int, *, allow_fewer: bool = False, smallest_share: float | None = None
     ) -> Float[Tensor, "found params"]:
@@ -276,13 +345,14 @@ class RollingHistory:
         return error_bound(singular_values, self._rows.dtype, self._products, size=self._rows.shape[1])
 
 
+@checked()
 def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
     """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal.
 
     Raises
     ------
     ValueError
-        A basis has no dimension, or is not finite.
+        A basis has no dimension, is not finite, or not orthonormal.
 
     Examples
     --------
@@ -293,9 +363,12 @@ def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank par
         raise ValueError(f"an overlap needs two bases of at least one dimension, got {len(first)} and {len(second)}")
     products = inner_products(first, second, first.dtype)
     require_finite(first=first, second=second, products_of_first_and_second=products)
+    require_orthonormal(first, "first")
+    require_orthonormal(second, "second")
     return torch.linalg.svdvals(products.cpu()).mean()
 
 
+@checked()
 def principal_angles(
     first: Float[Tensor, "first params"], second: Float[Tensor, "second params"]
 ) -> Float64[Tensor, " angles"]:
@@ -306,7 +379,7 @@ def principal_angles(
     Raises
     ------
     ValueError
-        A basis is not finite.
+        A basis is not finite, or not orthonormal.
 
     Examples
     --------
@@ -314,5 +387,7 @@ def principal_angles(
     [0.0, 90.0]
     """
     require_finite(first=first, second=second)
+    require_orthonormal(first, "first")
+    require_orthonormal(second, "second")
     cosines = torch.linalg.svdvals(inner_products(first, second, torch.float64).cpu())
     return cosines.clamp(max=1).arccos().rad2deg()

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
 from sedlib.bases import RollingBases
 from sedlib.products import window_blocks
@@ -31,6 +32,7 @@ class SpectralGaps:
     r""":math:`g_{23} = \sigma_2^2 - \sigma_3^2`, in squared units of the rows."""
 
 
+@checked()
 def spectral_gaps(
     singular_values: Float64[Tensor, "windows window"], determined: Bool[Tensor, " windows"] | None = None
 ) -> SpectralGaps:
@@ -42,7 +44,8 @@ def spectral_gaps(
     Raises
     ------
     ValueError
-        There are fewer than three singular values, they are not finite, or so small or large that a reading is not.
+        There are fewer than three singular values, they are not finite, not descending, or so small or large that a
+        reading is not.
 
     Examples
     --------
@@ -53,6 +56,8 @@ def spectral_gaps(
     if singular_values.shape[-1] < 3:
         raise ValueError(f"gaps need a window of at least 3 rows, got {singular_values.shape[-1]}")
     require_finite(singular_values=singular_values)
+    if (singular_values < 0).any() or (singular_values.diff(dim=1) > 0).any():
+        raise ValueError("singular_values: expected those of each window in descending order, none of them negative")
     read = torch.ones(len(singular_values), dtype=torch.bool) if determined is None else determined
     second, third = singular_values[:, 1], singular_values[:, 2]
     ratio23, g23 = second / third, second.square() - third.square()
@@ -65,6 +70,7 @@ def spectral_gaps(
     return SpectralGaps(k_star, ratio23.where(read, torch.nan), g23.where(read, torch.nan))
 
 
+@checked()
 def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, " pairs"]:
     r"""Mean principal cosine between each basis and the next; 1: the same subspace, 0: orthogonal.
 
@@ -85,13 +91,14 @@ def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBas
     >>> successive_overlaps(band, rolling_bases(band, window=2, rank=2)).tolist()
     [0.5]
     """
-    require_finite(band=band)
+    _require_band_of(band, bases)
     blocks = window_blocks(band, bases.window, offset=1)
     products = bases.coefficients[:-1] @ blocks @ bases.coefficients[1:].mT
     both = bases.determined[:-1] & bases.determined[1:]
     return torch.linalg.svdvals(products).mean(-1).where(both, torch.nan)
 
 
+@checked()
 def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
     r"""How far the bases are from orthonormal ones, in what can be told of them.
 
@@ -112,7 +119,7 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     >>> float(orthonormality(band, rolling_bases(band, window=2, rank=2)))
     0.0
     """
-    require_finite(band=band)
+    _require_band_of(band, bases)
     products = bases.coefficients @ window_blocks(band, bases.window) @ bases.coefficients.mT
     rank = products.shape[-1]
     shares = bases.singular_values[:, :rank] / bases.singular_values[:, :1]
@@ -120,6 +127,7 @@ def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -
     return errors[bases.determined].abs().max()
 
 
+@checked()
 def spectral_residual(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
     r"""How far the bases are from singular vectors, and the singular values from those of the windows.
 
@@ -140,7 +148,7 @@ def spectral_residual(band: Float64[Tensor, "rows offsets"], bases: RollingBases
     >>> float(spectral_residual(band, rolling_bases(band, window=2, rank=2)))
     0.0
     """
-    require_finite(band=band)
+    _require_band_of(band, bases)
     blocks = window_blocks(band, bases.window)
     squares = bases.singular_values.square()
     eigenvalues = torch.linalg.eigvalsh(blocks).flip(-1)
@@ -152,3 +160,9 @@ def spectral_residual(band: Float64[Tensor, "rows offsets"], bases: RollingBases
     differences = torch.cat([residuals, (squares - eigenvalues).abs()], dim=-1)
     largest = torch.where(eigenvalues[:, :1] > 0, eigenvalues[:, :1], 1)  # of zero rows nothing but zeros is expected
     return (differences / largest).max()
+
+
+def _require_band_of(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> None:
+    require_finite(band=band)
+    if len(band) != (expected := int(bases.window_end[-1]) + 1):
+        raise ValueError(f"band: expected that of the {expected} rows whose bases these are, got {len(band)} rows")

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.long_rows.long_sums import SUMMED, norms
 
 
@@ -62,6 +63,7 @@ class RandomDirections(Sequence[Float[Tensor, " params"]]):
         return values.div_(values.norm() if self.size <= SUMMED else norms(values[None])[0])
 
 
+@checked(size="layout.size is that of a ParamLayout")
 def random_directions(count: int, size: int, generator: torch.Generator) -> RandomDirections:
     """Gaussian unit directions r, independent and uniform on the sphere, to compare the response of a basis with.
 

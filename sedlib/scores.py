@@ -8,8 +8,11 @@ Units: those of the logits or outputs. Source: Walker et al., arXiv 2604.11962.
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from sedlib.base.border.kinds import wrong_kind
 
 Scores = Callable[[Tensor], Tensor]
 """Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
@@ -25,20 +28,27 @@ def logit_scores(
     Raises
     ------
     ValueError
-        The logits are not of three axes, or the targets not integers of the first two.
+        The logits are not of three axes, or the targets not integers of the first two, or none of the classes.
 
     Examples
     --------
-    >>> import torch
     >>> logits = torch.tensor([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]])  # one task, two probes, three classes
     >>> logit_scores(logits, torch.tensor([[1, 0]]))
     tensor([[5., 4.]])
     """
     _require_logits(logits)
-    if targets.shape != logits.shape[:2] or targets.is_floating_point():
+    if not isinstance(targets, Tensor):
+        raise wrong_kind("targets", "a tensor [tasks, probes]", targets, "torch.as_tensor makes one")
+    if targets.shape != logits.shape[:2] or targets.dtype not in (torch.int64, torch.int32) or targets.is_meta:
         raise ValueError(
             f"targets: expected integers [tasks, probes] = {list(logits.shape[:2])}, as the logits have them, got "
-            f"{list(targets.shape)} of {targets.dtype}"
+            f"{list(targets.shape)} of {targets.dtype}{' on the meta device' * targets.is_meta}"
+        )
+    if len(wrong := ((targets < 0) | (targets >= logits.shape[-1])).nonzero()):
+        task, probe = wrong[0].tolist()
+        raise ValueError(
+            f"targets: expected classes 0 … {logits.shape[-1] - 1}, got {int(targets[task, probe])} of probe {probe} "
+            f"(task {task}); leave out what is padded or ignored"
         )
     return logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
@@ -53,7 +63,6 @@ def full_scores(logits: Float[Tensor, "tasks probes classes"]) -> Float[Tensor, 
 
     Examples
     --------
-    >>> import torch
     >>> full_scores(torch.tensor([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]]))
     tensor([[8., 7.]])
     """
@@ -77,15 +86,16 @@ def inner_scores(
     Raises
     ------
     ValueError
-        A direction is not of the shape of one probe's outputs.
+        The outputs are no floating-point tensor with an axis of probes, or a direction is not of the shape of one
+        probe's outputs.
 
     Examples
     --------
-    >>> import torch
     >>> z = torch.tensor([[1.0, 2.0], [5.0, 7.0]])  # two probes, two units
     >>> inner_scores(z), inner_scores(z, directions=torch.tensor([[0.0, 1.0]]))
     (tensor([[ 3., 12.]]), tensor([[2., 7.]]))
     """
+    _require_outputs(outputs)
     flat = outputs.flatten(1)
     if directions is None:
         return flat.sum(1)[None]
@@ -97,9 +107,23 @@ def inner_scores(
     return directions.to(outputs).flatten(1) @ flat.T
 
 
-def _require_logits(logits: Tensor) -> None:
+def _require_logits(logits: object) -> None:
+    if not isinstance(logits, Tensor):
+        raise wrong_kind("logits", "a tensor [tasks, probes, classes]", logits)
+    if not logits.is_floating_point():
+        raise ValueError(f"logits: expected real floating-point numbers, got {logits.dtype}")
     if logits.ndim != 3:
         raise ValueError(
             f"logits: expected [tasks, probes, classes], got shape {list(logits.shape)}; of a single task take "
             "logits[None], of logits at several positions choose one first"
+        )
+
+
+def _require_outputs(outputs: object) -> None:
+    if not isinstance(outputs, Tensor):
+        raise wrong_kind("outputs", "a tensor [probes, ...]", outputs)
+    if outputs.ndim < 2 or not outputs.is_floating_point():
+        raise ValueError(
+            f"outputs: expected real floating-point numbers [probes, ...], got {outputs.dtype} of shape "
+            f"{tuple(outputs.shape)}"
         )

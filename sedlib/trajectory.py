@@ -23,12 +23,15 @@ from jaxtyping import Float64
 from scipy.special import gammaincinv
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
-from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.long_rows.matrix_rows import Rows, of_slices, require_rows
 from sedlib.base.precision import determined, error_bound
 from sedlib.bases import RollingBases, rolling_bases
 from sedlib.products import centred, diagonals
 
+ASYMMETRY = 1e-6
+"""Of the largest product: what two products of the same rows may differ by where a Gram matrix was rounded."""
 FEWEST_STEPS = 3  # two centred rows always lie on one line
 
 
@@ -39,7 +42,8 @@ class Displacements:
     Raises
     ------
     ValueError
-        There are fewer than three checkpoints, or no such columns.
+        There are fewer than three checkpoints, or no such columns; or the positions are no matrix of real numbers that
+        can be read.
 
     Examples
     --------
@@ -55,6 +59,17 @@ class Displacements:
     """Columns of the block."""
 
     def __post_init__(self) -> None:
+        require_rows(self.positions, "positions")
+        if (
+            not isinstance(self.block, slice)
+            or self.block.step not in (None, 1)
+            or None
+            in (
+                self.block.start,
+                self.block.stop,
+            )
+        ):
+            raise ValueError(f"block: expected a slice with a start and a stop and no step, got {self.block}")
         steps, size = self.positions.shape
         if steps < FEWEST_STEPS:
             raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {steps}")
@@ -68,13 +83,14 @@ class Displacements:
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         """The rows and columns of two slices."""
-        rows, columns = key
+        rows, columns = of_slices(key)
         start, stop, _ = columns.indices(self.shape[1])
         columns = slice(self.block.start + start, self.block.start + stop)
         origin = np.asarray(self.positions[:1, columns], dtype=np.float64)
         return np.asarray(self.positions[rows, columns], dtype=np.float64) - origin
 
 
+@checked(gram="sedlib.products.gram(Displacements(…)) makes one")
 def principal_components(
     gram: Float64[Tensor, "steps steps"], rank: int, rows: torch.dtype = torch.float32
 ) -> RollingBases:
@@ -98,11 +114,12 @@ def principal_components(
     >>> (14 * found.coefficients[0, 0]).round().tolist()  # of unit length on −2, −1, 3, whose squares add up to 14
     [-2.0, -1.0, 3.0]
     """
-    require_finite(gram=gram)
+    _require_gram(gram)
     norm = gram.trace().sqrt()[None]
     return rolling_bases(diagonals(centred(gram), len(gram) - 1), len(gram), rank, rows, norm)
 
 
+@checked(gram="sedlib.products.gram(Displacements(…)) makes one")
 def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     r"""Percentage of the trajectory's variance along its first component, :math:`100 \sigma_1^2 / \sum_i \sigma_i^2`.
 
@@ -119,7 +136,7 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     """
     if len(gram) < FEWEST_STEPS:
         raise ValueError(f"a trajectory needs at least {FEWEST_STEPS} checkpoints, got {len(gram)}")
-    require_finite(gram=gram)
+    _require_gram(gram)
     about_mean = centred(gram)
     total = float(about_mean.trace())
     largest = torch.linalg.eigvalsh(about_mean)[-1]
@@ -129,6 +146,7 @@ def pc1_percent(gram: Float64[Tensor, "steps steps"]) -> float:
     return 100 * float(largest) / total
 
 
+@checked(gram="sedlib.products.gram(Displacements(…)) makes one")
 def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " windows"]:
     """PC1 % of the first n checkpoints, for n = 3 … T; the last is that of the whole trajectory.
 
@@ -148,13 +166,14 @@ def expanding_pc1_percent(gram: Float64[Tensor, "steps steps"]) -> Float64[Tenso
     return torch.tensor([pc1_percent(gram[:size, :size]) for size in sizes], dtype=torch.float64)
 
 
+@checked(gram="sedlib.products.gram(Displacements(…)) makes one")
 def step_norms(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " intervals"]:
     r"""Length of each step, :math:`\lVert W_t - W_{t-1} \rVert`.
 
     Raises
     ------
     ValueError
-        The Gram matrix is not finite.
+        The Gram matrix is not finite, or none.
 
     Examples
     --------
@@ -162,11 +181,12 @@ def step_norms(gram: Float64[Tensor, "steps steps"]) -> Float64[Tensor, " interv
     >>> step_norms(path @ path.T).tolist()
     [5.0, 2.0]
     """
-    require_finite(gram=gram)
+    _require_gram(gram)
     sizes = gram.diagonal()
     return (sizes[1:] + sizes[:-1] - 2 * gram.diagonal(-1)).clamp(min=0).sqrt()
 
 
+@checked()
 def random_walk(
     step_norms: Float64[Tensor, " intervals"], size: int, generator: torch.Generator
 ) -> Float64[Tensor, "steps dims"]:
@@ -204,6 +224,7 @@ def random_walk(
     return torch.cat([torch.zeros(1, dims, dtype=torch.float64), steps.cumsum(0)])
 
 
+@checked()
 def random_walk_null(
     gram: Float64[Tensor, "steps steps"], size: int, count: int, generator: torch.Generator
 ) -> Float64[Tensor, " walks"]:
@@ -214,8 +235,8 @@ def random_walk_null(
     Raises
     ------
     ValueError
-        There are fewer than three checkpoints, the Gram matrix is not finite, the block does not move, or its size is
-        less than 1.
+        There are fewer than three checkpoints, the Gram matrix is not finite, the block does not move, its size or the
+        count is less than 1.
 
     Examples
     --------
@@ -224,11 +245,14 @@ def random_walk_null(
     >>> null.round().tolist()  # corners of a right triangle with equal legs: sums of squares 1 and 1/3
     [75.0, 75.0]
     """
+    if count < 1:
+        raise ValueError(f"count: expected at least one walk, got {count}")
     lengths = step_norms(gram)
     walks = (random_walk(lengths, size, generator) for _ in range(count))
     return torch.tensor([pc1_percent(walk @ walk.T) for walk in walks], dtype=torch.float64)
 
 
+@checked()
 def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
     r"""How many standard deviations of the null ``value`` is above its mean, :math:`(x - \bar x_0) / s_0`.
 
@@ -251,3 +275,12 @@ def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
     if not math.isfinite(found):
         raise ValueError(f"a null that varies by {float(null.std()):.2g} is too narrow for a z-score of {value}")
     return found
+
+
+def _require_gram(gram: Float64[Tensor, "steps steps"]) -> None:
+    """Refuse a square matrix that is not symmetric or has a negative diagonal: rows, or a band, in its place."""
+    require_finite(gram=gram)
+    if len(gram) and ((gram.diagonal() < 0).any() or (gram - gram.T).abs().max() > ASYMMETRY * gram.abs().max()):
+        raise ValueError(
+            "gram: expected a Gram matrix, got a matrix that is not symmetric, or whose squares are negative"
+        )

@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import kind, require_module, wrong_kind
+from sedlib.base.errors import in_one_line, listed, quoted
 from sedlib.base.nearest import nearest
 from sedlib.slots.attention_slots import attention_slots
 from sedlib.slots.layers_and_heads import Heads, Numbers
@@ -33,6 +35,11 @@ class ParamLayout:
 
     A layout is plain where each of them is a whole parameter of the module: ``slots`` is empty. Else ``names`` say
     which part is meant (``attn.c_attn.weight[:, 8:12]``), or that an adapter's part is in it (``….weight+BA``).
+
+    Raises
+    ------
+    ValueError
+        There is no name, one comes twice, or there is not a shape for each.
 
     Examples
     --------
@@ -59,6 +66,18 @@ class ParamLayout:
     """Matrices that look like attention by their names, but are of no structure that ``attention`` knows."""
     ties: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
     """Every further name of a parameter in the module, with the name that it goes by here."""
+
+    def __post_init__(self) -> None:
+        for field_name in ("names", "shapes"):
+            if not isinstance(value := getattr(self, field_name), tuple):
+                raise wrong_kind(field_name, "a tuple", value, "ParamLayout.select(module, …) makes a layout")
+        if not self.names or len(self.names) != len(self.shapes):
+            raise ValueError(f"shapes: expected one for each of {len(self.names)} names, got {len(self.shapes)}")
+        if twice := [name for place, name in enumerate(self.names) if name in set(self.names[:place])]:
+            raise ValueError(f"names: expected each once, got {listed(twice)} again")
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            if not isinstance(shape, tuple) or not all(isinstance(size, int) and size >= 0 for size in shape):
+                raise ValueError(f"shapes: expected a tuple of sizes for {quoted(name)}, got {quoted(shape)}")
 
     @classmethod
     def select(
@@ -95,6 +114,7 @@ class ParamLayout:
         >>> ParamLayout.select(module, ["0.*", "1.*"], exclude="*.bias").names
         ('0.weight', '1.weight')
         """
+        require_module(module)
         registry, include = Registry(module), as_patterns(*patterns)
         parameters = registry.parameters
         if not include:
@@ -155,6 +175,7 @@ class ParamLayout:
         """
         if lora not in ("merged", "base"):
             raise ValueError(f"lora: expected 'merged' or 'base', got {lora!r}")
+        require_module(module)
         registry = Registry(module)
         slots, left_out = attention_slots(registry, layers, heads, include, exclude, lora == "merged")
         registry.real([name for slot in slots for name in slot.needs])
@@ -206,6 +227,7 @@ class ParamLayout:
             which are no parameters.
         """
         self._require_plain("of")
+        require_module(module)
         parameters = dict(module.named_parameters())
         if any(name not in parameters for name in self.names):
             registry = Registry(module)
@@ -221,7 +243,7 @@ class ParamLayout:
         Raises
         ------
         ValueError
-            A name is missing, or a value has another shape than the layout says, or is not of real numbers.
+            A name is missing, or a value has another shape than the layout says, or is no dense tensor of real numbers.
         """
         self._check(values)
         return torch.cat([slot.take(values).reshape(-1) for slot in self._slots])
@@ -265,12 +287,14 @@ class ParamLayout:
         return self._pieces(vector)
 
     def _pieces(self, vector: Tensor) -> dict[str, Tensor]:
+        if not isinstance(vector, Tensor):
+            raise wrong_kind("vector", f"a tensor of {self.size:,} elements", vector, "torch.as_tensor makes one")
         if vector.shape != (self.size,):
             raise ValueError(
                 f"expected a vector of {self.size:,} elements ({nearest('', self.names)}), "
                 f"got shape {tuple(vector.shape)}"
             )
-        if vector.is_complex():
+        if not vector.is_floating_point():
             raise ValueError(f"expected a vector of real numbers ({nearest('', self.names)}), got {vector.dtype}")
         pieces = vector.split(self.sizes)
         return {name: piece.view(shape) for name, shape, piece in zip(self.names, self.shapes, pieces, strict=True)}
@@ -289,20 +313,39 @@ class ParamLayout:
 
     @classmethod
     def from_json(cls, text: str) -> "ParamLayout":
-        """Inverse of ``to_json``."""
-        slots = tuple(Slot.from_json(label, read) for label, read in json.loads(text).items())
+        """Inverse of ``to_json``.
+
+        Raises
+        ------
+        ValueError
+            The text is not what ``to_json`` writes.
+        """
+        try:
+            slots = tuple(Slot.from_json(label, read) for label, read in json.loads(text).items())
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            what = repr(in_one_line(text[:60])) if isinstance(text, str) else kind(text)
+            raise ValueError(f"text: expected a layout as to_json writes it, got {what}") from error
         shapes = tuple(slot.part_shape for slot in slots)
         return cls(tuple(slot.label for slot in slots), shapes, () if all(slot.is_plain for slot in slots) else slots)
 
     def _check(self, values: Mapping[str, Tensor]) -> None:
+        if not isinstance(values, Mapping):
+            remedy = "give dict(module.named_parameters()) or its state_dict()" if hasattr(values, "parameters") else ""
+            raise wrong_kind("values", "a mapping of names to tensors", values, remedy)
         for slot in self._slots:
             for name in slot.needs:
                 if name not in values:
                     tied = [alias for alias, first in self.ties if first == name and alias in values]
                     hint = f" ({tied[0]!r}, which is tied to it, is there)" if tied else ""
-                    there = nearest(name, (f"{one} {tuple(value.shape)}" for one, value in values.items()))
-                    raise ValueError(f"parameter {name!r} is missing{hint}; there are: {there}")
+                    there = nearest(name, (f"{one} {tuple(getattr(of, 'shape', ()))}" for one, of in values.items()))
+                    raise ValueError(f"parameter {quoted(name)} is missing{hint}; there are: {there}")
+                if not isinstance(values[name], Tensor):
+                    raise wrong_kind(f"parameter {quoted(name)}", "a tensor", values[name], "torch.as_tensor makes one")
                 require_real(name, values[name].is_floating_point(), values[name].dtype)
+                if values[name].layout != torch.strided:
+                    raise ValueError(
+                        f"parameter {quoted(name)}: expected a dense tensor, got one of layout {values[name].layout}"
+                    )
             if tuple(values[slot.name].shape) != slot.shape:
                 raise ValueError(
                     f"parameter {slot.name!r}: expected shape {slot.shape}, got {tuple(values[slot.name].shape)}"

@@ -155,7 +155,7 @@ def test_pairs_of_a_pool_are_those_of_the_pair_alone_in_any_order(network: tuple
 
     pairs = pooled_pairs(9)
     pool = list(commutators(gradient_at, theta, batches, pairs, ETA))
-    assert len(calls) == 5 + 2 * 9
+    assert len(calls) == 5 + 1 + 2 * 9  # the first gradient twice
     alone = [
         next(iter(commutators(gradient_at, theta, [batches[i], batches[j]], [(0, 1)], ETA))) for i, j in reversed(pairs)
     ]
@@ -276,7 +276,7 @@ def test_vectors_without_direction_and_skewed_bases_are_refused() -> None:
     basis = random_basis(2, 10, generator(0, "basis"))
     with pytest.raises(ValueError, match="vector 1 has norm 0"):
         decompose(torch.stack([torch.ones(10), torch.zeros(10)]), basis)
-    with pytest.raises(ValueError, match="must be orthonormal"):
+    with pytest.raises(ValueError, match="expected orthonormal rows, got norms from 2"):
         decompose(torch.ones(1, 10), 2 * basis)
     for step, vector in ((torch.zeros(10), torch.ones(10)), (torch.ones(10), torch.zeros(10))):
         with pytest.raises(ValueError, match="has norm 0"):

@@ -147,7 +147,7 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "successive_overlaps": (lambda d: readings.successive_overlaps(d.double(6, 5), sound_bases()), "band"),
     "centroids.centroids": (
         lambda d: centroids.centroids(lambda h: (h * h * h).sum(-1)[None], d.tensor(3, 4)),
-        "inputs|centroids",
+        "inputs|centroids|scores",
     ),
     "centroids.read_out": (lambda d: centroids.read_out(d.tensor(6, 4), d.tensor(6, 4)), "centroids|inputs"),
     "centroids.compare": (lambda d: centroids.compare(d.tensor(6, 4), d.tensor(6, 4)), "first|second"),

@@ -58,7 +58,7 @@ def test_known_gradient() -> None:
 
 def test_a_loss_that_depends_on_nothing_selected_is_refused(model: nn.Module) -> None:
     layout = ParamLayout.select(model, "heads.second.*")
-    with pytest.raises(ValueError, match=r"loss of task 'first' depends on none of: 'heads.second.weight'"):
+    with pytest.raises(ValueError, match=r"loss of task 'first' has no gradient in: 'heads.second.weight'"):
         task_gradients(losses, model, layout)
 
 
@@ -69,14 +69,14 @@ def test_a_loss_that_is_no_finite_scalar_is_refused(model: nn.Module, bad: objec
 
 
 def test_a_loss_without_graph_is_refused(model: nn.Module) -> None:
-    with pytest.raises(ValueError, match=r"depends on none of: .* look for detach"):
+    with pytest.raises(ValueError, match=r"has no gradient in: .* detach, no_grad"):
         task_gradients(lambda module: {"t": torch.tensor(1.0)}, model, ParamLayout.select(model, "*"))
 
 
 @pytest.mark.usefixtures("production")
 def test_losses_that_are_computed_already_are_refused(model: nn.Module) -> None:
     """They may be of a module in train mode."""
-    with pytest.raises(ValueError, match=r"losses: expected a function of the module, .* got dict"):
+    with pytest.raises(ValueError, match=r"losses: expected a function, got a dict; the module is in eval"):
         task_gradients(cast("Any", losses(model)), model, ParamLayout.select(model, "*"))
 
 
@@ -148,7 +148,7 @@ def test_recomputed_activations_are_of_the_measured_parameters(model: nn.Module,
         return {"t": module(x)["first"].square().mean()}
 
     if use_reentrant:
-        with pytest.raises(ValueError, match="use_reentrant=True"), pytest.warns(UserWarning, match="requires_grad"):
+        with pytest.raises(ValueError, match="use_reentrant=True"):
             task_gradients(recomputed, model, layout, state=state)
     else:
         found = task_gradients(recomputed, model, layout, state=state)

@@ -278,7 +278,7 @@ def test_slots_that_do_not_move_the_scores_are_refused() -> None:
             r"inputs: expected embedded .* got torch.int64; for tokens give embed",
         ),
         (Probes(TOKENS, scores, TARGETS, lambda module, tokens: tokens), "embed: expected embedded inputs"),
-        (Probes(TOKENS, scores, TARGETS, lambda module, tokens: None), "embed: expected .* got NoneType"),  # type: ignore[arg-type, return-value]
+        (Probes(TOKENS, scores, TARGETS, lambda module, tokens: None), "embed: expected .* got None"),  # type: ignore[arg-type, return-value]
         (
             Probes(TOKENS, scores, TARGETS, lambda module, tokens: embed(module, tokens).flatten(0, 1)),
             r"embed: expected \[12 probes, ...\], got shape \(36, 8\)",

@@ -15,6 +15,10 @@ class UserError(Exception):
     """Wrong input or a broken file; the message says what was expected, what came, where, and what to do."""
 
 
+class WrongKindError(TypeError, ValueError):
+    """An argument is of the wrong kind: a TypeError as in Python, and a ValueError as every refusal of the library."""
+
+
 @contextmanager
 def located(place: str) -> Iterator[None]:
     """Say where a number was met that a function inside refuses with a ValueError.

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 SHOWN = 6
+LONGEST = 80
+"""Characters of a name."""
 
 
 def nearest(wanted: str, names: Iterable[str]) -> str:
@@ -18,7 +20,12 @@ def nearest(wanted: str, names: Iterable[str]) -> str:
     """
     every = list(names)
     if len(every) <= SHOWN:
-        return ", ".join(every) or "none"
-    near = get_close_matches(wanted.replace("*", ""), every, n=SHOWN, cutoff=0.4)
+        return ", ".join(map(_cut, every)) or "none"
+    near = get_close_matches(wanted.replace("*", "")[:LONGEST], every, n=SHOWN, cutoff=0.4)
     shown = [*near, *(name for name in every if name not in near)][:SHOWN]
-    return f"{', '.join(shown)} and {len(every) - len(shown):,} others"
+    return f"{', '.join(map(_cut, shown))} and {len(every) - len(shown):,} others"
+
+
+def _cut(name: str) -> str:
+    """The end of a long name, which tells more than its beginning."""
+    return name if len(name) <= LONGEST else f"…{name[-LONGEST:]}"

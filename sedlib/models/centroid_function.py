@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.centroids import centroids
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.full_precision import full_precision
@@ -70,6 +71,12 @@ class CentroidFunction:
     """
 
     def __init__(self, checkpoint: Checkpoint, probes: Probes, chunk: int | None = None, *, check: bool = True) -> None:
+        if not isinstance(checkpoint, Checkpoint):
+            raise wrong_kind("checkpoint", "a Checkpoint", checkpoint, "sedlib.Checkpoint(module, layout) makes one")
+        if not isinstance(probes, Probes):
+            raise wrong_kind("probes", "Probes", probes, "sedlib.Probes(inputs, scores, …) makes them")
+        if not isinstance(chunk, int | None):
+            raise wrong_kind("chunk", "a whole number", chunk)
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk: expected at least one probe at once, got {chunk}")
         self.theta = checkpoint.theta

@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import require_module, wrong_kind
 from sedlib.models.full_precision import full_precision
 from sedlib.models.measuring import Ways, measuring
+from sedlib.models.refusals.explained import explained
 from sedlib.models.states import whole_state
-from sedlib.models.tensors import memories, replaced_everywhere
+from sedlib.models.tensors import memories, replaced_everywhere, require_slots
 from sedlib.models.trials.slots_memory import require_own_memory
 from sedlib.vectors import ParamLayout
 
@@ -39,7 +41,8 @@ class Checkpoint:
     ------
     ValueError
         ``state`` is not a state dict of the module, or a tensor cannot be measured: sharded, quantised, without values,
-        not finite. The slots are of several dtypes, or not among the module's parameters.
+        not finite. The slots are of several dtypes, not among the module's parameters, or twice the same one. Of a
+        function of the module: it leaves the module in train mode, or PyTorch cannot evaluate or differentiate it.
 
     Examples
     --------
@@ -56,10 +59,14 @@ class Checkpoint:
     """
 
     def __init__(self, module: nn.Module, layout: ParamLayout, state: Mapping[str, Any] | None = None) -> None:
+        require_module(module)
+        if not isinstance(layout, ParamLayout):
+            raise wrong_kind("layout", "a ParamLayout", layout, "ParamLayout.select(module, …) makes one")
         self.module, self.layout, self._memories = module, layout, memories(module)
         with full_precision(), torch.no_grad():
             self._state, self.live = whole_state(module, state)
             self.theta: Float[Tensor, " params"] = layout.flatten(self._state)
+            require_slots(module, layout.placed(self.theta, self._state), self._state)
         self._ways: Ways = {}
         require_own_memory(module, self.parameters)
 
@@ -82,9 +89,26 @@ class Checkpoint:
         """``function(module, …)`` of this checkpoint, with θ in the slots, or with the slots' own values.
 
         It can be differentiated in θ, in both modes. ``function`` must use the module that it is given.
+
+        Raises
+        ------
+        ValueError
+            θ is not a vector of the layout's size in the slots' dtype, on their device.
         """
-        placed = self.layout.placed(self.theta if theta is None else theta, self._state)
+        theta = self.theta if theta is None else self._theta(theta)
+        placed = self.layout.placed(theta, self._state)
         return self._call(function, self._state | replaced_everywhere(self._memories, placed))
+
+    def _theta(self, theta: object) -> Tensor:
+        own = self.theta
+        if not isinstance(theta, Tensor):
+            raise wrong_kind("theta", f"a tensor of {len(own):,} elements", theta)
+        if (theta.dtype, theta.device) != (own.dtype, own.device):
+            raise ValueError(
+                f"theta: expected {own.dtype} on {own.device}, as the checkpoint's own, got {theta.dtype} on "
+                f"{theta.device}; theta.to(checkpoint.theta) converts it"
+            )
+        return theta
 
     @property
     def parameters(self) -> list[str]:
@@ -92,7 +116,13 @@ class Checkpoint:
         return list(self.layout.placed(self.theta, self._state))
 
     def unreached(self, function: Callable[[nn.Module], Tensor]) -> list[str]:
-        """Parameters among the slots on which the result of ``function`` does not depend."""
+        """Parameters among the slots on which the result of ``function`` does not depend.
+
+        Raises
+        ------
+        ValueError
+            It is no function of the module.
+        """
         with full_precision():
             placed = self.layout.placed(self.theta, self._state)
             leaves = {name: value.detach().clone().requires_grad_() for name, value in placed.items()}
@@ -107,11 +137,13 @@ class Checkpoint:
         return [name for name, gradient in zip(leaves, found, strict=True) if gradient is None]
 
     def _call(self, function: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Callable[..., Any]:
+        if not callable(function):
+            raise wrong_kind("function", "a function of (module, …)", function)
         call = _Call(self.module, function)
         replaced = {f"module.{name}": value for name, value in tensors.items()}
 
         def evaluated(*arguments: Any) -> Any:
-            with measuring(self.module, self._ways):
+            with measuring(self.module, self._ways), explained(self.theta, self.module):
                 return torch.func.functional_call(call, dict(replaced), arguments, tie_weights=False)
 
         return evaluated

@@ -11,8 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sedlib.base.errors import listed, quoted
+from sedlib.base.border.kinds import require_function, wrong_kind
+from sedlib.base.border.returned import require_scalar
+from sedlib.base.errors import in_one_line, listed
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.refusals.cut_derivatives import without_derivative
 from sedlib.models.trials.derivatives import backward_error, warn_of_slopes
 from sedlib.models.trials.leftovers import find_leftovers
 from sedlib.models.trials.own_eval import find_flags
@@ -20,7 +23,6 @@ from sedlib.models.trials.plain_errors import told_plainly
 from sedlib.models.trials.purity import require_pure
 from sedlib.vectors import ParamLayout
 
-CUT = "look for detach, no_grad or re-entrant checkpointing (use_reentrant=True) in the network, which cut a loss off"
 Losses = Callable[..., Mapping[str, Any]]
 """``losses(module)``, or ``losses(module, batch)``: each task's loss by name, a mean, or a sum with its count."""
 
@@ -63,11 +65,7 @@ def gradient_sums(
     >>> gradient_sums(losses, checkpoint, [torch.ones(3, 2), 5 * torch.ones(1, 2)])
     {'output': GradientSum(row=tensor([8., 8.]), count=4.0)}
     """
-    if not callable(losses):
-        raise ValueError(
-            f"losses: expected a function of the module, which is in eval while it is called, got "
-            f"{type(losses).__name__}; give lambda module: {{name: loss, …}}, not losses computed before"
-        )
+    require_function("losses", losses, "module" if batches is None else "module, batch")
     sums: dict[str, GradientSum] = {}
     for arguments in arguments_of(batches):
         backward = _Backward(losses, checkpoint, by_count=batches is not None, refuse_broken=refuse_broken)
@@ -137,14 +135,24 @@ class _Backward:
         return checkpoint
 
     def _gradient(self, task: str, loss: Tensor, theta: Tensor, *, is_last: bool) -> Float[Tensor, " params"]:
+        gradient = None
         try:
-            (gradient,) = torch.autograd.grad(loss, theta, retain_graph=not is_last) if loss.requires_grad else (None,)
+            if loss.requires_grad:
+                (gradient,) = torch.autograd.grad(loss, theta, retain_graph=not is_last, allow_unused=True)
         except RuntimeError as error:
-            raise ValueError(f"the loss of task {task!r} cannot be differentiated: {error}; {CUT}") from error
-        if gradient is None:
+            if "sparse" in str(error).lower():  # said with the name of the module, by the checkpoint
+                raise
+            reason = in_one_line(str(error).partition("\n")[0])
             raise ValueError(
-                f"the loss of task {task!r} depends on none of: {listed(self.checkpoint.layout.names)}; choose slots "
-                f"that it depends on, or {CUT}"
+                f"the loss of task {task!r} cannot be differentiated: {reason}; let the function leave backward to "
+                "task_gradients"
+            ) from error
+        if gradient is None:
+            cut = without_derivative(self.checkpoint.module)
+            raise ValueError(
+                f"the loss of task {task!r} has no gradient in: {listed(self.checkpoint.layout.names)}; choose slots "
+                "that it depends on, let it use the module that it is given, and look for what cuts it off: detach, "
+                f"no_grad, item{f', the quantised {listed(cut)}' if cut else ''}"
             )
         if self.refuse_broken and (broken := broken_slots(gradient, self.checkpoint.layout)):
             raise ValueError(f"the gradient of task {task!r} is not finite in: {listed(broken)}")
@@ -164,8 +172,10 @@ def loss_pairs(losses: Any, *, by_count: bool, refuse_broken: bool) -> dict[str,
     >>> loss_pairs({"sum": (torch.tensor(6.0), 3)}, by_count=True, refuse_broken=True)
     {'sum': (tensor(6.), 3.0)}
     """
-    if not isinstance(losses, Mapping) or not losses:
-        raise ValueError(f"losses: expected {{name: loss, …}} of the function, got {type(losses).__name__} without one")
+    if not isinstance(losses, Mapping):
+        raise wrong_kind("losses", "{name: loss, …} of the function", losses)
+    if not losses:
+        raise ValueError("losses: expected {name: loss, …} of the function, got none")
     return {task: _pair(task, loss, by_count, refuse_broken) for task, loss in losses.items()}
 
 
@@ -176,16 +186,22 @@ def _pair(task: str, loss: Any, by_count: bool, refuse_broken: bool) -> tuple[Te
             "means over batches of different numbers of tokens do not add up to the mean"
         )
     total, count = loss if isinstance(loss, tuple) and len(loss) == 2 else (loss, 1.0)
-    if not isinstance(total, Tensor) or total.ndim or (refuse_broken and not torch.isfinite(total)):
-        shown = f"shape {tuple(total.shape)}" if isinstance(total, Tensor) and total.ndim else quoted(total)
-        raise ValueError(f"the loss of task {task!r} must be a finite scalar, got {shown}")
+    if isinstance(loss, tuple) and len(loss) != 2:
+        raise ValueError(f"the loss of task {task!r} must be a loss, or a pair of a sum and its count, got {len(loss)}")
+    require_scalar(f"the loss of task {task!r}", total)
+    if refuse_broken and not torch.isfinite(total):
+        raise ValueError(f"the loss of task {task!r} must be a finite scalar, got {float(total.detach())}")
     if isinstance(count, Tensor) and (count.numel() != 1 or count.requires_grad):
         raise ValueError(
             f"the loss of task {task!r} must be one value, or a pair of a sum and its count, got a pair with a tensor "
             f"of shape {tuple(count.shape)}{' that depends on parameters' * count.requires_grad}; add losses up, or "
             "give each a name"
         )
-    if not 0 < (number := float(count)) < float("inf"):
+    try:
+        number = float(count)
+    except (TypeError, ValueError):
+        raise wrong_kind(f"the count of task {task!r}", "a number", count) from None
+    if not 0 < number < float("inf"):
         raise ValueError(f"the count of task {task!r} must be positive, got {number}: a batch without targets")
     return total, number
 

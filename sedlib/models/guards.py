@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sedlib.base.errors import listed
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
+from sedlib.models.refusals.cut_derivatives import without_derivative
 from sedlib.models.separation import SAME
 from sedlib.models.tensors import memories, memory
 
@@ -46,10 +47,12 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
     """
     unreached = checkpoint.unreached(lambda module: probes.scored(module, probes.embedded(module)))
     if unreached:
+        cut = without_derivative(checkpoint.module)
         raise ValueError(
-            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}): leave that "
-            "out of the slots, or look whether scores uses the module that it is given, detaches, rounds, or reads "
-            "weights that the network kept from an earlier call"
+            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}), as far as "
+            "derivatives tell: leave that out of the slots, or look whether scores uses the module that it is given, "
+            "detaches, rounds, or reads weights that the network kept from an earlier call"
+            f"{f' (the quantised {listed(cut)} have no derivative)' if cut else ''}"
         )
 
 

@@ -6,13 +6,17 @@ does a weight that a module keeps from one call for the next.
 
 import functools
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
+from unittest import mock
 
+import torch
+import torch.utils.checkpoint
 from torch import nn
 from torch.backends import mha
 
+from sedlib.base.errors import listed, quoted
 from sedlib.models.full_precision import full_precision
 
 OWN = frozenset(vars(nn.Module()))
@@ -28,11 +32,16 @@ def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
 
     What its methods cached (functools.cache, cached_property) is computed anew inside: it may be made of weights.
     ``ways`` change further attributes.
-    PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode.
+    PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode. So is what
+    TorchScript optimises after a first run: the second would differ from it.
+
+    Raises
+    ------
+    ValueError
+        What ran inside left a submodule in train mode, or checkpoints activations in the re-entrant way.
 
     Examples
     --------
-    >>> import torch
     >>> dropout = nn.Dropout(0.5)
     >>> with measuring(dropout):
     ...     dropout.kept = dropout(torch.ones(3))
@@ -49,12 +58,38 @@ def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
         for (owner, name), change in (ways or {}).items():
             change(by_id[owner], name)
         mha.set_fastpath_enabled(False)
-        with full_precision():
+        with ExitStack() as stack:
+            stack.enter_context(full_precision())
+            stack.enter_context(mock.patch.object(torch.utils.checkpoint, "CheckpointFunction", _Reentrant))
+            if any(isinstance(submodule, torch.jit.ScriptModule) for submodule in module.modules()):
+                stack.enter_context(torch.jit.optimized_execution(False))  # type: ignore[attr-defined]
             yield
+        _require_eval(module)
     finally:
         mha.set_fastpath_enabled(fused)
         for submodule in kept:
             submodule.put_back()
+
+
+def _require_eval(module: nn.Module) -> None:
+    if trained := [name or type(part).__name__ for name, part in module.named_modules() if part.training]:
+        raise ValueError(
+            f"the function put {listed(trained)} in train mode, in which dropout and batch statistics change what is "
+            "measured: leave the module in eval, in which it is given"
+        )
+
+
+class _Reentrant:
+    """In the place of the function by which PyTorch computes activations again in the re-entrant way."""
+
+    @staticmethod
+    def apply(function: object, *_: object) -> NoReturn:
+        inside = type(function).__name__ if isinstance(function, nn.Module) else getattr(function, "__qualname__", "")
+        raise ValueError(
+            f"the network computes activations of {quoted(inside or 'a part')} again in the re-entrant way "
+            "(torch.utils.checkpoint with use_reentrant=True), which gives no gradient to single tensors: set "
+            "use_reentrant=False, or switch it off for the measurement (model.gradient_checkpointing_disable())"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import quoted
 from sedlib.models.submodules import Inputs
 
@@ -16,7 +18,7 @@ def probe_count(inputs: Inputs) -> int:
     Raises
     ------
     ValueError
-        There is none, or tensors are of different numbers.
+        There is none, or tensors are of different numbers; or the inputs are no tensors, or have no values.
 
     Examples
     --------
@@ -24,10 +26,16 @@ def probe_count(inputs: Inputs) -> int:
     >>> probe_count({"input_ids": torch.ones(8, 5), "attention_mask": torch.ones(8, 5), "use_cache": False})
     8
     """
+    if not isinstance(inputs, Mapping):
+        require_values("inputs", inputs)
     tensors = inputs if isinstance(inputs, Mapping) else {"inputs": inputs}
+    for name, value in tensors.items():
+        if isinstance(value, np.ndarray):
+            require_values(f"inputs[{quoted(name)}]", value)
     counts = {name: len(value) if value.ndim else 0 for name, value in tensors.items() if isinstance(value, Tensor)}
     if not any(counts.values()):
-        raise ValueError("inputs: expected at least one probe, got none")
+        shapes = [tuple(value.shape) for value in tensors.values() if isinstance(value, Tensor)]
+        raise ValueError(f"inputs: expected at least one probe, got none: tensors of shapes {shapes}")
     first, count = next(iter(counts.items()))
     if other := next((name for name in counts if counts[name] != count), None):
         raise ValueError(
@@ -35,6 +43,29 @@ def probe_count(inputs: Inputs) -> int:
             f"{quoted(other)}; expand what all probes share"
         )
     return count
+
+
+def require_values(name: str, value: object) -> None:
+    """Refuse what is no tensor with values.
+
+    Raises
+    ------
+    WrongKindError
+        It is no tensor.
+    ValueError
+        It is on the meta device.
+
+    Examples
+    --------
+    >>> require_values("targets", [1, 2])
+    Traceback (most recent call last):
+    sedlib.base.errors.WrongKindError: targets: expected a tensor, got a list; torch.as_tensor makes one
+    """
+    if not isinstance(value, Tensor):
+        remedy = "are scores and targets in each other's place?" if callable(value) else "torch.as_tensor makes one"
+        raise wrong_kind(name, "a tensor", value, remedy)
+    if value.is_meta:
+        raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
 
 
 def some_inputs(inputs: Inputs, probes: slice | Tensor) -> Inputs:
@@ -80,6 +111,8 @@ def require_taken(scores: Callable[..., Any], arguments: Sequence[str]) -> None:
     Traceback (most recent call last):
     ValueError: scores: expected a function of (output): missing a required argument: 'h'; ...
     """
+    if not callable(scores):
+        raise wrong_kind("scores", f"a function of ({', '.join(arguments)})", scores)
     try:
         signature(scores).bind(*arguments)
     except TypeError as error:

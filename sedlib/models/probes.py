@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import kind, require_function, wrong_kind
+from sedlib.base.border.returned import require_scores
 from sedlib.models.neighbours import Around, some_of
-from sedlib.models.probe_inputs import copied_inputs, probe_count, require_taken, some_inputs
+from sedlib.models.probe_inputs import copied_inputs, probe_count, require_taken, require_values, some_inputs
 from sedlib.models.submodules import output_of, tensor_of
 
 
@@ -35,8 +37,8 @@ class Probes:
     Raises
     ------
     ValueError
-        There is no probe, or the inputs, the targets or the neighbours are not of as many; ``scores`` takes other
-        arguments; or ``read`` is given beside a function.
+        There is no probe, or the inputs, the targets or the neighbours are not of as many, are no tensors, or have no
+        values; ``scores`` or ``embed`` takes other arguments; or ``read`` is given beside a function.
 
     Examples
     --------
@@ -75,6 +77,8 @@ class Probes:
 
     def __post_init__(self) -> None:
         count = probe_count(self.inputs)
+        if self.targets is not None:
+            require_values("targets", self.targets)
         if self.targets is not None and (self.targets.ndim < 2 or self.targets.shape[1] != count):
             raise ValueError(
                 f"targets: expected [tasks, {count} probes], as there are {count} inputs, got shape "
@@ -86,6 +90,12 @@ class Probes:
             )
         if self.read is not None and callable(self.embed):
             raise ValueError("read: expected embed as the name of a submodule, or none, got a function")
+        if isinstance(self.embed, nn.Module):
+            raise wrong_kind("embed", "the name of a submodule or a function of (module, inputs)", self.embed)
+        if callable(self.embed):
+            require_function("embed", self.embed, "module, inputs")
+        elif not isinstance(self.embed, str | None):
+            raise wrong_kind("embed", "the name of a submodule or a function of (module, inputs)", self.embed)
         named = ("output",) if self._by_name else ("module", "h")
         require_taken(self.scores, named if self.targets is None else (*named, "targets"))
 
@@ -140,14 +150,16 @@ class Probes:
         Raises
         ------
         ValueError
-            There is no submodule of a name, or it does not run exactly once.
+            There is no submodule of a name, it does not run exactly once, or the scores are not real floating-point
+            numbers ``[tasks, probes]``.
         """
         h, inputs = h.clone(), copied_inputs(self.inputs)
         given: tuple[Any, ...] = (module, h)
         if self._by_name:
             replaced = (inputs, self.read, h, self.embed) if isinstance(self.embed, str) else (h, self.read)
             given = (output_of(module, *replaced),)
-        return self.scores(*given) if self.targets is None else self.scores(*given, self.targets)
+        found = self.scores(*given) if self.targets is None else self.scores(*given, self.targets)
+        return require_scores(found, len(self))
 
     def embedded(self, module: nn.Module) -> Float[Tensor, "probes ..."]:
         """Their embedded inputs h.
@@ -163,10 +175,10 @@ class Probes:
         if not isinstance(h, Tensor) or not h.is_floating_point():
             raise ValueError(
                 f"{name}: expected embedded inputs of a floating-point dtype, by which a centroid's gradient is taken, "
-                f"got {h.dtype if isinstance(h, Tensor) else type(h).__name__}; for tokens give embed, the name of the "
+                f"got {h.dtype if isinstance(h, Tensor) else kind(h)}; for tokens give embed, the name of the "
                 "submodule that embeds them, or a function such as lambda module, tokens: module.embedding(tokens)"
             )
-        if len(h) != len(self):
+        if not h.ndim or len(h) != len(self):
             raise ValueError(f"{name}: expected [{len(self)} probes, ...], got shape {tuple(h.shape)}")
         return h.to(torch.float32) if h.dtype in (torch.float16, torch.bfloat16) else h
 

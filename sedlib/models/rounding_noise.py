@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.randomness import generator
 
 LARGEST_SHARE = 0.01
@@ -40,8 +41,6 @@ def rounding_noise(
     True
     """
     found = centroids_at(theta)
-    if found.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"centroids_at: expected float32 or float64, got {found.dtype}; measure a float32 copy")
     require_repeated(found, centroids_at(theta))
     signs = torch.randint(2, theta.shape, generator=generator(0, "rounding noise")).to(theta) * 2 - 1
     unit = torch.finfo(theta.dtype).eps
@@ -50,14 +49,39 @@ def rounding_noise(
     return (second_difference.square() + 0.5 * (unit * found).square()).sum(-1).mean(-1)
 
 
+def require_centroids(found: object) -> None:
+    """Refuse what a function of θ gives, where it is not ``[tasks, probes, inputs]`` of real numbers.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+
+    Examples
+    --------
+    >>> require_centroids(torch.ones(3))
+    Traceback (most recent call last):
+    ValueError: centroids_at: expected [tasks, probes, inputs] of the function, got shape (3,)
+    """
+    if not isinstance(found, Tensor):
+        raise wrong_kind("centroids_at", "a tensor [tasks, probes, inputs] of the function", found)
+    if found.ndim != 3 or not found.numel():
+        raise ValueError(
+            f"centroids_at: expected [tasks, probes, inputs] of the function, got shape {tuple(found.shape)}"
+        )
+    if found.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"centroids_at: expected float32 or float64, got {found.dtype}; measure a float32 copy")
+
+
 def require_repeated(first: Float[Tensor, "tasks probes inputs"], second: Float[Tensor, "tasks probes inputs"]) -> None:
-    """Refuse two evaluations at one θ that differ in a bit.
+    """Refuse two evaluations at one θ that differ in a bit, or are no centroids.
 
     Raises
     ------
     ValueError
         They do; the message says by how much.
     """
+    require_centroids(first)
     if not torch.equal(first, second):
         off = float((first - second).norm() / first.norm())
         raise ValueError(

@@ -9,6 +9,8 @@ from collections.abc import Hashable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from sedlib.base.errors import quoted
+
 
 def places(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers, one entry for each place, by the first name that leads to it.
@@ -74,3 +76,33 @@ def replaced_everywhere(held: Mapping[str, Hashable], values: Mapping[str, Tenso
         if name in values:
             by_memory.setdefault(held[name], values[name])
     return {name: by_memory[memory] for name, memory in held.items() if memory in by_memory}
+
+
+def require_slots(module: nn.Module, placed: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Refuse slots that are no parameters of their own: buffers, two names of one tensor, several dtypes.
+
+    Raises
+    ------
+    ValueError
+        There is one; the message names it.
+
+    Examples
+    --------
+    >>> norm = nn.BatchNorm1d(2)
+    >>> require_slots(norm, {"running_mean": norm.running_mean}, dict(norm.state_dict()))
+    Traceback (most recent call last):
+    ValueError: slots: expected parameters, got the buffer 'running_mean'; leave it out
+    """
+    held = places(module)
+    names: dict[int, str] = {}
+    for name in placed:
+        if not isinstance(held[name], nn.Parameter):
+            raise ValueError(f"slots: expected parameters, got the buffer {quoted(name)}; leave it out")
+        first = names.setdefault(id(held[name]), name)
+        if first != name:
+            raise ValueError(f"slots: {quoted(name)} is tied to {quoted(first)}, so one parameter: leave one name out")
+        if (dtype := values[name].dtype) != (other := values[first := next(iter(placed))].dtype):
+            raise ValueError(
+                f"slots: expected one dtype, got {other} of {quoted(first)} and {dtype} of {quoted(name)}; a vector "
+                "has one: cast the module or the state, or take the slots of each dtype apart"
+            )

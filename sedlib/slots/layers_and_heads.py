@@ -1,7 +1,8 @@
 """Which attention modules, and which of their heads, are meant by numbers of layers and heads."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.slots.attention_modules import AttentionModule
 from sedlib.slots.registry import Registry
 
@@ -34,7 +35,11 @@ def by_layer(
 
 
 def _numbers(given: Numbers, name: str) -> set[int]:
-    found = {given} if isinstance(given, int) else set(given)
+    listed = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    numbers: list[int] = [getattr(number, "item", lambda number=number: number)() for number in listed]
+    if wrong := [number for number in numbers if not isinstance(number, int) or isinstance(number, bool)]:
+        raise wrong_kind(name, "a whole number or several", wrong[0])
+    found = set(numbers)
     if not found:
         raise ValueError(f"{name}: expected at least one number, got none; leave it out for all")
     return found

@@ -4,11 +4,16 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from torch import Tensor
+
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.errors import listed, quoted
 from sedlib.base.nearest import nearest
 from sedlib.slots.registry import Registry
 from sedlib.slots.slot import Slot
 
 Patterns = str | Iterable[str]
+EXPECTED = "glob patterns of parameter names, as texts or lists of texts"
 
 
 def as_patterns(*given: Any) -> tuple[str, ...]:
@@ -24,11 +29,16 @@ def as_patterns(*given: Any) -> tuple[str, ...]:
     >>> as_patterns("*.weight", ["head.*", "embed.*"])
     ('*.weight', 'head.*', 'embed.*')
     """
-    lists = [[each] if isinstance(each, str) else list(each) for each in given if each is not None]
-    found = tuple(pattern for each in lists for pattern in each)
-    if wrong := [pattern for pattern in found if not isinstance(pattern, str)]:
-        raise ValueError(f"expected glob patterns as texts or lists of texts, got {wrong[0]!r}")
-    return found
+    found: list[str] = []
+    for each in given:
+        several = each is not None and not isinstance(each, str)
+        if several and (not isinstance(each, Iterable) or isinstance(each, Tensor)):
+            raise wrong_kind("patterns", EXPECTED, each)
+        for pattern in each if several else [] if each is None else [each]:
+            if not isinstance(pattern, str):
+                raise wrong_kind("patterns", EXPECTED, pattern, "lists of lists are none" * isinstance(pattern, list))
+            found.append(pattern)
+    return tuple(found)
 
 
 def matching(names: Iterable[str], patterns: Collection[str]) -> list[str]:
@@ -51,7 +61,10 @@ def kept(
     aliases = {alias: first for alias, first in registry.aliases.items() if first in among}
     for pattern in (*include, *exclude):
         if not matching((*names, *aliases), [pattern]):
-            raise ValueError(f"pattern {pattern!r} matches no {kind}; there are: {shown(pattern, names, registry)}")
+            hint = _computed(pattern, registry)
+            raise ValueError(
+                f"pattern {quoted(pattern)} matches no {kind}{hint}; there are: {shown(pattern, names, registry)}"
+            )
     included, excluded = set(matching((*names, *aliases), include)), set(matching((*names, *aliases), exclude))
     for alias, first in aliases.items():
         is_wanted_alone = alias in included - excluded and first not in included | excluded
@@ -60,8 +73,22 @@ def kept(
             raise ValueError(f"{registry.tie(alias)}; it goes by that name here: include or exclude {first!r}")
     found = [name for name in names if name in included - excluded]
     if not found:
-        raise ValueError(f"exclude={list(exclude)} leaves no {kind}; there are: {shown('', names, registry)}")
+        raise ValueError(f"exclude={quoted(list(exclude))} leaves no {kind}; there are: {shown('', names, registry)}")
     return found
+
+
+def _computed(pattern: str, registry: Registry) -> str:
+    """Where what is meant may be: a tensor that a submodule computes, or weights that are no parameters."""
+    path, _, name = pattern.rpartition(".")
+    owner = registry.modules.get(path)
+    if owner is not None and name in owner._buffers:
+        return f" ({quoted(pattern)} is a buffer)"
+    parts = [part for part in registry.parameters if part.startswith((f"{path}.parametrizations.{name}.", pattern))]
+    if owner is not None and parts:
+        return f" (the module computes {quoted(pattern)} from {listed(parts)}, of which each is a parameter)"
+    if not registry.parameters:
+        return ", as the module has no parameters: quantised and frozen modules keep their weights elsewhere"
+    return ""
 
 
 def shown(wanted: str, names: Iterable[str], registry: Registry) -> str:

@@ -208,7 +208,7 @@ def shared_layer() -> nn.Module:
         ),
         (
             lambda: as_patterns("*", [["head.*"]]),
-            r"expected glob patterns as texts or lists of texts, got \['head.\*'\]",
+            r"glob patterns of parameter names, as texts or lists of texts, got a list; lists of lists are none",
         ),
         (lambda: ParamLayout.select(Timm(), []), r"no pattern given"),
     ],

@@ -58,10 +58,17 @@ def block_of(rows: Rows, key: tuple[slice, slice]) -> Tensor:
         Its numbers are not real.
     """
     block = rows[key]
-    found = block if isinstance(block, Tensor) else torch.from_numpy(np.asarray(block))
+    found = block if isinstance(block, Tensor) else torch.from_numpy(_native(np.asarray(block)))
     if found.is_complex():
         raise ValueError(f"rows: expected real numbers, got {found.dtype}; give real and imaginary parts as columns")
     return found.detach()
+
+
+def _native(block: np.ndarray) -> np.ndarray:
+    """In an order of bytes and of numbers that PyTorch reads: of files of other machines, and of reversed rows."""
+    if block.dtype.itemsize > 8:
+        block = block.astype(np.float64)  # a long double
+    return np.ascontiguousarray(block, block.dtype.newbyteorder("="))
 
 
 def require_finite_rows(rows: Rows, numbers: Iterable[int]) -> None:

@@ -68,7 +68,7 @@ def forward_error(values: Values, at: Float[Tensor, " params"]) -> Slopes | None
     """
     try:
         signed, gradient = _differentiated(values, at)
-    except RuntimeError:  # such as sparse gradients, which forward mode has not
+    except (RuntimeError, ValueError):  # such as sparse gradients, which forward mode has not
         signed, gradient = _Signed.of(values, values(at, Tensor.detach)), torch.zeros_like(at)
 
     def slope(unit: Tensor) -> float:
@@ -79,7 +79,7 @@ def forward_error(values: Values, at: Float[Tensor, " params"]) -> Slopes | None
 
     try:
         return signed.first_error(at, gradient, slope)
-    except RuntimeError:  # also of what is written in place
+    except (RuntimeError, ValueError):  # also of what is written in place
         return None
 
 

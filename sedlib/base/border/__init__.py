@@ -1,0 +1,1 @@
+"""What the library's functions are given, checked against what their annotations say."""
