@@ -15,6 +15,7 @@ from sedlib.base.border.kinds import require_module, wrong_kind
 from sedlib.models.full_precision import full_precision
 from sedlib.models.measuring import Ways, measuring
 from sedlib.models.refusals.explained import explained
+from sedlib.models.refusals.reentrant import without_reentrance
 from sedlib.models.states import whole_state
 from sedlib.models.tensors import memories, replaced_everywhere, require_slots
 from sedlib.models.trials.slots_memory import require_own_memory
@@ -143,7 +144,7 @@ class Checkpoint:
         replaced = {f"module.{name}": value for name, value in tensors.items()}
 
         def evaluated(*arguments: Any) -> Any:
-            with measuring(self.module, self._ways), explained(self.theta, self.module):
+            with measuring(self.module, self._ways), explained(self.theta, self.module), without_reentrance():
                 return torch.func.functional_call(call, dict(replaced), arguments, tie_weights=False)
 
         return evaluated

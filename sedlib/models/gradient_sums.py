@@ -23,6 +23,7 @@ from sedlib.models.trials.plain_errors import told_plainly
 from sedlib.models.trials.purity import require_pure
 from sedlib.vectors import ParamLayout
 
+CUT = "look for what cuts it off: detach, no_grad, item, re-entrant checkpointing (use_reentrant=True)"
 Losses = Callable[..., Mapping[str, Any]]
 """``losses(module)``, or ``losses(module, batch)``: each task's loss by name, a mean, or a sum with its count."""
 
@@ -151,8 +152,8 @@ class _Backward:
             cut = without_derivative(self.checkpoint.module)
             raise ValueError(
                 f"the loss of task {task!r} has no gradient in: {listed(self.checkpoint.layout.names)}; choose slots "
-                "that it depends on, let it use the module that it is given, and look for what cuts it off: detach, "
-                f"no_grad, item{f', the quantised {listed(cut)}' if cut else ''}"
+                f"that it depends on, let it use the module that it is given, and {CUT}"
+                f"{f', the quantised {listed(cut)}' if cut else ''}"
             )
         if self.refuse_broken and (broken := broken_slots(gradient, self.checkpoint.layout)):
             raise ValueError(f"the gradient of task {task!r} is not finite in: {listed(broken)}")

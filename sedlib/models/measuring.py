@@ -8,15 +8,13 @@ import functools
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
-from unittest import mock
+from typing import Any
 
 import torch
-import torch.utils.checkpoint
 from torch import nn
 from torch.backends import mha
 
-from sedlib.base.errors import listed, quoted
+from sedlib.base.errors import listed
 from sedlib.models.full_precision import full_precision
 
 OWN = frozenset(vars(nn.Module()))
@@ -38,7 +36,7 @@ def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
     Raises
     ------
     ValueError
-        What ran inside left a submodule in train mode, or checkpoints activations in the re-entrant way.
+        What ran inside left a submodule in train mode.
 
     Examples
     --------
@@ -60,7 +58,6 @@ def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
         mha.set_fastpath_enabled(False)
         with ExitStack() as stack:
             stack.enter_context(full_precision())
-            stack.enter_context(mock.patch.object(torch.utils.checkpoint, "CheckpointFunction", _Reentrant))
             if any(isinstance(submodule, torch.jit.ScriptModule) for submodule in module.modules()):
                 stack.enter_context(torch.jit.optimized_execution(False))  # type: ignore[attr-defined]
             yield
@@ -76,19 +73,6 @@ def _require_eval(module: nn.Module) -> None:
         raise ValueError(
             f"the function put {listed(trained)} in train mode, in which dropout and batch statistics change what is "
             "measured: leave the module in eval, in which it is given"
-        )
-
-
-class _Reentrant:
-    """In the place of the function by which PyTorch computes activations again in the re-entrant way."""
-
-    @staticmethod
-    def apply(function: object, *_: object) -> NoReturn:
-        inside = type(function).__name__ if isinstance(function, nn.Module) else getattr(function, "__qualname__", "")
-        raise ValueError(
-            f"the network computes activations of {quoted(inside or 'a part')} again in the re-entrant way "
-            "(torch.utils.checkpoint with use_reentrant=True), which gives no gradient to single tensors: set "
-            "use_reentrant=False, or switch it off for the measurement (model.gradient_checkpointing_disable())"
         )
 
 

@@ -21,6 +21,11 @@ REASONS = [
         "perhaps): let it compute without, or take sedlib.task_gradients of one example after the other",
     ),
     (
+        r"Guard failed",
+        "the network was exported (torch.export) for inputs of one size, and a part of the probes or examples is of "
+        "another: measure the network before it is exported, or export it with dynamic shapes",
+    ),
+    (
         r"randomness error mode",
         "the network draws random numbers (dropout) for each example: measure it in eval, as sedlib.Checkpoint does",
     ),
@@ -68,12 +73,12 @@ def explained(theta: Tensor, module: nn.Module | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         sparse = sparse_embeddings(module) if module is not None and "sparse" in str(error).lower() else []
         if sparse:
             raise ValueError(
-                f"expected dense gradients, got sparse ones of {listed(sparse)} (sparse=True): set sparse = False there "
-                "for the measurement, which changes no value, or leave the weight out of the slots"
+                f"expected dense gradients, got sparse ones of {listed(sparse)} (sparse=True): set sparse = False "
+                "there for the measurement, which changes no value, or leave the weight out of the slots"
             ) from error
         for pattern, text in REASONS:
             if found := re.search(pattern, str(error)):

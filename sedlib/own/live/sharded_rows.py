@@ -105,7 +105,7 @@ def _backward(
         with processes.together():
             if not found:
                 raise ValueError(
-                    f"the loss of task {task!r} depends on none of: {listed(list(parameters))}; choose slots that it "
+                    f"the loss of task {task!r} has no gradient in: {listed(list(parameters))}; choose slots that it "
                     "depends on, or record after the optimizer's step, while gradients are synchronised"
                 )
         module.zero_grad(set_to_none=True)
