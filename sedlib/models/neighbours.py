@@ -62,7 +62,13 @@ class Neighbours:
         return replace(self, first_probe=self.first_probe + number)
 
     def offsets(self, h: Float[Tensor, "probes ..."]) -> Iterator[Float[Tensor, "probes ..."]]:
-        """δ of all probes, one neighbour after another; drawn on the CPU, one in memory at a time."""
+        """δ of all probes, one neighbour after another; drawn on the CPU, one in memory at a time.
+
+        Raises
+        ------
+        ValueError
+            The seed is no whole number.
+        """
         sizes = self.radius * h.detach().flatten(1).norm(dim=1) / h[0].numel() ** 0.5
         numbers = range(self.first_probe, self.first_probe + len(h))
         drawn = [generator(self.seed, f"neighbours of probe {number}") for number in numbers]

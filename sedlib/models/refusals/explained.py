@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from sedlib.base.errors import in_one_line, listed
 from sedlib.models.refusals.cut_derivatives import sparse_embeddings
 
+FORWARD = (
+    r"forward AD with (?P<what>\S+)",
+    "no derivative in forward mode of {what}, which the network uses: take gradient_basis of per_example_gradients in "
+    "place of empirical_fisher",
+)
 REASONS = [
-    (
-        r"forward AD with (?P<what>\S+)",
-        "no derivative in forward mode of {what}, which the network uses: take central_difference in place of jvp, and "
-        "gradient_basis of per_example_gradients in place of empirical_fisher",
-    ),
     (
         r"Batching rule not implemented for (?P<what>[\w.:]+)|calling (?P<torch>\.item\(\))",
         "PyTorch cannot take {what} over several examples at once, which the network uses (in a branch by a value, "
@@ -30,10 +30,10 @@ REASONS = [
         "the network draws random numbers (dropout) for each example: measure it in eval, as sedlib.Checkpoint does",
     ),
     (
-        r"torch\.utils\.checkpoint|saved.tensors? hooks|setup_context",
-        "the network computes activations again in the backward pass (activation checkpointing), or has an "
-        "autograd.Function of its own without setup_context; a centroid's derivatives cannot pass through: switch it "
-        "off for the measurement (model.gradient_checkpointing_disable(), or call the layers themselves)",
+        r"torch\.utils\.checkpoint|saved.tensors? hooks",
+        "the network computes activations again in the backward pass (activation checkpointing), through which a "
+        "centroid's derivatives cannot pass: switch it off for the measurement "
+        "(model.gradient_checkpointing_disable(), or call the layers themselves)",
     ),
     (
         r"mutate a captured Tensor|is a view and (its base|is being) .*in-?place|leaf Variable .* in-place",
@@ -58,6 +58,8 @@ REASONS = [
 def explained(theta: Tensor, module: nn.Module | None = None) -> Iterator[None]:
     """Around an evaluation with θ in the slots; an error that is none of the known ones passes as it is.
 
+    Where the module is known, which jvp differentiates, what forward mode cannot do is left to jvp to say.
+
     Raises
     ------
     ValueError
@@ -80,7 +82,7 @@ def explained(theta: Tensor, module: nn.Module | None = None) -> Iterator[None]:
                 f"expected dense gradients, got sparse ones of {listed(sparse)} (sparse=True): set sparse = False "
                 "there for the measurement, which changes no value, or leave the weight out of the slots"
             ) from error
-        for pattern, text in REASONS:
+        for pattern, text in REASONS if module is not None else [FORWARD, *REASONS]:
             if found := re.search(pattern, str(error)):
                 what = next((group for group in found.groups() if group), "") if found.groups() else ""
                 said = in_one_line(str(error).partition("\n")[0][:120])
