@@ -21,6 +21,7 @@ from sedlib.gradients import per_example_gradients, task_gradients
 from sedlib.models.centroid_function import CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
+from sedlib.models.trials.derivatives import backward_error
 from sedlib.vectors import ParamLayout
 
 H = torch.randn(9, 4, generator=generator(0, "inputs"))
@@ -392,6 +393,20 @@ def test_slots_that_forward_mode_does_not_follow_are_for_the_difference(forward:
         response(module, layout, "jvp")
     with pytest.warns(UserWarning, match=r"losses: along one direction .* what an optimizer gets, but no derivative"):
         task_gradients(lambda module: {"t": loss(module)}, module, layout)
+
+
+@pytest.mark.parametrize("kind", [nn.LeakyReLU, nn.Hardtanh, nn.Hardswish])
+def test_kinks_are_no_false_derivatives(kind: type[nn.Module]) -> None:
+    """Of networks with many kinks: in one step, a difference is often another slope."""
+    for seed in range(60):
+        torch.manual_seed(seed)
+        layers = [layer for _ in range(6) for layer in (nn.Linear(16, 16), kind())]
+        module, h = nn.Sequential(*layers, nn.Linear(16, 1)), 10 ** (seed % 3) * torch.randn(8 * 16)
+
+        def values(flat: Tensor, finish: Callable[[Tensor], Any], module: nn.Module = module) -> Any:
+            return finish(module(flat.view(8, 16)))
+
+        assert backward_error(values, h) is None, seed
 
 
 def test_an_operation_without_forward_mode_is_told() -> None:

@@ -22,14 +22,14 @@ OTHER = (
     "look in the network for detach, no_grad, rounding, a straight-through estimator, a hook or a backward pass that "
     "gives another gradient"
 )
-STEPS = (1.0, 0.3)
-"""Sizes of the difference's step: their difference bounds what is not the derivative's fault."""
 LARGEST_STEP, SMALLEST_STEP = 0.01, 1e-4
 """Relative to the vector, and to the values. A staircase has its slope on average, and none in small steps."""
+STEPS, SMALLER_STEPS = (1.0, 0.3), (0.1, 0.01)
+"""Sizes of a difference's step: what kinks and curvature do to a slope shrinks with it, a false slope does not."""
 SAME = 0.05
 """Relative difference of two slopes that are the same."""
 CLEARER = 10
-"""How much more than the two differences from one another, and than rounding, the derivative must be off."""
+"""How much more than the differences from one another, and than rounding, the derivative must be off."""
 UNITS = 10
 """Units in the last place of the values that rounding may change a difference by."""
 Values = Callable[[Tensor, Callable[[Tensor], Any]], Any]
@@ -41,8 +41,8 @@ def backward_error(values: Values, at: Float[Tensor, " params"]) -> Slopes | Non
     r"""Slopes by autograd's backward pass and by central differences where these two disagree; None where they agree.
 
     :math:`f` is the sum of ``values`` with random signs: :math:`\nabla f \cdot v` against
-    :math:`[f(x + \eta v) - f(x - \eta v)] / 2\eta` at two steps :math:`\eta`, along the gradient and along the
-    vector with random signs. Where the two differences disagree too (kinks, jumps, rounding) nothing is said.
+    :math:`[f(x + \eta v) - f(x - \eta v)] / 2\eta` at several steps :math:`\eta`, along the gradient and along
+    the vector with random signs. Where the differences disagree too (kinks, jumps, rounding) nothing is said.
 
     Examples
     --------
@@ -122,29 +122,46 @@ class _Signed:
         return cls(values, _signs(found), float(found.abs().sum()))
 
     def first_error(self, at: Tensor, gradient: Tensor, slope: Callable[[Tensor], float]) -> Slopes | None:
-        """Of the gradient, in large and small steps, and of the vector with random signs."""
-        for direction, step in (
-            (gradient, LARGEST_STEP),
-            (gradient, SMALLEST_STEP),
-            (_signs(at) * at, LARGEST_STEP),
+        """Of the gradient, in large and in small steps, and of the vector with random signs."""
+        for direction, share, is_flat in (
+            (gradient, LARGEST_STEP, False),
+            (gradient, SMALLEST_STEP, True),
+            (_signs(at) * at, LARGEST_STEP, False),
         ):
             norm = direction.norm()
-            if norm > 0 and norm.isfinite() and (off := self._error(at, direction / norm, slope, step)) is not None:
-                return off
+            if not (norm > 0 and norm.isfinite()):
+                continue
+            unit = direction / norm
+            expected, step = slope(unit), share * float(at.norm()) or share
+            if expected and self.size:
+                step = min(step, share * self.size / abs(expected))
+            found = (self._flat if is_flat else self._error)(at, unit, step, expected)
+            if found is not None and found != expected:
+                return expected, found
         return None
 
-    def _error(self, at: Tensor, unit: Tensor, slope: Callable[[Tensor], float], share: float) -> Slopes | None:
-        """The slope along a direction, and the difference's, where they disagree."""
-        expected, step = slope(unit), share * float(at.norm()) or share
-        if expected and self.size:
-            step = min(step, share * self.size / abs(expected))
-        with torch.no_grad():
-            found = torch.stack([self._difference(at, unit, size * step) for size in STEPS])
-        off, spread, mean = (found - expected).abs().min(), found.max() - found.min(), float(found.mean())
-        rounding = UNITS * torch.finfo(at.dtype).eps * self.size / (min(STEPS) * step)
-        is_clear = off > SAME * max(abs(expected), abs(mean)) and off > CLEARER * max(float(spread), rounding)
-        return (expected, mean) if is_clear else None
+    def _flat(self, at: Tensor, unit: Tensor, step: float, expected: float) -> float | None:
+        """Zero where the values do not change in any bit, although they should by more than rounding."""
+        if abs(expected) <= CLEARER * self._rounding(at, STEPS[-1] * step):
+            return None
+        return None if any(self._difference(at, unit, size * step) for size in STEPS) else 0.0
+
+    def _error(self, at: Tensor, unit: Tensor, step: float, expected: float) -> float | None:
+        """The difference's slope, where it is clearly another one."""
+        found: list[float] = []
+        for sizes in (STEPS, SMALLER_STEPS):
+            found += [float(self._difference(at, unit, size * step)) for size in sizes]
+            off, spread = min(abs(one - expected) for one in found), max(found) - min(found)
+            if off <= SAME * max(abs(expected), *map(abs, found)):
+                return None
+            if off <= CLEARER * max(spread, self._rounding(at, STEPS[-1] * step)):
+                return None
+        return found[0]
+
+    def _rounding(self, at: Tensor, step: float) -> float:
+        return UNITS * torch.finfo(at.dtype).eps * self.size / step
 
     def _difference(self, at: Tensor, direction: Tensor, step: float) -> Tensor:
-        ahead, behind = (self.values(at + way * step * direction, Tensor.detach) for way in (1, -1))
+        with torch.no_grad():
+            ahead, behind = (self.values(at + way * step * direction, Tensor.detach) for way in (1, -1))
         return (self.signs * (ahead - behind)).sum() / (2 * step)

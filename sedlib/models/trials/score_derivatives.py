@@ -46,5 +46,5 @@ def without_forward_mode(checkpoint: Checkpoint, probes: Probes) -> str:
         return ""
     return (
         f"along one direction of the slots forward mode gives the slope {off[0]:.4g} of the scores, and a difference "
-        f"{off[1]:.4g}: {OTHER}; or take sedlib.central_difference"
+        f"{off[1]:.4g}: {OTHER}, or a kink near by; or take sedlib.central_difference"
     )
