@@ -213,6 +213,7 @@ RIGHT: dict[str, Right] = {
     "plain": (Two, nothing, None),
     "weight cache": (network(cached, lambda self: setattr(self, "kept", None)), nothing, None),
     "weight cache, filled": (network(cached, lambda self: setattr(self, "kept", None)), filled, None),
+    "weight cache in a dict": (network(in_a_dict, lambda self: setattr(self, "kept", {})), nothing, None),
     "weight cache in a dict, filled": (network(in_a_dict, lambda self: setattr(self, "kept", {})), filled, None),
     "functools.cache": (ByFunctools, nothing, None),
     "functools.cache, filled": (ByFunctools, filled, None),
