@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sedlib.base.border.checked import checked
-from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.border.kinds import unreadable, wrong_kind
 from sedlib.base.errors import in_one_line
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import norms
@@ -215,10 +215,10 @@ def _unit(direction: Float[Tensor, " params"], theta: Float[Tensor, " params"]) 
     """The direction in θ's dtype."""
     if not isinstance(direction, Tensor):
         raise wrong_kind("direction", f"a tensor of shape {tuple(theta.shape)}", direction, "torch.as_tensor makes one")
-    if not direction.is_floating_point() or direction.layout != torch.strided:
+    if (why := unreadable(direction)) or not direction.is_floating_point():
         raise ValueError(
-            f"direction: expected a dense tensor of real floating-point numbers, got {direction.dtype} of layout "
-            f"{direction.layout}"
+            "direction: expected a dense tensor of real floating-point numbers, got one that is "
+            f"{why or f'of {direction.dtype}'}"
         )
     if direction.shape != theta.shape or direction.device != theta.device:
         raise ValueError(

@@ -91,9 +91,11 @@ def require_input(checkpoint: Checkpoint, probes: Probes) -> None:
         return scores.requires_grad and torch.autograd.grad(scores, h, allow_unused=True)[0] is not None
 
     if not checkpoint.at(depends)():
+        cut = without_derivative(checkpoint.module)
         raise ValueError(
             "scores: they do not depend on the embedded input h, so that there are no centroids: look whether scores "
             "uses h, whether what is read comes after h in the network, and whether something detaches"
+            f"{f' (the quantised {listed(cut)} have no derivative)' if cut else ''}"
         )
 
 

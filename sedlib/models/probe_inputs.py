@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.border.kinds import unreadable, wrong_kind
 from sedlib.base.errors import quoted
 from sedlib.models.submodules import Inputs
 
@@ -53,7 +53,7 @@ def require_values(name: str, value: object) -> None:
     WrongKindError
         It is no tensor.
     ValueError
-        It is on the meta device.
+        It is sharded, sparse, quantised or on the meta device.
 
     Examples
     --------
@@ -64,8 +64,8 @@ def require_values(name: str, value: object) -> None:
     if not isinstance(value, Tensor):
         remedy = "are scores and targets in each other's place?" if callable(value) else "torch.as_tensor makes one"
         raise wrong_kind(name, "a tensor", value, remedy)
-    if value.is_meta:
-        raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
+    if why := unreadable(value):
+        raise ValueError(f"{name}: expected a dense tensor, got one that is {why}")
 
 
 def some_inputs(inputs: Inputs, probes: slice | Tensor) -> Inputs:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.border.kinds import unreadable, wrong_kind
 
 SIXTEEN_BITS = ("float16", "bfloat16")
 Sizes = dict[str, tuple[int, str]]
@@ -60,9 +60,8 @@ def _require_kind(name: str, value: object, annotation: Any) -> None:
         remedies = {Tensor: "torch.as_tensor makes one", np.ndarray: "np.asarray makes one"}
         remedy = remedies.get(wanted, "") if isinstance(value, Tensor | np.ndarray | list | tuple) else ""
         raise wrong_kind(name, f"{what} {axes(annotation)}", value, remedy)
-    if getattr(value, "is_sparse", False) or getattr(value, "is_meta", False) or getattr(value, "is_quantized", False):
-        state = "sparse" if value.is_sparse else "quantised" if value.is_quantized else "without values (meta)"
-        raise ValueError(f"{name}: expected a dense tensor {axes(annotation)} with values, got one that is {state}")
+    if isinstance(value, Tensor) and (why := unreadable(value)):
+        raise ValueError(f"{name}: expected a dense tensor {axes(annotation)}, got one that is {why}")
 
 
 def _require_dtype(name: str, value: Any, annotation: Any, *, may_be_narrow: bool) -> None:

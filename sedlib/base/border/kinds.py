@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from sedlib.base.errors import WrongKindError, quoted
@@ -37,6 +38,24 @@ def wrong_kind(name: str, expected: str, got: object, remedy: str = "") -> Wrong
     WrongKindError('rank: expected a whole number, got a float (2.5)')
     """
     return WrongKindError(f"{name}: expected {expected}, got {kind(got)}{f'; {remedy}' if remedy else ''}")
+
+
+def unreadable(tensor: Tensor) -> str:
+    """Why the numbers of a tensor cannot be read as they lie in memory; empty where they can.
+
+    Examples
+    --------
+    >>> import torch
+    >>> unreadable(torch.ones(2)), unreadable(torch.ones(2, device="meta"))
+    ('', 'on the meta device, without values')
+    """
+    if hasattr(tensor, "full_tensor"):
+        return "sharded (DTensor): full_tensor() gathers it"
+    if tensor.is_meta:
+        return "on the meta device, without values"
+    if tensor.is_quantized:
+        return "quantised: dequantize() widens it"
+    return "" if tensor.layout == torch.strided else f"sparse ({tensor.layout}): to_dense() fills it"
 
 
 def require_module(module: object, name: str = "module") -> None:
@@ -79,7 +98,8 @@ def require_function(name: str, function: object, arguments: str) -> None:
         if signature:
             signature.bind(*arguments.split(", "))
     except TypeError:
-        raise WrongKindError(f"{name}: expected a function of ({arguments}), got one of {signature}") from None
+        taken = f"({', '.join(signature.parameters)})" if signature else "others"
+        raise WrongKindError(f"{name}: expected a function of ({arguments}), got one of {taken}") from None
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:

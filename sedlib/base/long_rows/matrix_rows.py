@@ -3,10 +3,9 @@
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from sedlib.base.border.kinds import kind, wrong_kind
+from sedlib.base.border.kinds import unreadable, wrong_kind
 
 
 @runtime_checkable
@@ -49,10 +48,8 @@ def require_rows(rows: object, name: str = "rows") -> None:
     dtype = getattr(rows, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected real numbers, got {dtype}; give real and imaginary parts as columns")
-    if isinstance(rows, Tensor) and (rows.is_meta or rows.layout != torch.strided):
-        raise ValueError(
-            f"{name}: expected a dense tensor with values, got {kind(rows)} on {rows.device}, {rows.layout}"
-        )
+    if isinstance(rows, Tensor) and (why := unreadable(rows)):
+        raise ValueError(f"{name}: expected a dense tensor [rows, params], got one that is {why}")
 
 
 def _is_foreign(rows: object) -> bool:

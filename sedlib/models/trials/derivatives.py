@@ -99,7 +99,8 @@ def _differentiated(values: Values, at: Tensor) -> tuple["_Signed", Tensor]:
         signed = _Signed.of(values, found.detach())
         if not found.requires_grad:
             return signed, torch.zeros_like(at)
-        return signed, torch.autograd.grad((signed.signs * found).sum(), leaf)[0]
+        (gradient,) = torch.autograd.grad((signed.signs * found).sum(), leaf, allow_unused=True)
+        return signed, torch.zeros_like(at) if gradient is None else gradient
 
     return values(leaf, finish)
 
