@@ -410,6 +410,13 @@ def test_kinks_are_no_false_derivatives(kind: type[nn.Module]) -> None:
         assert backward_error(values, h) is None, seed
 
 
+def test_what_is_not_finite_is_no_false_derivative() -> None:
+    def values(x: Tensor, finish: Callable[[Tensor], Any]) -> Any:
+        return finish((x * 0).sqrt())
+
+    assert backward_error(values, torch.ones(3)) is None
+
+
 def test_an_operation_without_forward_mode_is_told() -> None:
     module = built(network(Two.forward, lambda self: parametrizations.weight_norm(self.a)))
     layout = ParamLayout.select(module, "a.parametrizations.weight.original1")

@@ -143,7 +143,7 @@ class _Signed:
 
     def _flat(self, at: Tensor, unit: Tensor, step: float, expected: float) -> float | None:
         """Zero where the values do not change in any bit, although they should by more than rounding."""
-        if abs(expected) <= CLEARER * self._rounding(at, STEPS[-1] * step):
+        if not abs(expected) > CLEARER * self._rounding(at, STEPS[-1] * step):
             return None
         return None if any(self._difference(at, unit, size * step) for size in STEPS) else 0.0
 
@@ -153,9 +153,8 @@ class _Signed:
         for sizes in (STEPS, SMALLER_STEPS):
             found += [float(self._difference(at, unit, size * step)) for size in sizes]
             off, spread = min(abs(one - expected) for one in found), max(found) - min(found)
-            if off <= SAME * max(abs(expected), *map(abs, found)):
-                return None
-            if off <= CLEARER * max(spread, self._rounding(at, STEPS[-1] * step)):
+            largest, rounding = max(abs(expected), *map(abs, found)), self._rounding(at, STEPS[-1] * step)
+            if not (off > SAME * largest and off > CLEARER * max(spread, rounding)):  # so too where one is NaN
                 return None
         return found[0]
 
