@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sedlib.base.border.checked import checked
 from sedlib.base.errors import listed
 from sedlib.base.finite import require_finite
 from sedlib.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
@@ -22,6 +23,7 @@ Calls = dict[str, list[tuple[Tensor, Tensor]]]
 """What each weight's layers read, and what they gave, call after call."""
 
 
+@checked(losses="give lambda module: {name: loss, …}", layout="ParamLayout.select(module, …) makes one")
 def factored_gradients(
     losses: Callable[[nn.Module], Mapping[str, Tensor]],
     module: nn.Module,

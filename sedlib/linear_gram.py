@@ -21,14 +21,21 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked, require_fields
 from sedlib.base.errors import listed
 
 TOKENS = 512
 """Of one row, whose products with all tokens of another are in memory at a time."""
 
 
+@checked()
 def factors_are_fewer(tokens: int, inputs: int, outputs: int) -> bool:
     """Whether n (inputs + outputs) numbers are fewer than inputs × outputs.
+
+    Raises
+    ------
+    ValueError
+        A number is no whole number.
 
     Examples
     --------
@@ -42,6 +49,11 @@ def factors_are_fewer(tokens: int, inputs: int, outputs: int) -> bool:
 class LinearFactors:
     """The gradient of one weight, as the sum of outer products that it is.
 
+    Raises
+    ------
+    ValueError
+        The two are no floating-point tensors of as many tokens.
+
     Examples
     --------
     >>> factors = LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]]))
@@ -53,6 +65,9 @@ class LinearFactors:
     """x: what the layer read, call after call."""
     deltas: Float[Tensor, "tokens outputs"]
     """δ: the derivative of the loss by what the layer gave."""
+
+    def __post_init__(self) -> None:
+        require_fields(self)
 
     @property
     def gradient(self) -> Float[Tensor, "outputs inputs"]:
@@ -75,6 +90,11 @@ class LinearFactors:
 class FactoredRow:
     """A gradient row of linear layers' weights, each as its factors or as it is, whichever is smaller.
 
+    Raises
+    ------
+    ValueError
+        There is not a part for each name.
+
     Examples
     --------
     >>> factors = LinearFactors(inputs=torch.tensor([[1.0, 2.0]]), deltas=torch.tensor([[3.0]]))
@@ -87,6 +107,10 @@ class FactoredRow:
     """Of the weights, in a layout's order."""
     parts: tuple[LinearFactors | Tensor, ...]
     """The gradient by each weight."""
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.parts):
+            raise ValueError(f"parts: expected one for each of {len(self.names)} names, got {len(self.parts)}")
 
     @property
     def numbers(self) -> int:
@@ -115,6 +139,7 @@ class FactoredRow:
         return torch.cat([(p if isinstance(p, Tensor) else p.gradient).flatten() for p in self.parts])
 
 
+@checked()
 def factored_band(rows: Iterable[FactoredRow], reach: int) -> Float64[Tensor, "rows offsets"]:
     """Band of the Gram matrix of rows that come in order, of which ``reach`` + 1 are in memory: as ``gram_band``.
 

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
+from sedlib.base.border.checked import require_fields
 from sedlib.base.finite import require_finite
 from sedlib.base.randomness import generator
 
@@ -71,6 +72,7 @@ class CountSketch:
     """Sketches of one seed and one m can be compared with one another, others cannot."""
 
     def __post_init__(self) -> None:
+        require_fields(self)
         if self.buckets < 1:
             raise ValueError(f"buckets: expected at least 1, got {self.buckets}")
 

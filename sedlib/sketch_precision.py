@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
 
 
@@ -47,6 +48,7 @@ class SketchErrors:
     dimensions that are kept. Above 0.3 it says no more than that the gap does not determine the span."""
 
 
+@checked()
 def sketch_errors(
     singular_values: Float64[Tensor, "windows window"], buckets: int, rank: int, kept: int | None = None
 ) -> SketchErrors:
@@ -98,6 +100,7 @@ def sketch_errors(
     )
 
 
+@checked()
 def buckets_for(
     error: float, singular_values: Float64[Tensor, "windows window"], rank: int, kept: int | None = None
 ) -> int:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sedlib.base.border.checked import checked
 from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import block_of, column_blocks
 from sedlib.base.long_rows.matrix_rows import Rows
@@ -23,6 +24,7 @@ SAME = 1e-3
 """How far the sketch of a row that was computed again may be from its first one, as a share of its norm."""
 
 
+@checked()
 def streamed_directions(rows: Iterable[Tensor], bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
     """Unit directions of basis number ``index`` from its window's rows, in order, of which one is in memory at a time.
 
@@ -49,6 +51,7 @@ def streamed_directions(rows: Iterable[Tensor], bases: RollingBases, index: int)
     return found
 
 
+@checked()
 def sketched_directions(
     rows: Iterable[Tensor], sketch: CountSketch, sketches: Rows, bases: RollingBases, index: int, rank: int
 ) -> tuple[Float[Tensor, "rank params"], Float64[Tensor, " rank"]]:

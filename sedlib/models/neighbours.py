@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.border.checked import require_fields
 from sedlib.base.randomness import generator
 
 
@@ -52,6 +53,7 @@ class Neighbours:
     """Number of the first probe that they are asked for, among all."""
 
     def __post_init__(self) -> None:
+        require_fields(self)
         if self.count < 1 or not 0 < self.radius < float("inf"):
             raise ValueError(
                 f"neighbours: expected a count of at least 1 and a positive radius, got {self.count} and {self.radius}"

@@ -11,6 +11,8 @@ import pandas as pd
 import torch
 from torch import nn
 
+from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import require_function, wrong_kind
 from sedlib.base.errors import UserError
 from sedlib.base.progress import track
 from sedlib.models.checkpoint import Checkpoint
@@ -33,6 +35,7 @@ COLUMNS = [
 ]
 
 
+@checked()
 def measure(
     checkpoints: Checkpoints | States,
     module: nn.Module,
@@ -107,12 +110,16 @@ def measure(
     ValueError
         The network, the probes or a file cannot be measured; the message says what to do.
     """
+    if not isinstance(checkpoints, Checkpoints) and not callable(checkpoints):
+        raise wrong_kind("checkpoints", "sedlib.Checkpoints or a function of pairs (step, state dict)", checkpoints)
+    for name, loss in tasks.items():
+        require_function(f"tasks[{name!r}]", loss, "module, batch")
     layout = _layout(slots, module)
-    if not tasks or not batches or random < 1 or matched == 1 or permutations == 1:
+    if not tasks or not batches or random < 1 or measured == 0 or matched == 1 or permutations == 1:
         raise UserError(
-            "expected a task, a batch, a random direction, and nulls of 0 or at least 2 draws, got "
-            f"{len(tasks)} tasks, {len(batches)} batches, random = {random}, matched = {matched} and "
-            f"permutations = {permutations}"
+            "expected a task, a batch, a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, "
+            f"got {len(tasks)} tasks, {len(batches)} batches, random = {random}, measured = {measured}, "
+            f"matched = {matched} and permutations = {permutations}"
         )
     responding = Responding(probes, list(tasks), response, epsilon, random, matched, seed, chunk)
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:

@@ -1,10 +1,11 @@
 """Which files are checkpoints, and of which step each is."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import listed
 
 WEIGHTS = ("*.safetensors", "*.pt", "*.pth", "*.bin", "*.ckpt")
@@ -36,7 +37,14 @@ def found_in(source: str | Path | Iterable[str | Path]) -> list[Path]:
     ValueError
         There is none, or one of a list is none.
     """
+    several = isinstance(source, Iterable) and not isinstance(source, Mapping | str)
+    if not isinstance(source, str | Path) and not several:
+        raise wrong_kind("checkpoints", "a folder, a glob or a list of paths", source)
     if not isinstance(source, str | Path):
+        source = list(source)
+        if wrong := [place for place in source if not isinstance(place, str | Path)]:
+            remedy = "a function may yield states" if isinstance(wrong[0], Mapping) else ""
+            raise wrong_kind("checkpoints", "a folder, a glob or a list of paths", wrong[0], remedy)
         places = [Path(place) for place in source]
         if not places:
             raise ValueError("checkpoints: expected paths, got an empty list")

@@ -72,7 +72,7 @@ def _require_dtype(name: str, value: Any, annotation: Any, *, may_be_narrow: boo
     allowed = [each for each in annotation.dtypes if each not in narrow and not each.startswith("float8")]
     if dtype not in allowed:
         what = {"float": "real floating-point numbers", "int": "whole numbers", "bool": "booleans"}
-        first = allowed[-1].rstrip("0123456789")
+        first = allowed[-1].rstrip("0123456789_")
         named = f" ({allowed[0]})" if len(allowed) == 1 and first != "bool" else ""
         remedy = "; widen them to float32" if dtype in SIXTEEN_BITS else ""
         raise ValueError(f"{name}: expected {what.get(first, 'real numbers')}{named}, got {value.dtype}{remedy}")

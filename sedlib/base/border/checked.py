@@ -61,6 +61,30 @@ def checked(*narrow: str, **remedies: str) -> Callable[[Function], Function]:
     return decorated
 
 
+def require_fields(instance: Any) -> None:
+    """Refuse a dataclass whose fields are not as annotated; its ``__post_init__`` calls this.
+
+    Raises
+    ------
+    ValueError
+        One is not; the message names it.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Drawn:
+    ...     count: int
+    >>> require_fields(Drawn(count="24"))
+    Traceback (most recent call last):
+    sedlib.base.errors.WrongKindError: count: expected a whole number, got a str ('24')
+    """
+    sizes: Sizes = {}
+    for field in fields(instance):
+        if not isinstance(field.type, str):
+            _require(field.name, getattr(instance, field.name), field.type, sizes, "", may_be_narrow=True)
+
+
 @cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: hint for name, hint in inspect.get_annotations(function).items() if not isinstance(hint, str)}
@@ -76,7 +100,8 @@ def _require(name: str, value: object, hint: Any, sizes: Sizes, remedy: str, *, 
         require_array(name, value, hint, sizes, may_be_narrow=may_be_narrow)
     elif origin in ABSTRACT:
         one = (str, Tensor, np.ndarray) if origin is Mapping else (str, Tensor, np.ndarray, Mapping)
-        if not isinstance(value, origin) or (origin is not Callable and isinstance(value, one)):
+        is_rows = origin is Iterable and options == (Tensor,) and isinstance(value, Tensor)  # a matrix gives its rows
+        if not is_rows and (not isinstance(value, origin) or (origin is not Callable and isinstance(value, one))):
             raise wrong_kind(name, ABSTRACT[origin], value, remedy)
     elif expected := _expected(value, hint):
         raise wrong_kind(name, expected, value, remedy)

@@ -26,7 +26,9 @@ def kind(value: object) -> str:
         what = {Tensor: "a tensor", np.ndarray: "a NumPy array"}.get(type(value), f"a {type(value).__name__}")
         return f"{what} of shape {tuple(value.shape)}"
     short = f" ({quoted(value)})" if isinstance(value, str | numbers.Number) else ""
-    return "None" if value is None else f"a{'n' * (type(value).__name__[0] in 'aeiou')} {type(value).__name__}{short}"
+    return (
+        "None" if value is None else f"a{'n' * (type(value).__name__[0] in 'aeioAEIO')} {type(value).__name__}{short}"
+    )
 
 
 def wrong_kind(name: str, expected: str, got: object, remedy: str = "") -> WrongKindError:

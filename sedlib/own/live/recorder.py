@@ -13,6 +13,7 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import Optimizer
 
+from sedlib.base.border.checked import checked
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
 from sedlib.own.live.live_rows import EVERY, LiveRows, Taken, undisturbed, unwrapped
@@ -88,6 +89,11 @@ class Recorder:
     ([2, 4], array([[1., 1.]], dtype=float32))
     """
 
+    @checked(
+        losses="give lambda module: {name: loss, …}",
+        batches="a list or a loader of batches",
+        slots="ParamLayout.select(module, …) makes one",
+    )
     def __init__(
         self,
         path: str | Path,
