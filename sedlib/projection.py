@@ -231,6 +231,7 @@ class RollingHistory:
     True
     """
 
+    @checked()
     def __init__(
         self,
         window: int,

@@ -108,6 +108,8 @@ def sketched_directions(
 
 
 def _combined(rows: Iterable[Tensor], bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
+    if not 0 <= index < len(bases.window_end):
+        raise ValueError(f"index: expected one of {len(bases.window_end)} windows, counted from 0, got {index}")
     if not bases.determined[index]:
         raise ValueError(f"basis {index}: {bases.reason(index) or 'its coefficients are zero'}")
     columns, found, count = bases.coefficients[index].T.tolist(), torch.empty(0), 0

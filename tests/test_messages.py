@@ -419,6 +419,14 @@ PROBES: dict[str, tuple[Callable[[], object], str]] = {
         ),
         "different dtypes meet in the network: .*token ids as torch.int64",
     ),
+    "tokens beyond the embedding": (
+        lambda: centroid_function(
+            Embedded(),
+            layout_of(Embedded(), "head.weight"),
+            Probes(TOKENS + 7, lambda module, h: module.read(h).T, embed=embed),
+        ),
+        "a token id is none of an embedding's",
+    ),
     "a checkpoint's place": (
         lambda: CentroidFunction(given(mlp()), Probes(H, scores)),
         "checkpoint: expected a Checkpoint, got",

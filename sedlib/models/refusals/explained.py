@@ -16,9 +16,14 @@ FORWARD = (
 )
 REASONS = [
     (
-        r"Batching rule not implemented for (?P<what>[\w.:]+)|calling (?P<torch>\.item\(\))",
+        r"Batching rule not implemented for (?P<what>[\w.:]+)|calling (?P<torch>\.item\(\))|"
+        r"data-dependent (?P<flow>control flow)",
         "PyTorch cannot take {what} over several examples at once, which the network uses (in a branch by a value, "
         "perhaps): let it compute without, or take sedlib.task_gradients of one example after the other",
+    ),
+    (
+        r"index out of range in self",
+        "a token id is none of an embedding's: ids go from 0 to num_embeddings - 1; look at the inputs, and at padding",
     ),
     (
         r"Guard failed",
@@ -75,7 +80,7 @@ def explained(theta: Tensor, module: nn.Module | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, IndexError) as error:
         sparse = sparse_embeddings(module) if module is not None and "sparse" in str(error).lower() else []
         if sparse:
             raise ValueError(
