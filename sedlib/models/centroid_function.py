@@ -90,7 +90,7 @@ class CentroidFunction:
             self.chunks = [(len(some) / len(probes), _centroids_at(checkpoint, some)) for some in probes.split(size)]
         """Share of the probes, and their centroids as a function of θ."""
 
-    @cached_property
+    @property
     def without_forward_mode(self) -> str:
         """Why sedlib.jvp does not give this function's response; empty where it does, or where nothing is tried out.
 
@@ -103,6 +103,10 @@ class CentroidFunction:
         >>> at.without_forward_mode.partition(":")[0]
         'along one direction of the slots forward mode gives the slope ... of the scores, and a difference ...'
         """
+        return self._without_forward_mode
+
+    @cached_property
+    def _without_forward_mode(self) -> str:
         with full_precision():
             return without_forward_mode(*self._tried) if self._tried else ""
 
