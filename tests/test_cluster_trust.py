@@ -67,7 +67,7 @@ def test_without_the_sessions_keys_nobody_connects_to_any_of_them(local: Client,
 
 
 def test_a_client_that_has_no_keys_at_all_is_refused(local: Client) -> None:
-    with pytest.raises((OSError, TypeError)):
+    with pytest.raises((OSError, TypeError, AssertionError)):  # which of Dask's own differs with the time it takes
         Client(address_of(local), timeout=2)
     with pytest.raises(UserError, match=r"needs the keys that docs/cluster\.md makes"):
         connect(Workers(scheduler=address_of(local)))
