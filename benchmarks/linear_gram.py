@@ -12,7 +12,7 @@ import time
 import torch
 from torch import Tensor
 
-from sedlib.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
+from sedlib.sketches.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
 
 SHAPES = {"c_attn": (2304, 768), "attn.c_proj": (768, 768), "c_fc": (3072, 768), "mlp.c_proj": (768, 3072)}
 TOKENS = (64, 256, 512, 1024)

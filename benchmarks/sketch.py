@@ -19,9 +19,9 @@ from benchmarks.fisher import peak_megabytes
 from sedlib.bases import RollingBases, directions, rolling_bases
 from sedlib.products import gram_band
 from sedlib.readings import spectral_gaps
-from sedlib.sketch import CountSketch
-from sedlib.sketch_precision import sketch_errors
-from sedlib.streamed import sketched_directions
+from sedlib.sketches.sketch import CountSketch
+from sedlib.sketches.sketch_precision import sketch_errors
+from sedlib.sketches.streamed import sketched_directions
 
 SIZES, BUCKETS = (10**6, 10**7, 10**8), (1_000, 10_000, 100_000)
 STREAMS, WINDOW, RANK = ("gradient/add", "update"), 20, 3

@@ -37,15 +37,18 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
     )
 
     # Rows that are too long to keep: as sketches, and as factors of linear layers
-    from sedlib.sketch import CountSketch as CountSketch
-    from sedlib.sketch_precision import (
+    from sedlib.sketches.sketch import CountSketch as CountSketch
+    from sedlib.sketches.sketch_precision import (
         SketchErrors as SketchErrors,
         buckets_for as buckets_for,
         sketch_errors as sketch_errors,
     )
-    from sedlib.streamed import sketched_directions as sketched_directions, streamed_directions as streamed_directions
-    from sedlib.linear_gradients import factored_gradients as factored_gradients
-    from sedlib.linear_gram import (
+    from sedlib.sketches.streamed import (
+        sketched_directions as sketched_directions,
+        streamed_directions as streamed_directions,
+    )
+    from sedlib.sketches.linear_gradients import factored_gradients as factored_gradients
+    from sedlib.sketches.linear_gram import (
         FactoredRow as FactoredRow,
         LinearFactors as LinearFactors,
         factored_band as factored_band,
@@ -143,17 +146,12 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         fourier as fourier,
         gradients as gradients,
         leads as leads,
-        linear_gradients as linear_gradients,
-        linear_gram as linear_gram,
         positions as positions,
         products as products,
         projection as projection,
         readings as readings,
         sampling as sampling,
         scores as scores,
-        sketch as sketch,
-        sketch_precision as sketch_precision,
-        streamed as streamed,
         trajectory as trajectory,
         vectors as vectors,
     )

@@ -25,11 +25,12 @@ MAY_IMPORT = {
     "slots": {"base", "slots"},
     "library": {"base", "slots", "models", "library"},
     "models": {"base", "slots", "models", "library"},  # one floor with the library: a network is measured by its maths
+    "sketches": {"base", "slots", "library", "models", "sketches"},
     "saved": {"base", "slots", "library", "models", "saved"},
     "own": {"base", "terms", "slots", "library", "models", "saved", "own"},
     "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
-    "selftest": {"base", "terms", "library", "models", "saved", "pipeline", "grokking", "selftest"},
+    "selftest": {"base", "terms", "library", "models", "sketches", "saved", "pipeline", "grokking", "selftest"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},
     "upkeep": {"base", "upkeep"},

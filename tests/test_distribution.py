@@ -24,7 +24,7 @@ COMES_WITH = {"dvc_data": "dvc", "voluptuous": "dvc", "pydantic_core": "pydantic
 """Modules of distributions that another one requires, and nobody else asks for."""
 NOT_IMPORTED = {"ruamel.yaml.clib", "tabulate", "bokeh", "cryptography", "accelerate"}
 """Distributions that others import where they are there."""
-LIBRARY = ["base", "terms", "slots", "models", "saved", "own"]
+LIBRARY = ["base", "terms", "slots", "models", "sketches", "saved", "own"]
 """Rooms of the base install, beside the files of the library."""
 OF_AN_EXTRA = {"own/live/recorder_callback.py": "huggingface"}
 """Files of these rooms that import something of an extra, where it is needed."""

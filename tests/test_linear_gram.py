@@ -13,11 +13,11 @@ from torch.utils.checkpoint import checkpoint
 
 from sedlib.bases import rolling_bases
 from sedlib.gradients import task_gradients
-from sedlib.linear_gradients import factored_gradients
-from sedlib.linear_gram import FactoredRow, LinearFactors, factored_band, factors_are_fewer
 from sedlib.products import gram_band
 from sedlib.readings import orthonormality
-from sedlib.streamed import streamed_directions
+from sedlib.sketches.linear_gradients import factored_gradients
+from sedlib.sketches.linear_gram import FactoredRow, LinearFactors, factored_band, factors_are_fewer
+from sedlib.sketches.streamed import streamed_directions
 from sedlib.vectors import ParamLayout
 
 INPUTS = torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(0))

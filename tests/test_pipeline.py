@@ -121,7 +121,7 @@ def test_words_for_a_reader_rerun_nothing_but_the_code_stage(clone: Clone) -> No
     edit(clone, "sedlib/pipeline/code/current.py", "then the stage again", "then that stage again")  # only refuses
     edit(clone, "sedlib/pipeline/parameters/ablation_params.py", "Values of window;", "Widths of the window;")
     edit(clone, "sedlib/grokking/training/loop.py", "is trained from step 0", "is trained from the first step on")
-    edit(clone, "sedlib/vectors.py", "return cls._of_names", "# as asked\n        return cls._of_names")
+    edit(clone, "sedlib/vectors.py", "return cls._of_slots", "# as asked\n        return cls._of_slots")
     assert clone.repro() == CODE
 
 

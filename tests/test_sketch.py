@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import sedlib.sketch
+import sedlib.sketches.sketch
 from sedlib.bases import directions, rolling_bases
 from sedlib.products import gram_band
 from sedlib.readings import spectral_gaps
 from sedlib.selftest.checks.sketch_checks import entry_by_entry
 from sedlib.selftest.oracles import dense_svd_basis, principal_cosines
-from sedlib.sketch import CountSketch
-from sedlib.sketch_precision import buckets_for, sketch_errors
-from sedlib.streamed import sketched_directions, streamed_directions
+from sedlib.sketches.sketch import CountSketch
+from sedlib.sketches.sketch_precision import buckets_for, sketch_errors
+from sedlib.sketches.streamed import sketched_directions, streamed_directions
 
 SIZES = torch.tensor([6.0, 4.0, 1.5, 1.0, 0.02], dtype=torch.float64)
 WINDOW = len(SIZES)
@@ -44,7 +44,7 @@ def test_parts_of_a_row_add_up_in_blocks_of_any_size(cuts: list[int], buckets: i
     whole = sketch(rows)
     edges = [0, *sorted(cuts), 500]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sedlib.sketch, "BLOCK", block)
+        patch.setattr(sedlib.sketches.sketch, "BLOCK", block)
         assert torch.equal(sketch(rows), whole)
         assert torch.equal(torch.stack([sketch(row) for row in rows]), whole)
         parts = [sketch(rows[:, a:b], start=a) for a, b in pairwise(edges)]

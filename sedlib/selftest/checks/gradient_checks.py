@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import sedlib.adam as adam
 import sedlib.gradients as gradients
-import sedlib.linear_gradients as linear_gradients
-import sedlib.linear_gram as linear_gram
+import sedlib.sketches.linear_gradients as linear_gradients
+import sedlib.sketches.linear_gram as linear_gram
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import looped_example_gradients, looped_gradient, summed_products
 from sedlib.selftest.setting import Setting

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-import sedlib.sketch as sketch
-import sedlib.sketch_precision as sketch_precision
-import sedlib.streamed as streamed
+import sedlib.sketches.sketch as sketch
+import sedlib.sketches.sketch_precision as sketch_precision
+import sedlib.sketches.streamed as streamed
 from sedlib.base.randomness import generator
 from sedlib.bases import RollingBases, rolling_bases
 from sedlib.products import gram_band

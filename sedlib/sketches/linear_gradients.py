@@ -1,6 +1,8 @@
 """Gradient rows of linear layers, captured while a network runs as what the layers read and what flows back to them.
 
-Shapes: a row is ``[params]``. Units: those of the loss per unit of the parameters. Source: ``sedlib.linear_gram``.
+Shapes: a row is ``[params]``. Units: those of the loss per unit of the parameters.
+
+Source: ``sedlib.sketches.linear_gram``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,8 +15,8 @@ from torch import Tensor, nn
 from sedlib.base.border.checked import checked
 from sedlib.base.errors import listed
 from sedlib.base.finite import require_finite
-from sedlib.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.sketches.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
 from sedlib.vectors import ParamLayout
 
 SAME = 1e-3

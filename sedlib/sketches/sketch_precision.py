@@ -2,8 +2,8 @@ r"""What a sketch does to singular values, their gaps and bases, to first order 
 
 Rows :math:`A = U \Sigma V^\top` of a window have the sketch :math:`A S^\top = U \Sigma (V^\top S^\top)`. With
 :math:`V^\top S^\top S V = I + E`, the entries of E are uncorrelated, of mean 0, of variance 2/m on the diagonal and 1/m
-beside it (``sedlib.sketch``; less where few chunks hold a row), whatever the singular values are. Perturbation of
-:math:`\Sigma (I + E) \Sigma` gives
+beside it (``sedlib.sketches.sketch``; less where few chunks hold a row), whatever the singular values are. Perturbation
+of :math:`\Sigma (I + E) \Sigma` gives
 
 .. math::
     \hat\sigma_j = \sigma_j (1 + \tfrac12 E_{jj}), \qquad

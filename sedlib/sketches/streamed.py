@@ -18,7 +18,7 @@ from sedlib.base.long_rows.long_sums import block_of, column_blocks
 from sedlib.base.long_rows.matrix_rows import Rows
 from sedlib.bases import UNIT, RollingBases
 from sedlib.products import gram
-from sedlib.sketch import CountSketch
+from sedlib.sketches.sketch import CountSketch
 
 SAME = 1e-3
 """How far the sketch of a row that was computed again may be from its first one, as a share of its norm."""

@@ -1,0 +1,1 @@
+"""Rows that are too long to keep whole: as seeded sketches, and as factors of linear layers."""
