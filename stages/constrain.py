@@ -24,7 +24,8 @@ from sedlib.terms.tables.cell_table import CELL
 
 def main(cell: Cell, folder: Path) -> None:
     require_current_run(cell.run, Experiment.load(cell.run))
-    device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
+    device, settings = configure(), ProjectionParams.load()
+    experiment = cell.experiment(settings)
     curvature = TrajectoryParams.load().geometry.curvature
     finished, checkpoints = Grokking.of_run(cell.run), Workspace(cell.run).checkpoints
     execution = execution_basis_of(finished, checkpoints, curvature.components, device)

@@ -20,7 +20,8 @@ from sedlib.terms.tables.cell_table import CELL
 
 def main(cell: Cell, folder: Path) -> None:
     require_current_run(cell.run, Experiment.load(cell.run))
-    device, experiment, settings = configure(), cell.experiment(), ProjectionParams.load()
+    device, settings = configure(), ProjectionParams.load()
+    experiment = cell.experiment(settings)
     intervene = projecting(cell, settings, experiment.run.seed)
     with snapshots_of(f"cell-{cell.name}", __file__, parameters_of(cell, experiment, settings), device) as snapshots:
         rows = trajectory(cell, experiment, device, intervene, snapshots)

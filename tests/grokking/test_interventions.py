@@ -2,6 +2,7 @@ import copy
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from sedlib.base.described.description import Origin
+from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.randomness import generator
 from sedlib.grokking.interventions.cell_command import OPTIONS, parse_cell
-from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.cells import Cell, ending_as_cells
+from sedlib.grokking.interventions.control_cell import control_table
 from sedlib.grokking.interventions.execution import constraining
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.kicks import Kicks
@@ -31,6 +35,8 @@ from sedlib.projection import RollingHistory
 from sedlib.selftest.oracles import dense_svd_basis
 from sedlib.terms.condition import KICK
 from sedlib.terms.conditions import INTERVENTIONS
+from sedlib.terms.tables.cell_table import CELL
+from sedlib.terms.tables.training_table import TRAINING
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment
 from tests.imports import ROOT, import_closure
@@ -86,6 +92,30 @@ def test_control_is_the_training_of_the_train_stage_bit_for_bit() -> None:
     assert [(row["op"], row["test_loss"], row["weight_norm"]) for row in rows] == [
         (readout.op, readout.test_loss, readout.weight_norm) for readout in plain
     ]
+
+
+@pytest.mark.parametrize("accuracy", [1e-9, 0.999999])
+def test_the_control_from_its_run_is_the_control_that_is_trained(tmp_path: Path, accuracy: float) -> None:
+    run = experiment(run={"checkpoint_every": 1, "max_steps": 12}, stopping={"accuracy": accuracy, "checkpoints": 9})
+    trained = [
+        {"step": checkpoint.step, **asdict(readout)}
+        for checkpoint in train(run, Data.of(run, CPU), CPU)
+        for readout in checkpoint.readouts
+    ]
+    write_table(tmp_path / "run.csv", trained, TRAINING, Origin("both-1"))
+    training = read_table(tmp_path / "run.csv", TRAINING, "train", Origin("both-1"))
+    asked, ending = cell("control"), ending_as_cells(run, SETTINGS)
+    rows = trajectory(asked, ending, CPU, projecting(asked, SETTINGS, run.run.seed))
+    write_table(tmp_path / "trained.csv", rows, CELL, Origin(asked.name))
+    write_table(tmp_path / "taken.csv", control_table(asked, ending, training), CELL, Origin(asked.name))
+    assert (tmp_path / "taken.csv").read_bytes() == (tmp_path / "trained.csv").read_bytes()
+    assert len(rows) < len(trained) or accuracy > 0.9
+
+
+def test_cells_are_not_longer_than_their_run() -> None:
+    too_long = SETTINGS.model_copy(update={"checkpoints": 30})
+    with pytest.raises(ParamsError, match=r"interventions.checkpoints = 30 exceeds stopping.checkpoints = 20"):
+        ending_as_cells(experiment(stopping={"accuracy": 0.9, "checkpoints": 20}), too_long)
 
 
 def test_all_coordinates_are_the_control_and_none_are_freeze_bit_for_bit() -> None:
@@ -219,10 +249,11 @@ def test_every_intervention_has_a_name_of_its_own() -> None:
 def test_weight_decay_is_overridden(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(json.dumps(TINY_PARAMS))
-    assert Cell.of("both-1", "control").experiment(path).optimizer.weight_decay == 1.0
-    changed = Cell.of("both-1", "control", weight_decay=0.0).experiment(path)
+    assert Cell.of("both-1", "control").experiment(SETTINGS, path).optimizer.weight_decay == 1.0
+    changed = Cell.of("both-1", "control", weight_decay=0.0).experiment(SETTINGS, path)
     assert changed.optimizer.weight_decay == 0.0
-    assert changed.run == Cell.of("both-1", "control").experiment(path).run
+    assert changed.run == Cell.of("both-1", "control").experiment(SETTINGS, path).run
+    assert changed.stopping.checkpoints == SETTINGS.checkpoints
 
 
 def whole(state: dict[str, torch.Tensor]) -> torch.Tensor:

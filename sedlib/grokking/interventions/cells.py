@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer, model_validator
 
 from sedlib.base.errors import quoted
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.projection_params import ProjectionParams, longer_than_runs
 from sedlib.pipeline.parameters.limits import PARAMETERS, STEPS
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, validated
 from sedlib.pipeline.parameters.value_types import Scale, WeightDecay, Window
@@ -84,17 +85,31 @@ class Cell(Section):
         """Name of the cell's file."""
         return cell_name(self.model_dump())
 
-    def experiment(self, path: Path = PARAMS_FILE) -> Experiment:
-        """The run's parameters with the cell's weight decay.
+    def experiment(self, settings: ProjectionParams, path: Path = PARAMS_FILE) -> Experiment:
+        """The run's parameters with the cell's weight decay, and the end that all cells share.
 
         Raises
         ------
         ParamsError
-            The run or one of its sections is missing or wrong.
+            The run or one of its sections is missing or wrong, or cells would be longer than their run.
         """
         found = Experiment.load(self.run, path).with_weight_decay(self.weight_decay)
         if (decayed := found.optimizer.lr * found.optimizer.weight_decay) >= 1:
             raise ParamsError(
                 f"optimizer.lr × weight decay = {decayed:g} would erase the weights at every step; choose less"
             )
-        return found
+        return ending_as_cells(found, settings)
+
+
+def ending_as_cells(experiment: Experiment, settings: ProjectionParams) -> Experiment:
+    """The same training until what a cell records is settled.
+
+    Raises
+    ------
+    ParamsError
+        The run itself is over before.
+    """
+    if problem := longer_than_runs(settings, experiment.stopping):
+        raise ParamsError(problem)
+    stopping = experiment.stopping.model_copy(update={"checkpoints": settings.checkpoints})
+    return experiment.model_copy(update={"stopping": stopping})

@@ -16,6 +16,7 @@ from sedlib.grokking.setup.experiment import (
     StoppingParams,
 )
 from sedlib.grokking.setup.intervention_params import InterventionParams
+from sedlib.grokking.setup.projection_params import longer_than_runs
 from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
 from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams
@@ -69,6 +70,7 @@ class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
             *self._repeated(),
             *self._coordinates(),
             *self._cells(),
+            *filter(None, [longer_than_runs(self.interventions, self.stopping)]),
             *self._sizes(),
         ]
         problems = problems or list(self._ablation_values())

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sedlib.pipeline.parameters.limits import VALUES
+from sedlib.grokking.setup.experiment import StoppingParams
+from sedlib.pipeline.parameters.limits import CHECKPOINTS, VALUES
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
 from sedlib.pipeline.parameters.value_types import Window
 
@@ -20,6 +21,14 @@ class ProjectionParams(Section):
     rank: Window = Field(3, description="Dimension of the subspace kept or removed; at most window.")
     target: Annotated[list[str], Field(min_length=1, max_length=VALUES.most)] | Literal["attention"] = Field(
         "attention", description="Parameters whose steps are projected: attention, or a list of globs over names."
+    )
+
+    checkpoints: Annotated[int, CHECKPOINTS] = Field(
+        5,
+        gt=0,
+        le=CHECKPOINTS.most,
+        description="Number of checkpoints with accuracy stopping.accuracy after which a cell is over, at most "
+        "stopping.checkpoints: a cell records its grok step, a run its weights after it.",
     )
 
     @model_validator(mode="after")
@@ -44,6 +53,16 @@ class ProjectionParams(Section):
         if isinstance(section, dict):
             section = {key: value for key, value in section.items() if key in cls.model_fields}
         return validated(_File, {"interventions": section}, path).interventions
+
+
+def longer_than_runs(settings: ProjectionParams, stopping: StoppingParams) -> str | None:
+    """Why cells would go on where their run, which is the control, has ended; None where they do not."""
+    if settings.checkpoints <= stopping.checkpoints:
+        return None
+    return (
+        f"interventions.checkpoints = {settings.checkpoints} exceeds stopping.checkpoints = {stopping.checkpoints}, "
+        f"at which runs end; choose ≤ {stopping.checkpoints}"
+    )
 
 
 class _File(Section):
