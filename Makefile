@@ -5,7 +5,9 @@ READY := .venv/.ready
 # Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo repro results pull-gradients report test check format audit licences
+IN_PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo repro results pull-gradients report test test-all check format audit licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -39,8 +41,11 @@ sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: learning_ra
 	@cat sweeps/$*/cost.txt
 	$(BIN)/sedlib repro sweeps/$*/dvc.yaml
 
-test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(READY)  ## the tests that take milliseconds to seconds
+	$(BIN)/pytest -m 'not slow' $(IN_PARALLEL)
+
+test-all: $(READY)  ## these and the slow ones: real DVC, browsers, servers, batch systems, kills
+	$(BIN)/pytest $(IN_PARALLEL)
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -23,7 +23,11 @@ LONGEST_FIRST = [
 """Files that run real DVC in clones, or build; one that starts last leaves the other processes without work."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "finished" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")  # the fixture is a pipeline that ran
     places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 

@@ -16,6 +16,8 @@ from sedlib.cluster.worker.remote import fetch
 from tests.clone import Clone, copied
 from tests.toy import STAGES, Toy, toy, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,6 +13,8 @@ from tests.kills import play
 from tests.test_cluster import fresh, template, up_to_date
 from tests.toy import Toy, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fresh", "template"]
 
 

@@ -15,6 +15,8 @@ from tests.test_cluster import fresh, template, up_to_date
 from tests.test_sharing import free_port
 from tests.toy import STAGES, Toy, until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fresh", "template"]
 
 CONFIGURATION = """

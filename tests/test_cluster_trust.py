@@ -21,6 +21,8 @@ from tests.imports import ROOT
 from tests.test_cluster import fresh, template
 from tests.toy import Toy
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fresh", "template"]
 
 

@@ -19,6 +19,8 @@ from tests.clone import ALL, ANALYSIS, CODE, FOR_FIGURES, GEOMETRY, REPORT, Clon
 from tests.imports import ROOT
 from tests.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 RUN = "add-42"
 CHANGED = names(ANALYSIS, RUN) + REPORT
 GRADIENTS = f"artifacts/gradients/{RUN}.h5"

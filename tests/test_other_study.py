@@ -27,6 +27,8 @@ from tests.imports import ROOT
 from tests.other_study.network import Perceptron
 from tests.other_study.study import Perceptrons
 
+pytestmark = pytest.mark.slow
+
 RUN = "vectors-1"
 NAMES = ["train", "dump", "bases", "centroids", "coupling", "figures", "single_step", "trajectory", "curvature"]
 CELLS = ["ablate@vectors-1-window", "ablate@vectors-1-response", "ablate_batch@vectors-1-batch_seed"]

@@ -13,6 +13,8 @@ from tests.imports import ROOT
 from tests.test_architecture import PIPELINES, groups
 from tests.test_experiments import recipe
 
+pytestmark = pytest.mark.slow
+
 
 def said(clone: Clone, *command: str, code: int = 0) -> str:
     done = clone.call(*command)

@@ -14,6 +14,8 @@ from tests.clone import ALL, ANALYSIS, CODE, CURVATURE, FOR_FIGURES, REPORT, TRA
 from tests.imports import ROOT
 from tests.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 
 def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
     assert clone.repro() == []

@@ -17,6 +17,8 @@ import pytest
 from tests.clone import ANALYSIS, CODE, REPORT, Clone, cloned, names
 from tests.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
 CHECKPOINTS, GRADIENTS = "artifacts/checkpoints/add-1.h5", "artifacts/gradients/add-1.h5"

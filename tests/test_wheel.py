@@ -14,6 +14,8 @@ from sedlib.base.installed.extras import DISTRIBUTION
 from tests.imports import ROOT
 from tests.installed import Environment, built, environment
 
+pytestmark = pytest.mark.slow
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

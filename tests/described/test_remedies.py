@@ -11,6 +11,8 @@ from tests.described.sample import ROWS, read
 from tests.imports import ROOT
 from tests.kept import flip, repository, run
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = """
 stages:
   measure:

@@ -25,6 +25,8 @@ from sedlib.pipeline.rows.streams import read_streams
 from tests.grokking.test_training import CPU, experiment, write
 from tests.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 VALUES: dict[str, list[Any]] = {
     "window": [1, 3, 5],
     "rank": [1, 2, 3, 4],

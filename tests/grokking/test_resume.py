@@ -99,6 +99,7 @@ def results() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stage_that_is_killed_goes_on_to_the_same_bytes(
     workspace: Path, kind: str, capfd: pytest.CaptureFixture[str]

@@ -123,6 +123,7 @@ def analysed(checkpoints: RunCheckpoints, folder: Path, dtype: RowDtype) -> tupl
             return {stream.name: stream.rows[:, :] for stream in streams}, pd.DataFrame(ratios)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "precision"), [("float16", 2**-11), ("bfloat16", 2**-8)])
 def test_a_narrow_dump_takes_less_and_couples_alike(
     checkpoints: RunCheckpoints, tmp_path: Path, dtype: RowDtype, precision: float

@@ -60,6 +60,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd
     return pd.DataFrame(tables[0]), pd.DataFrame(tables[1]), rows
 
 
+@pytest.mark.slow
 def test_every_estimator_is_measured_and_a_window_that_is_not_whole_is_left_out(measured: tuple) -> None:  # type: ignore[type-arg]
     table = measured[0]
     found = {phase: set(rows["estimator"]) for phase, rows in table.groupby("phase")}

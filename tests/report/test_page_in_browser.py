@@ -20,10 +20,13 @@ from sedlib.report.tabled.paper_tables import tables
 from tests.report.made_up import collection
 from tests.toy import until
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="looks at the page in a browser: needs chromium, chromium-driver",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="looks at the page in a browser: needs chromium, chromium-driver",
+    ),
+]
 CHARTS = {"coupling", "accuracy", "ladder", "interventions", "rank_curve", "rank90", "restricted_loss", "defect"}
 
 

@@ -141,6 +141,7 @@ def test_every_condition_that_the_paper_speaks_of_exists() -> None:
     assert set(TABLED) <= set(COLOURS)
 
 
+@pytest.mark.slow
 def test_two_renderings_have_equal_bytes_and_leave_nothing_old(tmp_path: Path) -> None:
     found = collection(tmp_path / "results")
     for name in ("first", "second"):
