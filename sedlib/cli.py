@@ -99,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     selftest.add_argument("--json", action="store_true", help="print versions and outcomes as JSON")
 
-    repair = commands.add_parser("repair", help="repair what a crash left of DVC's own files, on which it fails")
+    text = "repair what a crash left of DVC's own files, on which it fails; merge dvc.lock of two branches"
+    repair = commands.add_parser("repair", help=text, description=run_repair.__doc__)
     repair.set_defaults(run=run_repair)
 
     sweep = commands.add_parser("sweep", help="run a grid of experiments in parallel", description=run_sweep.__doc__)
@@ -217,7 +218,11 @@ def run_selftest(given: argparse.Namespace) -> None:
 
 
 def run_repair(given: argparse.Namespace) -> None:
-    """Repair dvc.lock, .dvc/tmp/rwlock and the run-cache after a crash in the middle of a write."""
+    """Repair dvc.lock, .dvc/tmp/rwlock and the run-cache after a crash in the middle of a write.
+
+    In the middle of a `git merge` or `git rebase`, merge each dvc.lock with conflicts stage by stage, and `git add` it:
+    each stage's entry from the branch that changed it; where both did, of the side that git calls ours.
+    """
     from sedlib.cluster.exclusive import repair_workspace
 
     sys.exit(repair_workspace())
@@ -252,15 +257,17 @@ def check_params(path: Path) -> None:
 
 
 def check_texts() -> None:
-    """Refuse a params.yaml, if there is one, with what no path and no command can hold, before DVC writes it there.
+    """Refuse files of two branches, and a params.yaml, if there is one, with what no path and no command can hold.
 
     Raises
     ------
-    ParamsError
-        A text or a name is refused.
+    UserError
+        git has not finished a merge, or a text or a name is refused.
     """
+    from sedlib.cluster.lock_merge import refuse_unmerged
     from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 
+    refuse_unmerged(Path())
     if PARAMS_FILE.exists():
         read_params(PARAMS_FILE)
 

@@ -15,6 +15,7 @@ from dvc.rwlock import RWLOCK_LOCK
 from sedlib.base.errors import UserError
 from sedlib.cluster.repair import repair
 from sedlib.cluster.run_cache import clear_unreadable
+from tests.imports import ROOT
 from tests.toy import Toy, toy
 
 
@@ -87,30 +88,90 @@ def test_a_cut_lock_file_is_repaired_or_harmless(done: Toy, share: float) -> Non
     assert lock.read_text() == before
 
 
-def test_merge_conflicts_are_left_to_whoever_merges(done: Toy) -> None:
+GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+ONE_MORE = """  {name}:
+    cmd: sh stage.sh {name} out/{name}.txt 0 source.txt
+    deps: [stage.sh, source.txt]
+    outs: [out/{name}.txt]
+"""
+
+
+def in_the_middle_of_a_merge(repository: Toy) -> None:
+    """Of two branches that each added a stage and ran it."""
+    assert repository.call("git", "config", "merge.conflictStyle", "diff3").returncode == 0
+    repository.commit()
+    pipeline = repository.folder / "dvc.yaml"
+    before = pipeline.read_text()
+    for name, text in {
+        "theirs": before.replace("stages:\n", "stages:\n" + ONE_MORE.format(name="first")),
+        "mine": before + ONE_MORE.format(name="last"),
+    }.items():
+        assert repository.call("git", "checkout", "-qb", name).returncode == 0
+        pipeline.write_text(text)
+        assert repository.call("dvc", "repro").returncode == 0
+        repository.commit()
+        if name == "theirs":
+            assert repository.call("git", "checkout", "-q", "-").returncode == 0
+    shutil.rmtree(repository.folder / ".dvc/cache/runs")  # what was not pushed, in the clone of another
+    repository.ran()
+    assert repository.call(*GIT, "merge", "theirs").returncode != 0
+
+
+@pytest.mark.parametrize("attributes", [True, False], ids=["as the repository has it", "with lines of both"])
+def test_locks_of_two_branches_are_refused_then_merged_stage_by_stage(done: Toy, attributes: bool) -> None:
+    if attributes:
+        shutil.copy(ROOT / ".gitattributes", done.folder)
+    in_the_middle_of_a_merge(done)
     lock = done.folder / "dvc.lock"
-    done.commit()
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    for start in ("HEAD", "HEAD~1"):
-        done.call(*git, "checkout", "-q", "--detach", start)
-        lock.write_text(lock.read_text().replace("md5: ", f"md5: {len(start)}"))
-        done.commit()
-        done.call("git", "tag", f"branch-{len(start)}")
-    assert done.call(*git, "merge", "branch-4").returncode != 0
     conflict = lock.read_text()
-    assert "<<<<<<<" in conflict
-    message = "dvc.lock has merge conflicts: take either side, as by `git checkout --ours dvc.lock`"
-    with pytest.raises(UserError, match=message):
-        repaired(done)
-    lock.write_text("")  # git still lists it
-    with pytest.raises(UserError, match=message):
-        repaired(done)
-    assert lock.read_text() == ""
-    lock.write_text(conflict)
-    done.commit()  # by mistake
-    with pytest.raises(UserError, match=message):
-        repaired(done)
+    assert ("<<<<<<<" in conflict) != attributes
+    for command in (["repro"], ["sweep", "-S", "value=2"]):
+        assert "git has not finished a merge, and stages would run on files of two branches: dvc.lock." in done.run(
+            *command, code=1
+        )
     assert lock.read_text() == conflict
+    lock.write_text("")  # git still lists it
+    with pytest.raises(UserError, match=r"dvc\.lock has merge conflicts: call `sedlib repair`"):
+        repaired(done)
+    assert "dvc.lock: merged stage by stage, 1 entries are the other branch's\n" in done.run("repair")
+    assert goes_on(done)
+    done.commit()
+    assert done.call("git", "status", "--porcelain").stdout == ""
+
+
+def test_an_entry_that_both_branches_changed_is_ours_and_named(done: Toy) -> None:
+    done.commit()
+    for name, value in {"theirs": 2, "mine": 3}.items():
+        assert done.call("git", "checkout", "-qb", name).returncode == 0
+        (done.folder / "params.yaml").write_text(f"value: {value}\n")
+        assert done.call("dvc", "repro", "half").returncode == 0
+        done.commit()
+        if name == "theirs":
+            assert done.call("git", "checkout", "-q", "-").returncode == 0
+    assert done.call(*GIT, "merge", "theirs").returncode != 0
+    refused = done.run("repro", code=1)
+    assert "params.yaml" in refused
+    text = done.run("repair")
+    assert "0 entries are the other branch's; where both changed one, that of git's ours is kept: half@left" in text
+    assert "value: 3" in (done.folder / "dvc.lock").read_text()
+    assert "git has not finished a merge" in done.run("repro", code=1)  # params.yaml is left to whoever merges
+
+
+def test_a_lock_that_one_branch_removed_is_left_to_whoever_merges(done: Toy) -> None:
+    in_the_middle_of_a_merge(done)
+    index = done.call("git", "ls-files", "--unmerged", "dvc.lock").stdout.splitlines()[:2]  # base and ours
+    done.call("git", "rm", "-q", "--cached", "dvc.lock")
+    done.call("bash", "-c", f"printf '{index[0]}\n{index[1]}\n' | git update-index --index-info")
+    assert "dvc.lock was changed by one branch and removed by the other" in done.run("repair", code=1)
+
+
+def test_marks_of_conflicts_that_were_committed_are_refused(done: Toy) -> None:
+    in_the_middle_of_a_merge(done)
+    conflict = (done.folder / "dvc.lock").read_text()
+    done.commit()  # by mistake
+    with pytest.raises(UserError, match="has the marks of merge conflicts, and git takes it for merged"):
+        repaired(done)
+    assert (done.folder / "dvc.lock").read_text() == conflict
 
 
 def test_nothing_is_repaired_under_a_dvc_that_writes(done: Toy) -> None:

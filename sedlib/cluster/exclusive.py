@@ -17,8 +17,13 @@ from sedlib.base.stops import Stopped, stoppable
 from sedlib.cluster.repair import repair
 
 
-def working(command: Callable[[Path, Path], int]) -> int:
+def working(command: Callable[[Path, Path], int], merging: bool = False) -> int:
     """Exit code of ``command``, called with the workspace and a scratch folder; it may be stopped at any moment.
+
+    Parameters
+    ----------
+    merging
+        Whether dvc.lock files of two branches are merged before; else they are refused.
 
     Raises
     ------
@@ -28,7 +33,7 @@ def working(command: Callable[[Path, Path], int]) -> int:
     root = Path.cwd()
     try:
         with stoppable(), alone(root) as scratch:
-            _repair(root)
+            _repair(root, merging)
             try:
                 return command(root, scratch)
             finally:
@@ -53,11 +58,11 @@ def repair_workspace() -> int:
         say("nothing of DVC's own is broken now; `dvc repro` goes on from here")
         return 0
 
-    return working(command)
+    return working(command, merging=True)
 
 
-def _repair(root: Path) -> None:
-    for text in repair(root, Path(settings()["cache"]["dir"])):
+def _repair(root: Path, merging: bool = False) -> None:
+    for text in repair(root, Path(settings()["cache"]["dir"]), merging):
         say(text)
 
 

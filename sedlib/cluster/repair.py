@@ -17,12 +17,18 @@ from voluptuous import Invalid
 
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
+from sedlib.cluster.lock_merge import merge_locks
 from sedlib.cluster.run_cache import clear_unfinished, clear_unreadable
 from sedlib.cluster.worker.snapshot import git
 
 
-def repair(root: Path, cache: Path) -> Iterator[str]:
+def repair(root: Path, cache: Path, merging: bool = False) -> Iterator[str]:
     """Replace broken files of DVC in ``root``, and say which: what they held is in git and in the run-cache.
+
+    Parameters
+    ----------
+    merging
+        Whether dvc.lock files that git lists as unmerged are merged first, stage by stage.
 
     Raises
     ------
@@ -34,8 +40,10 @@ def repair(root: Path, cache: Path) -> Iterator[str]:
         yield f"{path} was broken, as a crash leaves it: removed, its stage runs again"
     with _dvc_stands_still(root) as folder:
         yield from _repaired_rwlock(folder / RWLOCK_FILE)
-        names = git("ls-files", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root).splitlines()
-        for name in dict.fromkeys(names):
+        if merging:
+            yield from merge_locks(root)
+        listed = git("ls-files", "-z", "-co", "--exclude-standard", "--", "dvc.lock", "**/dvc.lock", cwd=root)
+        for name in dict.fromkeys(filter(None, listed.split("\0"))):
             if not _is_lock_file(root / name):
                 _require_no_conflict(root, name)
                 yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
@@ -94,12 +102,16 @@ def _is_lock_file(path: Path) -> bool:
 
 
 def _require_no_conflict(root: Path, name: str) -> None:
-    """Leave alone what two branches made of a file: whoever merges them decides."""
-    marked = any(line.startswith("<<<<<<<") for line in (root / name).read_text(errors="replace").splitlines())
-    if marked or git("ls-files", "--unmerged", "--", name, cwd=root):
+    """Leave alone what two branches made of a file: whoever merges them says when."""
+    if git("ls-files", "--unmerged", "--", name, cwd=root):
         raise UserError(
-            f"{name} has merge conflicts: take either side, as by `git checkout --ours {name}`, and `git add {name}`; "
-            "then `dvc repro` takes what is missing from the run-cache"
+            f"{name} has merge conflicts: call `sedlib repair`, which takes each stage's entry from the branch that "
+            "changed it (docs/experiments.md, Merge)"
+        )
+    if any(line.startswith("<<<<<<<") for line in (root / name).read_text(errors="replace").splitlines()):
+        raise UserError(
+            f"{name} has the marks of merge conflicts, and git takes it for merged: take the file of a commit from "
+            f"before, as by `git checkout HEAD~1 {name}`; then `dvc repro` takes what is missing from the run-cache"
         )
 
 
