@@ -189,6 +189,44 @@ def test_add_a_seed(laboratory: Laboratory) -> None:
     assert laboratory.type(remove) == REPORT  # the texts of the code stage are restored
 
 
+def test_merge(laboratory: Laboratory, tmp_path: Path) -> None:
+    """Two add a run each: after the merge nothing is trained, and both runs' results are there."""
+    for command in recipe("Share")[0][:4]:
+        laboratory.output(command, STORE=str(tmp_path / "store"))
+    laboratory.output("dvc push")
+    other = another(laboratory, tmp_path / "other")
+    for member, seed, branch in ((other, 3, "theirs"), (laboratory, 5, "mine")):
+        member.output(f"git checkout -qb {branch}")
+        runs = {**parameters(member)["runs"], f"add-{seed}": {**parameters(member)["runs"][RUN], "seed": seed}}
+        set_parameters(member, runs=runs)
+        assert sorted(member.repro("--pull", "--allow-missing")) == sorted(CODE + names(ALL, f"add-{seed}") + REPORT)
+        member.committed_as(branch)
+    other.output("git push -q origin theirs && dvc push")
+
+    [[fetch, merge, edit, *rest]] = recipe("Merge")
+    laboratory.output(fetch)
+    assert laboratory.call("bash", "-euc", merge).returncode != 0
+    runs = {name: found for member in (laboratory, other) for name, found in parameters_of(member).items()}
+    laboratory.output("git checkout --ours params.yaml")
+    set_parameters(laboratory, runs=runs)
+    assert "params.yaml" in edit
+    ran = [laboratory.type(command) for command in rest]
+    assert [stages for stages in ran if stages] == [sorted(CODE + REPORT)]
+    assert {f"artifacts/results/add-{seed}/coupling.csv" for seed in (3, 5)} <= set(results(laboratory))
+    assert laboratory.repro() == []
+    assert laboratory.output("git status --porcelain") == ""
+
+
+def parameters_of(member: Laboratory) -> dict[str, Any]:
+    """Its runs, as it committed them."""
+    committed: dict[str, Any] = YAML(typ="safe").load(member.output("git show HEAD:params.yaml"))["runs"]
+    return committed
+
+
+def results(laboratory: Laboratory) -> list[str]:
+    return [str(path.relative_to(laboratory.folder)) for path in laboratory.folder.glob("artifacts/results/*/*.csv")]
+
+
 def test_add_an_operation(laboratory: Laboratory) -> None:
     section = (ROOT / "docs/experiments.md").read_text().split("\n## Add an operation\n")[1]
     line = section.split("```python\n")[1].split("```")[0]
