@@ -88,6 +88,15 @@ def test_programs_of_a_page_run(page: str) -> None:
     torch.set_rng_state(state)
 
 
+def test_the_readmes_program_prints_what_stands_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = [block for block in BLOCKS if block.page == "README.md"]
+    program, printed = (block.text for block in shown if block.language in ("python", ""))
+    state = torch.get_rng_state()
+    exec(compile(program, "README.md", "exec"), {"__name__": "README.md"})
+    torch.set_rng_state(state)
+    assert capsys.readouterr().out == printed
+
+
 def commands(block: Block) -> Iterator[list[str]]:
     """The words of each command of a shell block, without the variables that are set for it alone."""
     for line in block.text.splitlines():

@@ -36,7 +36,8 @@ from sedlib.report.page.outgoing import as_markdown
 from sedlib.report.page.vocabulary import value_at
 from tests.imports import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+AT_THE_ROOT = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*AT_THE_ROOT, ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -> None:
@@ -115,9 +116,9 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
         assert (ROOT / name).exists(), f"{page.name} names {name}"
 
 
-def tree_of_the_readme() -> dict[str, str]:
+def tree_of_the_repository() -> dict[str, str]:
     """What the tree says of each path; a line that starts in the texts' column goes on with the one before."""
-    tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    tree = re.search(r"```text\n(.*?)```", (ROOT / "docs/repository.md").read_text(), re.DOTALL)
     assert tree
     named: dict[str, str] = {}
     folders: list[str] = []
@@ -128,14 +129,14 @@ def tree_of_the_readme() -> dict[str, str]:
     return named
 
 
-def test_the_tree_in_the_readme_is_the_repository() -> None:
+def test_the_tree_is_the_repository() -> None:
     """All of the root, every room and every file of the library, and nothing that is not there."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
     files = [Path(name) for name in listed if name and not name.startswith(".")]
     folders = {f"{folder}/" for file in files for folder in file.parents if folder != Path()}
-    named = tree_of_the_readme().keys()
+    named = tree_of_the_repository().keys()
     assert named <= folders | {str(file) for file in files}
     rooms = {folder for folder in folders if folder.startswith("sedlib/") or folder.count("/") == 1}
     library = {str(file) for file in files if file.parent == Path("sedlib") and file.name != "__init__.py"}
@@ -144,7 +145,7 @@ def test_the_tree_in_the_readme_is_the_repository() -> None:
 
 
 def test_the_tree_says_of_a_room_what_its_first_file_says() -> None:
-    for path, text in tree_of_the_readme().items():
+    for path, text in tree_of_the_repository().items():
         if path.startswith("sedlib/") and path.endswith("/") and path != "sedlib/":
             docstring = ast.get_docstring(ast.parse((ROOT / path / "__init__.py").read_text())) or ""
             sentence = docstring.splitlines()[0].rstrip(".")
@@ -193,4 +194,5 @@ def test_the_citation_is_of_this_version_and_licence() -> None:
     assert (citation["title"], citation["version"]) == ("sedlib", project["version"])
     assert citation["license"] == project["license"]
     cited = {reference["identifiers"][0]["value"] for reference in citation["references"]}
-    assert cited == {"arXiv:2604.25143", "arXiv:2602.16746"}
+    assert cited >= {"arXiv:2604.25143", "arXiv:2602.16746"}
+    assert all(author["family-names"] for reference in citation["references"] for author in reference["authors"])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
-from sedlib.report.claims.listing import HEADLINES, claims
+from sedlib.report.claims.listing import QUESTIONS, claims
+from sedlib.report.claims.scoreboard import SCORED
 from sedlib.report.page.documents import HEADER, TEMPLATES, rendered, strict_environment, update
 from sedlib.report.page.vocabulary import Vocabulary, value_at
 
@@ -189,18 +190,38 @@ def test_a_place_may_have_dots_within_its_keys() -> None:
     assert value_at({"a": 1}, "a.b") is None
 
 
-def test_the_headlines_are_some_of_the_claims_and_all_claims_show_their_files(folder: Path) -> None:
+def test_the_scoreboard_is_six_claims_and_all_claims_show_their_files(folder: Path) -> None:
     found = claims(NUMBERS)
-    assert set(HEADLINES) <= set(found["name"])
-    assert len(HEADLINES) <= 12
-    headlines, everything = (page(folder, f"{{{{ {name}() }}}}").splitlines() for name in ("headlines", "claims"))
-    assert len([line for line in headlines if line.startswith("| ")]) == 1 + len(HEADLINES)
+    assert set(SCORED) <= set(found["name"])
+    assert len(SCORED) == 6
+    scored, everything = (page(folder, f"{{{{ {name}() }}}}").splitlines() for name in ("scoreboard", "claims"))
+    assert len([line for line in scored if line.startswith("| ")]) == 1 + len(SCORED)
+    assert [cell.strip() for cell in scored[2].split("|")[2:6]] == ["110–330", "152", "1", "yes"]
     rows = [line for line in everything if line.startswith("| ")]
     assert len(rows) == 1 + len(found)
     assert "[figure2-gradient-sed](../reports/figures/figure2-gradient-sed.svg)" in rows[1]
     assert "[table1-single-task](../reports/tables/table1-single-task.csv)" in rows[1]
     assert "`dvc repro figures`" in rows[1]
     assert "figures/pc1" not in "".join(rows)  # nothing was drawn
+
+
+def test_claims_of_a_question_are_shown_alone(folder: Path) -> None:
+    (question, names), *_ = QUESTIONS.items()
+    shown = page(folder, f'{{{{ claims("{question}") }}}}')
+    assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 1 + len(names)
+    with pytest.raises(UserError, match="line 1: there is no question Why"):
+        page(folder, '{{ claims("Why") }}')
+
+
+def test_prose_has_the_span_of_a_claim_and_counts_verdicts(folder: Path) -> None:
+    assert page(folder, '{{ span("gradient-peak") }}, {{ count("inside") }} of {{ count() }}') == "152, 1 of 38"
+    with pytest.raises(UserError, match="line 1: no claim named lead has numbers"):
+        page(folder, '{{ span("lead") }}')
+
+
+def test_every_claim_answers_one_question() -> None:
+    named = [name for names in QUESTIONS.values() for name in names]
+    assert sorted(named) == sorted(set(named)) == sorted(claims({})["name"])
 
 
 def test_a_page_begins_with_a_comment_that_names_its_template(folder: Path) -> None:
@@ -215,7 +236,7 @@ def test_neither_page_is_written_where_one_is_refused(tmp_path: Path) -> None:
     readme, results = TEMPLATES
     with pytest.raises(UserError, match=r"README\.md\.j2 is missing; restore it with git checkout"):
         update(tmp_path, NUMBERS)
-    (tmp_path / TEMPLATES[readme]).write_text("{{ headlines() }}\n")
+    (tmp_path / TEMPLATES[readme]).write_text("{{ scoreboard() }}\n")
     (tmp_path / TEMPLATES[results]).write_text('{{ n("a.b") }}\n')
     with pytest.raises(UserError, match=r"no number at a\.b"):
         update(tmp_path, NUMBERS)

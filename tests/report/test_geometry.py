@@ -122,15 +122,15 @@ def test_tables_stand_beside_the_paper(found: Collection) -> None:
     built = geometry_tables(metrics(found))
     rows = by(built["geometry"], "operation", "quantity")
     share = rows["add", "commutator's share in the execution basis over that in a random one"]
-    assert [share[name] for name in ("paper", "ours", "n", "verdict")] == ["1.8–2.9", "2 [2, 2]", 3, "inside"]
+    assert [share[name] for name in ("paper", "here", "n", "verdict")] == ["1.8–2.9", "2 [2, 2]", 3, "inside"]
     assert rows["add+mul", "PC1 %, least of the attention matrices"]["verdict"] == "inside"
     assert rows["add", "ρ, the commutator's part across it"]["paper"] == "1"
     leads = by(built["leads"], "runs")
-    first = [leads["add-1"][name] for name in ("onset", "accuracy 0.9", "ours: lead", "verdict")]
+    first = [leads["add-1"][name] for name in ("onset", "accuracy 0.9", "here: lead", "verdict")]
     assert first == ["20", "30", "10", "same direction"]
     assert leads["single task"]["sign test"] == "3 of 3 positive, p = 0.125"
     growth = by(built["defect-growth"], "run")["add-1"]
-    assert [growth[name] for name in ("groks", "paper", "ours")] == ["yes", "≥ 513", "100"]
+    assert [growth[name] for name in ("groks", "paper", "here")] == ["yes", "≥ 513", "100"]
     assert growth["verdict"] == "same direction"
     assert not any("|" in str(value) for table in built.values() for value in table.to_numpy().flat)
 
@@ -144,7 +144,7 @@ def test_a_run_that_never_groks_stands_last_and_is_held_to_what_the_paper_says_o
     growth = by(built["defect-growth"], "run")["add-1"]
     assert [growth[name] for name in ("groks", "paper", "verdict")] == ["no", "0–47", "outside"]
     lead = by(built["leads"], "runs")["add-1"]
-    assert [lead[name] for name in ("accuracy 0.9", "ours: lead")] == ["–", "–"]
+    assert [lead[name] for name in ("accuracy 0.9", "here: lead")] == ["–", "–"]
     assert lead["verdict"] == "test accuracy reached 0.100, not 0.9"
 
 

@@ -28,7 +28,7 @@ def test_a_spreadsheet_computes_no_cell_and_no_heading(text: str) -> None:
 
 def test_numbers_in_texts_stay_as_they_are() -> None:
     numbers = ["-18 [-24.6, -6.4]", "-4,800", "-1e-05", "+3", "–", "1 [0.9, 1e+03]"]
-    table = pd.DataFrame({"ours": numbers, "value": [-1.5] * 6})
+    table = pd.DataFrame({"here": numbers, "value": [-1.5] * 6})
     assert as_csv("any", table) == table.to_csv(index=False)
 
 

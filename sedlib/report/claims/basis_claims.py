@@ -1,8 +1,8 @@
 """Claims about which basis a step is projected on: its directions, and the rows it is taken from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sedlib.report.claims.claim import Claim, Source
+from sedlib.report.claims.claim import Claim, Implied, Source, beside
 from sedlib.report.claims.verdicts import ABOUT, CONTRADICTED, NOT_RUN, SAME, TOLERANCE
 from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
 from sedlib.report.numbers.digits import NOTHING, number
@@ -13,6 +13,8 @@ INTERVENED = ("add", "mul")
 """Operations that the paper intervened on."""
 COMMAND = "dvc repro interventions/dvc.yaml"
 TABLES = {"update": "table4-update-projection", "gradient": "table5-gradient-projection"}
+LIKE_ANOTHER = Implied(1 - TOLERANCE, 1 + TOLERANCE, f"1 ± {ABOUT}")
+"""A ratio of two speed-ups that are alike."""
 VERBS: tuple[Verb, ...] = ("keep", "remove")
 
 
@@ -26,8 +28,8 @@ def directions(numbers: Numbers) -> Claim:
     return _two_bases(
         numbers,
         "directions",
-        "It does not matter which three directions are kept or removed (speed-ups, SED basis of the natural steps)",
-        "not direction-specific",
+        "Which three directions are kept or removed does not matter",
+        "speed-up with the SED basis of the steps before projection / with random directions",
         (("sed", "raw"), ("random", None)),
         "*-{keep,remove}-{sed-raw,random}",
     )
@@ -38,8 +40,8 @@ def history(numbers: Numbers) -> Claim:
     return _two_bases(
         numbers,
         "history",
-        "The rows after projection give the current SED basis, as those before it would (speed-ups, applied and raw)",
-        "taken for granted",
+        "Steps after projection give the same SED basis as steps before projection",
+        "speed-up with the basis of the steps after projection / before projection",
         (("sed", "applied"), ("sed", "raw")),
         "*-{keep,remove}-{sed,sed-raw}",
     )
@@ -48,37 +50,36 @@ def history(numbers: Numbers) -> Claim:
 def _two_bases(
     numbers: Numbers,
     name: str,
-    claim: str,
-    reported: str,
+    sentence: str,
+    quantity: str,
     bases: Sequence[tuple[Basis, History | None]],
     cells: str,
 ) -> Claim:
     """Speed-ups of keeping and of removing either of two bases, under both projections."""
-    pairs = [
-        [(projection, op, Condition(verb, *basis).name) for basis in bases]
+    found = {
+        f"{projection}, {op}, {verb}": [
+            speedup_of(numbers, projection, op, Condition(verb, *basis).name) for basis in bases
+        ]
         for projection in PROJECTIONS
         for op in INTERVENED
         for verb in VERBS
-    ]
-    found = {cell: speedup_of(numbers, *cell) for pair in pairs for cell in pair}
+    }
+    pairs = {label: (first, second) for label, (first, second) in found.items() if first and second and second.mean}
+    ratios = {
+        label: Estimate(first.mean / second.mean, None, None, min(first.n, second.n))
+        for label, (first, second) in pairs.items()
+    }
+    same = all(LIKE_ANOTHER.low <= ratio.mean <= LIKE_ANOTHER.high for ratio in ratios.values())
     return Claim(
         name,
-        claim,
-        reported,
-        _named({" ".join(cell): speedup for cell, speedup in found.items()}),
-        _alike([(found[first], found[second]) for first, second in pairs]),
+        sentence,
+        quantity,
+        "no difference",
+        "; ".join(f"{label} {number(a.mean)} / {number(b.mean)}" for label, (a, b) in pairs.items()) or NOTHING,
+        NOT_RUN if not ratios else SAME if same else CONTRADICTED,
         f"{SAME} if the speed-ups of the two bases agree within {ABOUT}, kept and removed, in every operation and "
         f"under both projections, else {CONTRADICTED}",
         Source("speedup-against-share", TABLES["update"], f"{COMMAND}  # {cells}"),
+        beside(ratios),
+        LIKE_ANOTHER,
     )
-
-
-def _named(speedups: Mapping[str, Estimate | None]) -> str:
-    return ", ".join(f"{name} {number(speedup.mean)}" for name, speedup in speedups.items() if speedup) or NOTHING
-
-
-def _alike(pairs: list[tuple[Estimate | None, Estimate | None]]) -> str:
-    """The verdict on pairs of speed-ups; pairs that were not run do not count."""
-    ratios = [first.mean / second.mean for first, second in pairs if first and second and second.mean]
-    same = all(abs(ratio - 1) <= TOLERANCE for ratio in ratios)
-    return NOT_RUN if not ratios else SAME if same else CONTRADICTED

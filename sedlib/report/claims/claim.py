@@ -1,11 +1,11 @@
 """One claim of a paper beside what was measured and the rule of its verdict; claims that give a range."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, OUTSIDE, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, estimated, nested, shown
-from sedlib.report.numbers.digits import NOTHING
+from sedlib.report.numbers.digits import NOTHING, spanned
 from sedlib.report.numbers.paper import OPS, Reported
 from sedlib.report.numbers.seeds import Estimate
 
@@ -27,24 +27,66 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One number of a claim beside the paper's."""
+
+    label: str
+    """Of which operation or setting the number is."""
+    here: Estimate
+    paper: Reported | None = None
+
+
+@dataclass(frozen=True)
+class Implied:
+    """The range in which a rule wants every number of a claim, where the paper prints none."""
+
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Claim:
-    """One line of the summary."""
+    """One claim, readable by itself."""
 
     name: str
-    claim: str
+    sentence: str
+    quantity: str
+    """What the numbers are."""
     paper: str
-    ours: str
+    here: str
     verdict: str
     rule: str
     """How the verdict is decided, where anything was measured."""
     source: Source
+    rows: Sequence[Compared] = ()
+    """The numbers, of one quantity, that share an axis."""
+    implied: Implied | None = None
+
+    counted: str | None = None
+    """What its numbers are over, where that is no number of seeds for each."""
+
+    @property
+    def seeds(self) -> str:
+        """Over how many seeds its means are: one number, or a range."""
+        if self.counted and self.here != NOTHING:
+            return self.counted
+        counts = [row.here.n for row in self.rows]
+        return spanned(min(counts), max(counts)) if counts else NOTHING
+
+    @property
+    def figure(self) -> str | None:
+        """Its file; None where nothing was drawn."""
+        drawn = self.source.figure is not None and self.here != NOTHING
+        return f"{self.source.figure}.svg" if drawn else None
 
     def row(self) -> dict[str, str]:
         """The claim with its files; a figure that nothing was drawn in is left out."""
-        drawn = self.source.figure is not None and self.ours != NOTHING
         return {
-            **{key: getattr(self, key) for key in ("name", "claim", "paper", "ours", "verdict")},
-            "figure": f"{self.source.figure}.svg" if drawn else NOTHING,
+            "name": self.name,
+            "claim": f"{self.sentence} ({self.quantity})",
+            **{key: getattr(self, key) for key in ("paper", "here", "seeds", "verdict")},
+            "figure": self.figure or NOTHING,
             "table": f"{self.source.table}.csv",
             "command": self.source.command,
         }
@@ -57,10 +99,25 @@ def per_op(numbers: Numbers, *keys: str) -> dict[str, Estimate]:
     return {op: estimate for op, estimate in found.items() if estimate}
 
 
-def of_range(name: str, claim: str, reported: Reported, found: Mapping[str, Estimate], source: Source) -> Claim:
+def of_range(
+    name: str, sentence: str, quantity: str, reported: Reported, found: Mapping[str, Estimate], source: Source
+) -> Claim:
     """Every operation's estimate against one range; the verdict is the weakest of them."""
     said = weakest(verdict(estimate, reported) for estimate in found.values())
-    return Claim(name, claim, str(reported), listed(found), said, EACH_OPERATION, source)
+    rows = beside(found, dict.fromkeys(found, reported))
+    return Claim(name, sentence, quantity, str(reported), listed(found), said, EACH_OPERATION, source, rows)
+
+
+def beside(
+    found: Mapping[str, Estimate], reported: Mapping[str, Reported | None] | None = None
+) -> tuple[Compared, ...]:
+    """Numbers by label, each beside the paper's of that label."""
+    return tuple(Compared(label, estimate, (reported or {}).get(label)) for label, estimate in found.items())
+
+
+def alone(values: Mapping[str, float | int | None]) -> dict[str, Estimate]:
+    """Numbers of single runs, without those that do not exist."""
+    return {label: Estimate(float(value), None, None, 1) for label, value in values.items() if value is not None}
 
 
 def listed(found: Mapping[str, Estimate]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sedlib.report.claims.claim import Claim, Source, of_range, weakest
+from sedlib.report.claims.claim import Claim, Source, alone, beside, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, nested, not_controls
 from sedlib.report.numbers import paper
@@ -15,6 +15,7 @@ SHARE = Source("share", "geometry", COMMAND)
 LEADS = Source("defect", "leads", COMMAND)
 GROWTH = Source("defect", "defect-growth", COMMAND)
 LEVEL = 0.05
+GROKKING, OTHERS = "runs that grok, smallest", "other runs, largest"
 
 
 def companion_claims(numbers: Numbers) -> Iterator[Claim]:
@@ -22,7 +23,8 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
     yield _pc1(numbers)
     yield of_range(
         "pc1-z",
-        "That share is above random walks with the same steps (z, least of the matrices)",
+        "One principal component holds more of the motion than of a random walk with the same steps",
+        "z of the matrix that has the smallest",
         paper.PC1_Z,
         _over_seeds(numbers, "z_min"),
         PC1,
@@ -31,14 +33,16 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
     yield _growth(numbers)
     yield of_range(
         "rho",
-        "Commutators lie across the execution basis (ρ, the part outside it)",
+        "Commutators lie outside the execution basis",
+        "ρ, the part outside",
         paper.RHO,
         _over_seeds(numbers, "rho"),
         SHARE,
     )
     yield of_range(
         "share",
-        "Yet they favour it over a random subspace (share inside over that of a random one)",
+        "Commutators favour the execution basis over a random subspace",
+        "share in the execution basis over the share in a random subspace",
         paper.SHARE_OVER_RANDOM,
         _over_seeds(numbers, "share_over_random"),
         SHARE,
@@ -61,14 +65,17 @@ def _of_one_operation(numbers: Numbers) -> list[Numbers]:
 def _pc1(numbers: Numbers) -> Claim:
     """Least and largest of the matrices, each against the range."""
     least, largest = (_over_seeds(numbers, f"pc1_{end}") for end in ("min", "max"))
+    ends = {f"{op}, {end}": values[op] for op in least for end, values in (("smallest", least), ("largest", largest))}
     return Claim(
         "pc1",
-        "One principal component holds most of each attention matrix's motion (PC1 %, least to largest matrix)",
+        "One principal component holds most of each attention matrix's motion",
+        "PC1 %, from the smallest to the largest matrix",
         str(paper.PC1_PERCENT),
         ", ".join(f"{op} {number(least[op].mean)}–{number(largest[op].mean)}" for op in least) or NOTHING,
-        weakest(verdict(found, paper.PC1_PERCENT) for ends in (least, largest) for found in ends.values()),
+        weakest(verdict(found, paper.PC1_PERCENT) for found in ends.values()),
         "the weakest verdict on both ends in every operation, each a size",
         PC1,
+        beside(ends, dict.fromkeys(ends, paper.PC1_PERCENT)),
     )
 
 
@@ -76,10 +83,12 @@ def _lead(numbers: Numbers) -> Claim:
     """How many runs have a positive lead, and the sign test."""
     test = nested(numbers, "leads", "single_task") or {}
     there = bool(test.get("n"))
+    estimate_of_lead = Estimate(float(test["mean"]), None, None, test["n"]) if there else None
     inside = there and test["positive"] == test["n"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high
     return Claim(
         "lead",
-        "The commutator defect rises before test accuracy does (runs with a positive lead; mean lead in steps)",
+        "The commutator defect rises before held-out accuracy does",
+        "runs whose lead is positive; mean lead in steps",
         paper.LEAD.source,
         f"{test['positive']} of {test['n']}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
         if there
@@ -88,6 +97,8 @@ def _lead(numbers: Numbers) -> Claim:
         f"{INSIDE} if every lead is positive and their mean in the paper's range; else {SAME} if the sign test over "
         f"runs has p < {LEVEL}, else {CONTRADICTED}",
         LEADS,
+        beside({"mean lead": estimate_of_lead}, {"mean lead": paper.LEAD}) if estimate_of_lead else (),
+        counted=f"{test.get('n')} runs",
     )
 
 
@@ -104,17 +115,21 @@ def _growth(numbers: Numbers) -> Claim:
         and min(grokking) >= paper.DEFECT_GROWTH.low
         and (max(others) <= paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)
     )
+    ends = alone({GROKKING: min(grokking, default=None), OTHERS: max(others, default=None)})
     cells = [
         *([f"at least {number(min(grokking))}"] if grokking else []),
         *([f"at most {number(max(others))}"] if others else []),
     ]
     return Claim(
         "defect-growth",
-        "The defect grows far more in runs that grok (growth: the least of these, the most of the others)",
+        "The commutator defect grows far more in runs that grok than in runs that do not",
+        "smallest growth of the runs that grok, largest growth of the other runs",
         f"at least {number(paper.DEFECT_GROWTH.low)}, at most {number(paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)}",
         ", ".join(cells) or NOTHING,
         NOT_RUN if not there else INSIDE if inside else SAME if min(grokking) > max(others) else CONTRADICTED,
         f"{INSIDE} if both bounds of the paper hold; else {SAME} if the least growth of the paper's runs that grok "
         f"exceeds the largest of any run that does not, else {CONTRADICTED}",
         GROWTH,
+        beside(ends, {GROKKING: paper.DEFECT_GROWTH, OTHERS: paper.DEFECT_GROWTH_WITHOUT_GROKKING}),
+        counted=f"{len(grokking)} and {len(others)} runs",
     )

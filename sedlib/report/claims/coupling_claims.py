@@ -1,18 +1,30 @@
 """Claims about the coupling of centroids to gradients and updates (arXiv 2604.25143)."""
 
+import math
 from collections.abc import Iterator
 
-from sedlib.report.claims.claim import Claim, Source, listed, of_range, per_op, weakest
+from sedlib.report.claims.claim import Claim, Implied, Source, beside, listed, of_range, per_op, weakest
 from sedlib.report.claims.multitask_claims import multitask_claims
 from sedlib.report.claims.setting_claims import left_open, phases, ranks, settings, window
 from sedlib.report.claims.verdicts import CONTRADICTED, NOT_RUN, SAME
-from sedlib.report.metrics.reading import Numbers, estimated, nested, shown
+from sedlib.report.metrics.reading import Numbers, estimated, nested, not_controls, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.collection import KINDS
 from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.seeds import Estimate
+from sedlib.terms.stream_names import TOTAL_GRADIENT
 
 UPDATE = Source("figure1-update-sed", "table1-single-task", "dvc repro figures")
 GRADIENT = Source("figure2-gradient-sed", "table1-single-task", "dvc repro figures")
+AT_LEAST_ONE = Implied(1.0, math.inf, "at least 1")
+LESS_THAN_ONE = Implied(-math.inf, 1.0, "below 1")
+PARTS = {
+    "momentum": "momentum",
+    "scaling": "scaling",
+    "decay": "decay",
+    "interval": "the sum of the steps between checkpoints (not in the paper)",
+}
+MANY = {"single_task": "one operation", "multitask": "four operations"}
 LADDER = Source("ladder", "ladder", "dvc repro figures")
 
 
@@ -20,21 +32,24 @@ def coupling_claims(numbers: Numbers) -> Iterator[Claim]:
     """In the paper's order: single task, ablations, multitask, the ladder."""
     yield of_range(
         "gradient-peak",
-        "Along the gradient's basis centroids move far more than along a random direction (peak R̄, single task)",
+        "The gradient's basis moves centroids far more than a random direction does",
+        "peak R̄, one operation",
         paper.SINGLE_TASK_GRADIENT,
         per_op(numbers, "single_task", "gradient_peak"),
         GRADIENT,
     )
     yield of_range(
         "update-peak",
-        "Along the update's basis they move a few times as much (peak R̄, single task)",
+        "The update's basis moves centroids a few times as much as a random direction does",
+        "peak R̄, one operation",
         paper.SINGLE_TASK_UPDATE,
         per_op(numbers, "single_task", "update_peak"),
         UPDATE,
     )
     yield of_range(
         "gradient-over-update",
-        "The gradient raises the peak by this factor over the update",
+        "The gradient's basis moves centroids tens of times as much as the update's basis does",
+        "the gradient's peak R̄ over the update's, one operation",
         paper.GRADIENT_OVER_UPDATE,
         per_op(numbers, "derived", "single_task", "gradient_over_update"),
         GRADIENT,
@@ -55,13 +70,18 @@ def _spread(numbers: Numbers) -> Claim:
     update, gradient = (estimated(nested(numbers, "derived", "spread", name)) for name in ("update", "gradient"))
     return Claim(
         "op-spread",
-        "The four operations differ less under the gradient than under the update (spread of the peaks)",
+        "The four operations differ less under the gradient than under the update",
+        "largest peak R̄ of the four over the smallest",
         f"update {paper.UPDATE_SPREAD}, gradient {paper.GRADIENT_SPREAD}",
         f"update {shown(update)}, gradient {shown(gradient)}" if update and gradient else NOTHING,
         NOT_RUN if not (update and gradient) else SAME if gradient.mean < update.mean else CONTRADICTED,
         f"{SAME} if the largest over the smallest peak, in the mean over seeds, is smaller under the gradient, "
         f"else {CONTRADICTED}",
         GRADIENT,
+        beside(
+            {name: found for name, found in (("update", update), ("gradient", gradient)) if found},
+            {"update": paper.UPDATE_SPREAD, "gradient": paper.GRADIENT_SPREAD},
+        ),
     )
 
 
@@ -70,36 +90,45 @@ def _ceiling(numbers: Numbers) -> Claim:
     ratios = per_op(numbers, "derived", "single_task", "w1_over_gradient")
     return Claim(
         "ceiling",
-        "The gradient alone, W = 1, is the ceiling of what a window of gradients gives (its peak R̄ over the window's)",
+        "One gradient alone, W = 1, couples at least as much as a window of gradients",
+        "peak R̄ at W = 1 over the window's",
         "the ceiling",
         listed(ratios),
         weakest(SAME if ratio.mean >= 1 else CONTRADICTED for ratio in ratios.values()),
         f"{SAME} if every operation's ratio, the mean over seeds, is at least 1, else {CONTRADICTED}",
         GRADIENT,
+        beside(ratios),
+        AT_LEAST_ONE,
     )
 
 
 def _adamw(numbers: Numbers) -> Claim:
     """The factor that each part of AdamW leaves of the coupling."""
-    titles = {
-        "momentum": "momentum",
-        "scaling": "scaling",
-        "decay": "decay",
-        "interval": "(not in the paper) the steps between checkpoints",
-    }
     kinds = {kind: nested(numbers, "derived", "left", kind) or {} for kind in KINDS}
     factors = {
-        title: [left[name] for left in kinds.values() if name in left]
-        for name, title in titles.items()
+        title: {kind: left[name] for kind, left in kinds.items() if name in left}
+        for name, title in PARTS.items()
         if any(name in left for left in kinds.values())
+    }
+    runs = not_controls(numbers, nested(numbers, "ladder") or {}).values()
+    several = sum(TOTAL_GRADIENT in run for run in runs)
+    counts = {"single_task": len(runs) - several, "multitask": several}
+    rows = {
+        f"{title.partition(' (')[0]}, {MANY[kind]}": Estimate(float(value), None, None, counts[kind])
+        for title, by_kind in factors.items()
+        for kind, value in by_kind.items()
     }
     return Claim(
         "adamw",
-        "Momentum, scaling and weight decay each contaminate the update (factor of R̄ left, single task / multitask)",
+        "Momentum, per-coordinate scaling and weight decay each reduce the coupling",
+        "R̄ after a part of AdamW over R̄ before it, one operation / four operations",
         "three sources of contamination",
-        ", ".join(f"{title} {' / '.join(map(number, left))}" for title, left in factors.items()) or NOTHING,
-        NOT_RUN if not factors else CONTRADICTED if any(max(left) >= 1 for left in factors.values()) else SAME,
+        ", ".join(f"{title} {' / '.join(map(number, left.values()))}" for title, left in factors.items()) or NOTHING,
+        NOT_RUN if not rows else CONTRADICTED if any(row.mean >= 1 for row in rows.values()) else SAME,
         f"{SAME} if momentum, scaling, decay and the steps between checkpoints each leave less than they found, in "
         f"single-task and in multitask runs, else {CONTRADICTED}",
         LADDER,
+        beside(rows),
+        LESS_THAN_ONE,
+        f"{counts['single_task']} and {counts['multitask']} runs",
     )

@@ -8,40 +8,75 @@ from sedlib.report.claims.coupling_claims import coupling_claims
 from sedlib.report.claims.intervention_claims import intervention_claims
 from sedlib.report.metrics.reading import Numbers
 
-HEADLINES = (
-    "gradient-peak",
-    "update-peak",
-    "ceiling",
-    "multitask-update",
-    "multitask-per-op",
-    "aggregation",
-    "multitask-window",
-    "adamw",
-    "gradient-keep-random",
-    "freeze",
-    "directions",
-    "lead",
-)
-"""Those that the README shows."""
+QUESTIONS = {
+    "Which directions move the features?": (
+        "gradient-peak",
+        "update-peak",
+        "gradient-over-update",
+        "op-spread",
+        "ceiling",
+        "per-example",
+    ),
+    "What does the coupling depend on?": (
+        "window",
+        "settings",
+        "centroid-rank",
+        "alignment",
+        "pairs",
+        "batch-size",
+        "batch-seed",
+        "full-centroid",
+    ),
+    "What changes when one network learns four operations?": (
+        "multitask-update",
+        "multitask-per-op",
+        "aggregation",
+        "multitask-window",
+    ),
+    "Which part of AdamW hides the coupling?": ("adamw",),
+    "Which steps of attention does grokking need?": (
+        "update-remove-sed",
+        "gradient-remove-sed",
+        "update-remove-random",
+        "gradient-remove-random",
+        "update-keep-sed",
+        "gradient-keep-sed",
+        "update-keep-random",
+        "gradient-keep-random",
+        "freeze",
+        "rank-curve",
+        "directions",
+        "history",
+        "weight-decay-0",
+    ),
+    "How does the trajectory curve before grokking?": (
+        "pc1",
+        "pc1-z",
+        "lead",
+        "defect-growth",
+        "rho",
+        "share",
+    ),
+}
+"""The claims by what they answer, in the order in which the page shows them; the last are the companion paper's."""
+
+
+def all_claims(numbers: Numbers) -> list[Claim]:
+    """Every claim, question by question."""
+    found = {
+        claim.name: claim for of in (coupling_claims, intervention_claims, companion_claims) for claim in of(numbers)
+    }
+    return [found[name] for names in QUESTIONS.values() for name in names]
 
 
 def claims(numbers: Numbers) -> pd.DataFrame:
     """The summary, a row per claim."""
-    return pd.DataFrame([claim.row() for claim in _all(numbers)])
+    return pd.DataFrame([claim.row() for claim in all_claims(numbers)])
 
 
 def rules() -> pd.DataFrame:
     """How verdicts are decided once anything was measured: a row per rule, with the claims that follow it."""
     names: dict[str, list[str]] = {}
-    for claim in _all({}):
+    for claim in all_claims({}):
         names.setdefault(claim.rule, []).append(claim.name)
     return pd.DataFrame([{"claims": ", ".join(of_rule), "rule": rule} for rule, of_rule in names.items()])
-
-
-def headlines(claims: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the README shows."""
-    return claims[claims["name"].isin(HEADLINES)].reset_index(drop=True)
-
-
-def _all(numbers: Numbers) -> list[Claim]:
-    return [*coupling_claims(numbers), *intervention_claims(numbers), *companion_claims(numbers)]

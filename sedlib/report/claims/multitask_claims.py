@@ -1,8 +1,9 @@
 """Claims about networks that learn several operations (arXiv 2604.25143, section 4)."""
 
+import math
 from collections.abc import Iterator
 
-from sedlib.report.claims.claim import Claim, Source, listed, of_range, per_op, weakest
+from sedlib.report.claims.claim import Claim, Implied, Source, beside, listed, of_range, per_op, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, SAME
 from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers import paper
@@ -15,14 +16,16 @@ def multitask_claims(numbers: Numbers) -> Iterator[Claim]:
     """The update, each operation's gradient, their aggregate, single rows."""
     yield of_range(
         "multitask-update",
-        "In a multitask network the update's basis is worse than a random direction (final R̄)",
+        "In a network of four operations the update's basis moves centroids less than a random direction does",
+        "final R̄",
         paper.MULTITASK_UPDATE,
         per_op(numbers, "multitask", "update_final"),
         UPDATE,
     )
     yield of_range(
         "multitask-per-op",
-        "There each operation's own gradient recovers the coupling, by the end of training (final R̄)",
+        "In a network of four operations each operation's own gradient recovers the coupling",
+        "final R̄",
         paper.MULTITASK_PER_OP,
         per_op(numbers, "multitask", "per_op_final"),
         MULTITASK,
@@ -37,7 +40,8 @@ def _aggregation(numbers: Numbers) -> Claim:
         "aggregation",
         "aggregate_over_per_op",
         0.5,
-        "Aggregating the operations' gradients hides the coupling (aggregate over per-op final R̄)",
+        "Summing the operations' gradients hides the coupling",
+        "final R̄ of the summed gradient over that of the operation's gradient",
         "a general obstruction",
     )
 
@@ -48,14 +52,18 @@ def _single_rows(numbers: Numbers) -> Claim:
         "multitask-window",
         "w1_over_per_op",
         1,
-        "In a multitask network the window is needed to recover a direction (final R̄, W = 1 over the window's)",
+        "A network of four operations needs a window of gradients to recover a direction",
+        "final R̄ at W = 1 over the window's",
         "mechanically necessary",
     )
 
 
-def _ratio_below(numbers: Numbers, name: str, key: str, bound: float | int, claim: str, reported: str) -> Claim:
+def _ratio_below(
+    numbers: Numbers, name: str, key: str, bound: float | int, sentence: str, quantity: str, reported: str
+) -> Claim:
     """A claim that holds if every operation's ratio lies below ``bound``."""
     ratios = per_op(numbers, "derived", "multitask", key)
     said = weakest(SAME if ratio.mean < bound else CONTRADICTED for ratio in ratios.values())
     rule = f"{SAME} if every operation's ratio is below {bound:g}, else {CONTRADICTED}"
-    return Claim(name, claim, reported, listed(ratios), said, rule, MULTITASK)
+    below = Implied(-math.inf, float(bound), f"below {bound:g}")
+    return Claim(name, sentence, quantity, reported, listed(ratios), said, rule, MULTITASK, beside(ratios), below)

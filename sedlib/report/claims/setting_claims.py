@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from sedlib.report.claims.claim import Claim, Source, weakest
+from sedlib.report.claims.claim import Claim, Compared, Implied, Source, alone, beside, weakest
 from sedlib.report.claims.verdicts import (
     ABOUT,
     CONTRADICTED,
@@ -26,21 +26,26 @@ BATCH = Source(None, "table2-ablations", "dvc repro ablations/dvc.yaml:ablate_ba
 PHASE = Source(None, "table3-single-checkpoint", "dvc repro ablations/dvc.yaml:single_step")
 CENTROIDS = Source(None, "centroids", "dvc repro ablations/dvc.yaml:single_step")
 LEFT_OPEN = "left open"
+CENTROIDS_OF = {"logit": "simplified", "full": "full"}
+"""Words for the two definitions."""
 
 
 def window(numbers: Numbers) -> Claim:
     """The peak of R₁ by window."""
     peaks = {int(window): found["r1_peak"] for window, found in (nested(numbers, "ablation", "window") or {}).items()}
+    reported = {f"W = {size}": exactly(value, "Table 2") for size, value in paper.R1_BY_WINDOW.items()}
     in_order = [peaks[window] for window in sorted(peaks)]
     falls = all(later <= (1 + TOLERANCE) * earlier for earlier, later in itertools.combinations(in_order, 2))
     return Claim(
         "window",
-        "The peak of R₁ falls as the window grows, from the gradient alone, W = 1",
+        "The coupling falls as the window grows",
+        "peak R₁ at each window W",
         ", ".join(f"W = {window}: {number(value)}" for window, value in paper.R1_BY_WINDOW.items()),
         ", ".join(f"W = {window}: {number(peaks[window])}" for window in sorted(peaks)) or NOTHING,
         NOT_RUN if len(in_order) < 2 else SAME if falls else CONTRADICTED,
         f"{SAME} if no longer window's peak of R₁ is more than {ABOUT} higher, else {CONTRADICTED}",
         ABLATION,
+        beside(alone({f"W = {size}": peaks[size] for size in sorted(peaks)}), reported),
     )
 
 
@@ -57,23 +62,26 @@ def settings(numbers: Numbers) -> Claim:
     inside = all(ratio <= most for ratio in found.values())
     return Claim(
         "settings",
-        "Rank and probe seed change little (largest over smallest peak of R₁, in which the rank has no part)",
+        "Rank and probe seed change the coupling little",
+        "largest peak R₁ over the smallest",
         f"within about {100 * about:.0f} %",
         ", ".join(f"{title} {ratio:.2f}" for title, ratio in found.items()) or NOTHING,
         NOT_RUN if len(found) < 2 else INSIDE if inside else OUTSIDE,
         f"{INSIDE} if both ratios are at most {1 + about:g} / {1 - about:g}, else {OUTSIDE}",
         ABLATION,
+        beside(alone(found)),
+        Implied(1.0, most, f"at most {most:.2f}"),
     )
 
 
 def left_open(numbers: Numbers) -> Iterator[Claim]:
     """What the paper did not vary: plateau and peak of R̄ at each value, and how much they differ."""
-    for name, axis, claim, reported, source in (
-        ("alignment", "alignment", "Windows that end at a checkpoint and windows that begin there", "either", ABLATION),
-        ("pairs", "batch_pairs", "Gradient batches with and without held-out pairs", LEFT_OPEN, BATCH),
-        ("batch-size", "batch_size", "Gradient batches of several sizes", LEFT_OPEN, BATCH),
-        ("batch-seed", "batch_seed", "Gradient batches drawn from several seeds", LEFT_OPEN, BATCH),
-        ("full-centroid", "centroid", "The simplified centroid and the full one", LEFT_OPEN, ABLATION),
+    for name, axis, sentence, source in (
+        ("alignment", "alignment", "Windows that end at their checkpoint against windows that begin at it", ABLATION),
+        ("pairs", "batch_pairs", "Gradient batches with held-out pairs against batches without", BATCH),
+        ("batch-size", "batch_size", "Gradient batches of several sizes", BATCH),
+        ("batch-seed", "batch_seed", "Gradient batches drawn from several seeds", BATCH),
+        ("full-centroid", "centroid", "The simplified centroid against the full centroid", ABLATION),
     ):
         found = nested(numbers, "ablation", axis) or {}
         kept = [key for key in ("plateau", "peak") if all(values[key] is not None for values in found.values())]
@@ -81,12 +89,14 @@ def left_open(numbers: Numbers) -> Iterator[Claim]:
         differ = [f"{key}s by {_difference([values[key] for values in found.values()])}" for key in kept if found]
         yield Claim(
             name,
-            f"{claim} (plateau / peak of R̄)",
-            reported,
+            sentence,
+            "plateau of R̄ / peak of R̄",
+            LEFT_OPEN,
             f"{', '.join(cells)}; differ: {', '.join(differ)}" if found else NOTHING,
             NEW if found else NOT_RUN,
             f"{NEW}: there is nothing to compare with",
             source,
+            beside(alone({f"{value}, {key}": values[key] for value, values in found.items() for key in kept})),
         )
 
 
@@ -98,41 +108,52 @@ def _difference(values: Sequence[float | int]) -> str:
 def ranks(numbers: Numbers) -> Claim:
     """Both centroids' rank-90 at each phase."""
     found = {
-        phase: [nested(numbers, "centroids", phase, f"rank90_{kind}") for kind in ("logit", "full")] for phase in PHASES
+        phase: [nested(numbers, "centroids", phase, f"rank90_{kind}") for kind in CENTROIDS_OF] for phase in PHASES
     }
     there = {phase: values for phase, values in found.items() if None not in values}
-    said = (
-        verdict(Estimate(float(ours), None, None, 1), exactly(reported, "limitations", "size"))
+    rows = [
+        Compared(
+            f"{phase}, {kind}",
+            Estimate(float(value), None, None, nested(numbers, "centroids", phase, "n") or 1),
+            exactly(reported, "limitations", "size"),
+        )
         for phase, values in there.items()
-        for ours, reported in zip(values, paper.RANK90[phase], strict=True)
-    )
+        for kind, value, reported in zip(CENTROIDS_OF.values(), values, paper.RANK90[phase], strict=True)
+    ]
     return Claim(
         "centroid-rank",
-        "The rank of the centroids rises and collapses, of the simplified one as of the full one (rank-90, both)",
+        "The centroids' rank rises, then collapses, for the simplified and the full centroid",
+        "rank-90 of the simplified / the full centroid",
         ", ".join(f"{phase} {' / '.join(map(number, values))}" for phase, values in paper.RANK90.items()),
         ", ".join(f"{phase} {' / '.join(map(number, values))}" for phase, values in there.items()) or NOTHING,
-        NOT_RUN if len(there) < len(PHASES) else weakest(said),
+        NOT_RUN if len(there) < len(PHASES) else weakest(verdict(row.here, row.paper) for row in rows),
         "the weakest verdict on its ranks, each a size",
         CENTROIDS,
+        rows,
     )
 
 
 def phases(numbers: Numbers) -> Claim:
     """R̄ of the per-example basis at each phase."""
-    found = [nested(numbers, "single_step", phase, "per_example") for phase in paper.PER_EXAMPLE]
-    values = [float(value) for value in found if value is not None]
-    rises = all(later > earlier for earlier, later in itertools.pairwise(values))
-    inside = len(values) == len(found) and all(
-        verdict(Estimate(value, None, None, 1), exactly(reported, "Table 3")) == INSIDE
-        for value, reported in zip(values, paper.PER_EXAMPLE.values(), strict=True)
-    )
+    found = {phase: nested(numbers, "single_step", phase) or {} for phase in paper.PER_EXAMPLE}
+    rows = [
+        Compared(
+            phase, Estimate(float(values["per_example"]), None, None, values.get("n", 1)), exactly(reported, "Table 3")
+        )
+        for (phase, values), reported in zip(found.items(), paper.PER_EXAMPLE.values(), strict=True)
+        if values.get("per_example") is not None
+    ]
+    rises = all(later.here.mean > earlier.here.mean for earlier, later in itertools.pairwise(rows))
+    inside = all(verdict(row.here, row.paper) == INSIDE for row in rows)
     return Claim(
         "per-example",
-        "Per-example gradients at one checkpoint give a basis too, and its R̄ rises: init, mid, after grokking",
+        "Per-example gradients of one checkpoint give a basis, and its coupling rises over training",
+        "R̄ at the start / midway / after grokking",
         " / ".join(number(value) for value in paper.PER_EXAMPLE.values()),
-        " / ".join(number(value) for value in values) or NOTHING,
-        NOT_RUN if len(values) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
+        " / ".join(number(row.here.mean) for row in rows) or NOTHING,
+        NOT_RUN if len(rows) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
         f"{CONTRADICTED} unless R̄ rises from phase to phase; {INSIDE} if each is within {ABOUT} of the paper's, "
         f"else {SAME}",
         PHASE,
+        rows,
     )

@@ -1,5 +1,7 @@
 """Numbers to some digits: as text for people, and rounded for files."""
 
+import math
+
 import pandas as pd
 
 NOTHING = "–"
@@ -13,6 +15,20 @@ def number(value: float | int, digits: int = 3) -> str:
     ('0.723', '1,235', '1,235')
     """
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def spanned(low: float | int, high: float | int) -> str:
+    """A range as people write it: one number, where both ends print alike.
+
+    >>> spanned(1.04, 1.2), spanned(2, 2), spanned(0, float("inf"))
+    ('1.04–1.2', '2', '≥ 0')
+    """
+    if math.isinf(high):
+        return f"≥ {number(low)}"
+    if math.isinf(low):
+        return f"≤ {number(high)}"
+    first, last = number(low), number(high)
+    return first if first == last else f"{first}–{last}"
 
 
 def quotient(above: float | int, below: float | int) -> float | None:

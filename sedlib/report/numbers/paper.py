@@ -1,4 +1,4 @@
-"""What the paper reports (arXiv 2604.25143), its companion (arXiv 2602.16746), and an independent implementation.
+"""What the paper (arXiv 2604.25143) and its companion (arXiv 2602.16746) report.
 
 Each number stands with its place. The cells of Tables 2 and 3 were lost where the paper was converted to text; those
 two tables are given here as its author describes them in public. A value by seed stands as reported, a range as its two
@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from sedlib.report.numbers.digits import number
+from sedlib.report.numbers.digits import spanned
 from sedlib.terms.condition import CONTROL
 
 SEEDS = (42, 137, 2024)
@@ -29,10 +29,7 @@ class Reported:
     """An effect has a side on which it lies; no effect is a value near 1; a size has neither."""
 
     def __str__(self) -> str:
-        if math.isinf(self.high):
-            return f"≥ {number(self.low)}"
-        low, high = number(self.low), number(self.high)
-        return low if low == high else f"{low}–{high}"
+        return spanned(self.low, self.high)
 
 
 def exactly(value: float, source: str, kind: Kind = "effect") -> Reported:
@@ -127,54 +124,6 @@ RHO = Reported(0.9995, 1.0, "1.000", "size")
 LEAD = Reported(600.0, 1600.0, "positive in 12 of 12 grokking runs, mean 1,117")
 DEFECT_GROWTH = Reported(513.0, math.inf, "grokking runs, at least")
 DEFECT_GROWTH_WITHOUT_GROKKING = Reported(0.0, 47.0, "the others, at most", "size")
-
-# An independent implementation of the same definitions: docs/method.md's reference numbers.
-INDEPENDENT_BANDS = {
-    "grok_step": Reported(2500.0, 3800.0, "single task, every operation and seed", "size"),
-    "update_peak": Reported(5.0, 13.0, "single task"),
-    "update_plateau": Reported(4.0, 8.0, "single task"),
-    "gradient_peak": Reported(85.0, 350.0, "single task"),
-    "gradient_plateau": Reported(35.0, 95.0, "single task"),
-    "w1_peak": Reported(90.0, 1100.0, "single task"),
-    "w1_plateau": Reported(45.0, 110.0, "single task"),
-}
-INDEPENDENT_MULTITASK = {
-    "update_final": Reported(0.3, 0.55, "late"),
-    "aggregate_final": Reported(13.0, 34.0, "late"),
-    "per_op_final": Reported(18.0, 36.0, "late"),
-    "w1_final": Reported(25.0, 42.0, "late"),
-}
-INDEPENDENT_LADDER = {
-    "gradient": 73.0,
-    "ladder/minibatch-gradient": 80.0,
-    "ladder/momentum": 64.0,
-    "ladder/adam-direction": 20.0,
-    "ladder/step-without-decay": 20.0,
-    "ladder/step": 24.0,
-    "update": 6.2,
-    "ladder/update-without-decay": 4.2,
-}
-"""Add, seed 42, step 2,000."""
-INDEPENDENT_BY_WINDOW = {1: 1093.0, 5: 781.0, 10: 673.0, 20: 253.0, 40: 166.0}
-"""Add, 1,400 steps after grokking."""
-INDEPENDENT_GROK_STEPS = {
-    ("gradient", "control"): 3075,
-    ("gradient", "remove-sed"): 3050,
-    ("gradient", "remove-sed-raw"): 3000,
-    ("gradient", "keep-sed"): 950,
-    ("gradient", "keep-sed-raw"): 2925,
-    ("gradient", "keep-random"): 925,
-    ("gradient", "freeze"): 975,
-    ("update", "control"): 3075,
-    ("update", "remove-sed"): 2500,
-    ("update", "remove-sed-raw"): 1525,
-    ("update", "keep-sed"): 1125,
-    ("update", "keep-sed-raw"): 3075,
-    ("update", "remove-random"): 3100,
-    ("update", "keep-random"): 1025,
-    ("update", "freeze"): 1025,
-}
-"""Add, seed 42."""
 
 CHANGES_NOTHING = {("gradient", "remove-sed"), ("gradient", "remove-random"), ("update", "remove-random")}
 """Interventions that the paper says change nothing."""

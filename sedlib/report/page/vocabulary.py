@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sedlib.report.claims.listing import claims, headlines
+from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
+from sedlib.report.claims.scoreboard import scoreboard, span_here
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.page.outgoing import as_markdown, without_markup
 
 Value = TypeVar("Value")
-HEADLINE_COLUMNS = ["claim", "paper", "ours", "verdict"]
 
 
 class Vocabulary:
@@ -19,7 +19,7 @@ class Vocabulary:
 
     def __init__(self, root: Path, numbers: Mapping[str, Any]) -> None:
         self.root, self.numbers, self.found = root, numbers, claims(numbers)
-        self.verdicts = dict(zip(self.found["name"], self.found["verdict"], strict=True))
+        self.by_name = {claim.name: claim for claim in all_claims(numbers)}
         self.problems: list[tuple[int, str]] = []
 
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -30,7 +30,9 @@ class Vocabulary:
             "provided": self.provided,
             "table": self.table,
             "claims": self.claims,
-            "headlines": self.headlines,
+            "scoreboard": self.scoreboard,
+            "span": self.span,
+            "count": self.count,
         }
 
     def number(self, place: str) -> float | int:
@@ -42,7 +44,17 @@ class Vocabulary:
 
     def verdict(self, claim: str) -> str:
         """What the report says of a claim, by the claim's name."""
-        return self.verdicts.get(claim) or self._refused(f"there is no claim named {claim}", "")
+        found = self.by_name.get(claim)
+        return found.verdict if found else self._refused(f"there is no claim named {claim}", "")
+
+    def span(self, claim: str) -> str:
+        """From the smallest to the largest mean of a claim that has numbers."""
+        found = self.by_name.get(claim)
+        return span_here(found) if found and found.rows else self._refused(f"no claim named {claim} has numbers", "")
+
+    def count(self, *verdicts: str) -> int:
+        """How many claims have one of these verdicts; all claims, where none is named."""
+        return sum(not verdicts or claim.verdict in verdicts for claim in self.by_name.values())
 
     def provided(self, line: int, holds: bool, asked: Mapping[str, Any], caller: Callable[[], str]) -> str:
         """The text inside the block; refused where its condition does not hold."""
@@ -58,17 +70,21 @@ class Vocabulary:
             return path.read_text().strip()
         return self._refused(f"{file} is missing; restore it with git checkout", "")
 
-    def claims(self) -> str:
-        """Every claim, with links from docs/ to its figure and its table, and its command as code."""
-        shown = without_markup(self.found.drop(columns="name"))
+    def claims(self, question: str | None = None) -> str:
+        """All claims, or a question's, with links from docs/ to figure and table, and the command as code."""
+        if question is not None and question not in QUESTIONS:
+            return self._refused(f"there is no question {question}", "")
+        names = list(self.by_name) if question is None else QUESTIONS[question]
+        own = self.found[self.found["name"].isin(names)]
+        shown = without_markup(own.drop(columns="name"))
         for column, folder in (("figure", "figures"), ("table", "tables")):
             shown[column] = [_linked(file, f"../reports/{folder}") for file in shown[column]]
         shown["command"] = [f"`{command}`" for command in shown["command"]]
         return str(shown.to_markdown(index=False))
 
-    def headlines(self) -> str:
-        """The claims that matter most, without their files."""
-        return as_markdown(headlines(self.found)[HEADLINE_COLUMNS]).strip()
+    def scoreboard(self) -> str:
+        """Six claims, one number or range a cell."""
+        return as_markdown(scoreboard(self.numbers)).strip()
 
     def _refused(self, reason: str, instead: Value) -> Value:
         self.problems.append((_line_of_caller(), reason))

@@ -13,6 +13,7 @@ from sedlib.base.strict_json import json_text
 from sedlib.report.claims.listing import claims, rules
 from sedlib.report.drawn.charts import charts_of
 from sedlib.report.drawn.geometry_figures import geometry_figures
+from sedlib.report.drawn.headline import headline
 from sedlib.report.drawn.intervention_figures import intervention_figures
 from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
@@ -51,7 +52,10 @@ def write_report(found: Collection, folder: Path) -> None:
         with replacing(folder / name) as path:
             path.write_text(text)
     first, _ = first_and_fresh(found)  # whose numbers the claims are
-    figures = _save(overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first), folder)
+    drawn = overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first)
+    if "coupling" in data:
+        drawn |= headline(data["coupling"], numbers)
+    figures = _save(drawn, folder)
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:

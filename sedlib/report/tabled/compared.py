@@ -1,4 +1,4 @@
-"""A row of a table: paper | ours | n | verdict."""
+"""A row of a table: paper | here | n | verdict."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,8 @@ from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.seeds import Estimate
 
 
-def compared(
-    labels: Mapping[str, str], reported: Reported | None, numbers: Any, independent: Reported | None = None
-) -> dict[str, Any]:
-    """A row; ``numbers`` is a number over seeds, a plain number, or None; ``independent`` another implementation's."""
+def compared(labels: Mapping[str, str], reported: Reported | None, numbers: Any) -> dict[str, Any]:
+    """A row; ``numbers`` is a number over seeds, a plain number, or None."""
     if numbers is None or isinstance(numbers, Mapping):
         ours, reason = estimated(numbers), nested(numbers or {}, "reason")
     else:
@@ -23,8 +21,7 @@ def compared(
     return {
         **labels,
         "paper": NOTHING if reported is None else str(reported),
-        "independent": NOTHING if independent is None else str(independent),
-        "ours": shown(ours) + (f" ({reason})" if ours and reason else ""),
+        "here": shown(ours) + (f" ({reason})" if ours and reason else ""),
         "n": ours.n if ours else 0,
         "verdict": reason if ours is None and reason else verdict(ours, reported),
     }

@@ -11,7 +11,7 @@ from sedlib.report.tabled.compared import compared, not_run
 
 
 def single_task(numbers: Numbers) -> pd.DataFrame:
-    """Table 1, with the independent implementation's bands."""
+    """Table 1."""
     rows = []
     for op in OPS:
         found = nested(numbers, "single_task", op) or {}
@@ -27,7 +27,7 @@ def single_task(numbers: Numbers) -> pd.DataFrame:
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
         for name, value in reported.items():
             labels = {"operation": op, "quantity": quantity_title(name)}
-            rows.append(compared(labels, value, found.get(name), paper.INDEPENDENT_BANDS.get(name)))
+            rows.append(compared(labels, value, found.get(name)))
     return pd.DataFrame(rows)
 
 
@@ -43,13 +43,11 @@ def ablations(numbers: Numbers) -> pd.DataFrame:
         **{("rank", str(rank)): about for rank in (1, 3, 5, 10)},
         **{("probe_seed", str(seed)): about for seed in (0, 1, 2)},
     }
-    by_window = {str(window): exactly(value, "after grokking") for window, value in paper.INDEPENDENT_BY_WINDOW.items()}
     rows = []
     for axis, values in (nested(numbers, "ablation") or {}).items():
         for value, found in values.items():
-            independent = by_window.get(value) if axis == "window" else None
             labels = {"axis": axis, "value": value, "quantity": "R₁ peak"}
-            row = compared(labels, reported.get((axis, value)), found["r1_peak"], independent)
+            row = compared(labels, reported.get((axis, value)), found["r1_peak"])
             means = {name: found[name] for name in ("plateau", "peak", "final") if found[name] is not None}
             rows.append({**row, "n": found["n"], **{f"R̄ {name}": number(mean) for name, mean in means.items()}})
     return pd.DataFrame(rows) if rows else not_run("dvc repro ablations/dvc.yaml")
@@ -75,7 +73,6 @@ def multitask(numbers: Numbers) -> pd.DataFrame:
                 {"operation": op, "quantity": quantity_title(name)},
                 value,
                 nested(numbers, "multitask", op, name),
-                paper.INDEPENDENT_MULTITASK.get(name),
             )
             for op in OPS
             for name, value in reported.items()
@@ -88,8 +85,7 @@ def ladder(numbers: Numbers) -> pd.DataFrame:
     runs = not_controls(numbers, nested(numbers, "ladder") or {})
     rows = []
     for rung, label in RUNGS.items():
-        independent = paper.INDEPENDENT_LADDER.get(rung)
-        row = {"rung": rung_label(label), "independent, add-42": number(independent) if independent else NOTHING}
+        row = {"rung": rung_label(label)}
         for run, streams in runs.items():
             means = [streams[name]["mean_before_grok"] for name in streams_on(rung, streams)]
             there = [mean for mean in means if mean is not None]

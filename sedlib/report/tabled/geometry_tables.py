@@ -1,4 +1,4 @@
-"""The companion paper's tables (arXiv 2602.16746): paper | ours | n | verdict, from metrics.json alone."""
+"""The companion paper's tables (arXiv 2602.16746): paper | here | n | verdict, from metrics.json alone."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -94,7 +94,7 @@ def _why(found: Numbers, *, is_control: bool) -> str | None:
 
 def _of_lead(lead: float | int | None, reason: str | None) -> dict[str, Any]:
     row = compared({}, paper.LEAD, lead)
-    return {"paper: lead": row["paper"], "ours: lead": row["ours"], "n": row["n"], "verdict": _or(row, lead, reason)}
+    return {"paper: lead": row["paper"], "here: lead": row["here"], "n": row["n"], "verdict": _or(row, lead, reason)}
 
 
 def _or(row: Mapping[str, Any], value: float | int | None, reason: str | None) -> Any:
@@ -107,8 +107,7 @@ def _growth(runs: Mapping[str, Numbers]) -> pd.DataFrame:
     for run, found in sorted(runs.items(), key=lambda item: item[1]["accurate_step"] is None):
         groks = found["accurate_step"] is not None
         reported = paper.DEFECT_GROWTH if groks else paper.DEFECT_GROWTH_WITHOUT_GROKKING
-        row = compared({"run": run, "groks": "yes" if groks else "no"}, reported, found["defect_growth"])
-        rows.append({name: value for name, value in row.items() if name != "independent"})
+        rows.append(compared({"run": run, "groks": "yes" if groks else "no"}, reported, found["defect_growth"]))
     return pd.DataFrame(rows)
 
 

@@ -19,7 +19,6 @@ def interventions(numbers: Numbers, projection: Projection) -> pd.DataFrame:
             found = nested(run, op, condition) or {}
             steps = paper.GROK_STEPS.get((projection, op, condition))
             mean = paper.GROK_STEP_MEANS.get((projection, op), {}).get(condition)
-            independent = paper.INDEPENDENT_GROK_STEPS.get((projection, condition)) if op == "add" else None
             row = compared({}, paper.speedup(projection, op, condition), sped_up(found))
             lacking = f" ({found['reason']})" if found.get("reason") and found["mean"] is not None else ""
             rows.append(
@@ -29,10 +28,9 @@ def interventions(numbers: Numbers, projection: Projection) -> pd.DataFrame:
                     "paper: steps": NOTHING
                     if steps is None or mean is None
                     else f"{number(mean)} ({', '.join(map(str, steps))})",
-                    "independent: steps": NOTHING if independent is None else number(independent),
-                    "ours: steps": shown(estimated(found), found.get("reason")) + lacking,
+                    "here: steps": shown(estimated(found), found.get("reason")) + lacking,
                     "paper: speed-up": row["paper"],
-                    "ours: speed-up": row["ours"],
+                    "here: speed-up": row["here"],
                     "n": row["n"],
                     "share that passes": NOTHING if found.get("passed") is None else number(found["passed"]),
                     "verdict": "reference" if condition == CONTROL.name and found else row["verdict"],
@@ -64,7 +62,7 @@ def without_weight_decay(numbers: Numbers) -> pd.DataFrame:
         {
             "condition": condition,
             "paper": never if condition in paper.NEVER_GROK_WITHOUT_DECAY else NOTHING,
-            "ours": values.get("reason") or f"groks at {number(values['grok_step'])}",
+            "here": values.get("reason") or f"groks at {number(values['grok_step'])}",
             "n": values["n"],
         }
         for condition, values in found.items()

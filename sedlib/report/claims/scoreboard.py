@@ -1,0 +1,53 @@
+"""The six claims that the README shows: one number or range a cell."""
+
+import pandas as pd
+
+from sedlib.report.claims.claim import Claim
+from sedlib.report.claims.listing import all_claims
+from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, OUTSIDE, SAME
+from sedlib.report.metrics.reading import Numbers
+from sedlib.report.numbers.digits import NOTHING, spanned
+
+SCORED = {
+    "gradient-peak": "The gradient's directions move features far more than random directions do (peak R̄)",
+    "update-peak": "The update's directions move features a few times as much as random directions do (peak R̄)",
+    "aggregation": "Summing four tasks' gradients hides the coupling (R̄ of the sum / of one task's gradient)",
+    "freeze": "Keeping three directions speeds grokking up (grok step with attention frozen / three kept)",
+    "directions": "Any three directions do (speed-up with the SED basis / with random directions)",
+    "lead": "Curvature rises before held-out accuracy does (lead in steps)",
+}
+"""In the README's words."""
+REPRODUCED = {INSIDE: "yes", SAME: "the direction", CONTRADICTED: "**no**", OUTSIDE: "**no**"}
+"""Answers by verdict; of other verdicts there is no answer."""
+NOT_PRINTED = "*"
+"""Marks a range that the paper does not print: the rule of the verdict wants it."""
+
+
+def scoreboard(numbers: Numbers) -> pd.DataFrame:
+    """Claim, the paper's range, the range of the means here, seeds, and whether it was reproduced."""
+    found = {claim.name: claim for claim in all_claims(numbers)}
+    return pd.DataFrame([_row(words, found[name]) for name, words in SCORED.items()])
+
+
+def span_here(claim: Claim) -> str:
+    """From the smallest to the largest of a claim's means."""
+    means = [row.here.mean for row in claim.rows]
+    return spanned(min(means), max(means)) if means else NOTHING
+
+
+def span_of_the_paper(claim: Claim) -> str:
+    """From the paper's smallest to its largest number, or what the rule wants in its place."""
+    if claim.implied:
+        return f"{claim.implied.text}{NOT_PRINTED}"
+    reported = [row.paper for row in claim.rows if row.paper]
+    return spanned(min(one.low for one in reported), max(one.high for one in reported)) if reported else NOTHING
+
+
+def _row(words: str, claim: Claim) -> dict[str, str]:
+    return {
+        "claim": words,
+        "paper": span_of_the_paper(claim),
+        "here": span_here(claim),
+        "seeds": claim.seeds,
+        "reproduced?": REPRODUCED.get(claim.verdict, NOTHING),
+    }
