@@ -62,8 +62,8 @@ def _freeze(numbers: Numbers) -> Claim:
         frozen, kept = (by_seed(found.get(condition.name)) for condition in (FREEZE, Condition("keep", "random")))
         pairs |= {(op, seed): (frozen[seed], kept[seed]) for seed in frozen if seed in kept}
     ratios: dict[str, list[float]] = {}
-    for (op, _), (frozen, kept) in pairs.items():
-        ratios.setdefault(op, []).append(frozen / kept)
+    for (op, _), (first, second) in pairs.items():
+        ratios.setdefault(op, []).append(first / second)
     return Claim(
         "freeze",
         "Grokking speeds up because three directions of attention's steps are kept",

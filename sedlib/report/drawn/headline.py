@@ -34,7 +34,7 @@ def headline(coupling: pd.DataFrame, numbers: Numbers) -> dict[str, Figure]:
         steps = by_seed(nested(numbers, "single_task", OP, "grok_step")).values()
         if steps:
             axes.axvspan(min(steps), max(steps), color=GREY, alpha=0.15, linewidth=0)
-            axes.text(np.mean(list(steps)), 20, "the network\ngroks", color=GREY, ha="center", va="center")
+            axes.text(float(np.mean(list(steps))), 20, "the network\ngroks", color=GREY, ha="center", va="center")
         axes.set(yscale="log", ylim=(0.7, 400), xlim=(0, None), xlabel="training step")
         axes.set_ylabel("how much features move (R̄),\nrelative to a random direction")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
