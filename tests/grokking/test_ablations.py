@@ -25,7 +25,7 @@ from sedlib.pipeline.rows.streams import read_streams
 from tests.grokking.test_training import CPU, experiment, write
 from tests.tiny import TINY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("production")]
 
 VALUES: dict[str, list[Any]] = {
     "window": [1, 3, 5],

@@ -36,6 +36,8 @@ from sedlib.selftest.oracles import dense_svd_basis, looped_centroids, looped_gr
 from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
 
+pytestmark = pytest.mark.usefixtures("production")
+
 ROWS = RowParams(gradient_batch=GradientBatchParams(size=20), measured_checkpoints="all")
 WINDOWS = BasisParams(window=3, rank=2)
 COUPLING = CouplingParams(probes=ProbeParams(count=16), random_directions=RandomDirectionParams(count=3))

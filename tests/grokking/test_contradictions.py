@@ -27,6 +27,8 @@ from sedlib.pipeline.rows.streams import Stream
 from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
 
+pytestmark = pytest.mark.usefixtures("production")
+
 STUDY = Grokking(experiment())
 WINDOWS = BasisParams(window=3, rank=2)
 BATCH = GradientBatchParams(size=20)

@@ -43,6 +43,8 @@ from sedlib.vectors import ParamLayout
 from tests.grokking.test_analysis import COUPLING, ROWS, WINDOWS, coupling_table
 from tests.grokking.test_training import CPU, experiment, write
 
+pytestmark = pytest.mark.usefixtures("production")
+
 TINY = experiment(run={"checkpoint_every": 1, "max_steps": 12})
 INTERVENED = ProjectionParams(window=4, rank=2)
 Poison = Callable[[GrokkingTransformer], None]

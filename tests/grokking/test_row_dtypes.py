@@ -29,6 +29,8 @@ from sedlib.pipeline.rows.streams import RowSettings, gradients_schema, open_gra
 from tests.altered import altered, put
 from tests.grokking.test_training import CPU, experiment, write
 
+pytestmark = pytest.mark.usefixtures("production")
+
 STUDY = Grokking(experiment())
 
 

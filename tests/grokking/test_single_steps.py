@@ -22,6 +22,8 @@ from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.selftest.oracles import looped_gradient, principal_cosines
 from tests.grokking.test_training import CPU, experiment, write
 
+pytestmark = pytest.mark.usefixtures("production")
+
 PARAMS = PhaseParams(
     rank=2,
     probes=ProbeParams(count=16),

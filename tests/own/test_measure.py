@@ -26,6 +26,8 @@ from sedlib.selftest.oracles import looped_gradient
 from sedlib.vectors import ParamLayout
 from tests.reference import digest
 
+pytestmark = pytest.mark.usefixtures("production")
+
 STEPS = (0, 10, 20, 30)
 TASKS = ("sign", "half")
 

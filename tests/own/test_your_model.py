@@ -14,7 +14,7 @@ from sedlib.own.measure_run import COLUMNS
 from tests.imports import ROOT
 from tests.own.notebook import CODE, NOTEBOOK, SECTIONS, notebook, sections
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("production")]
 
 SHORTER = {
     **{"range(441)": "range(34)", "step % 40": "step % 3", "(0, 200, 400)": "(0, 3, 6)", "[:32": "[:6"},
