@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 IN_PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo repro results pull-gradients report test test-all check format audit licences
+.PHONY: demo repro results pull-gradients report test test-all check format audit docs licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -58,6 +58,9 @@ format: $(READY)
 
 audit: $(READY)  ## known faults of the pinned versions, where an index of advisories answers
 	$(BIN)/python .ci/audit.py
+
+docs: $(READY)  ## docs/ as a site, with the library's reference: site/index.html
+	$(BIN)/mkdocs build --strict --quiet
 
 licences: $(READY)  ## docs/licences.md from what the installed packages state
 	$(BIN)/python .ci/licences.py > docs/licences.md

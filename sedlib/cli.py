@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
 
     documents = commands.add_parser(
-        "documents", help="render README.md and docs/results.md from docs/templates/ and reports/metrics.json"
+        "documents", help="render README.md, docs/results.md and reports/index.html from what reports/ holds"
     )
     documents.set_defaults(run=lambda _: update_documents())
 
@@ -397,7 +397,7 @@ def all_seeds() -> str:
 
 
 def update_documents() -> None:
-    """Render README.md and docs/results.md from their templates and the report's numbers.
+    """Render README.md and docs/results.md from their templates and the report's numbers, and the report's page.
 
     Raises
     ------
@@ -405,11 +405,13 @@ def update_documents() -> None:
         There is no report, or a template does not fit it.
     """
     from sedlib.report.page.documents import update
+    from sedlib.report.page.writing import write_page
 
     numbers = Path("reports/metrics.json")
     if not numbers.exists():
         raise UserError(f"{numbers} is missing; run `make report`")
     update(Path(), json.loads(numbers.read_text()))
+    write_page(numbers.parent)
 
 
 def run_summary(name: str) -> str:

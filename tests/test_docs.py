@@ -34,6 +34,7 @@ from sedlib.report.numbers.digits import number
 from sedlib.report.page.documents import TEMPLATES, rendered
 from sedlib.report.page.outgoing import as_markdown
 from sedlib.report.page.vocabulary import value_at
+from sedlib.report.page.writing import write_page
 from tests.imports import ROOT
 
 AT_THE_ROOT = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
@@ -105,6 +106,14 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_every_page_is_in_the_navigation_of_the_site_and_on_the_page_of_pages() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    index = (ROOT / "docs/index.md").read_text()
+    for page in {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}:
+        assert f"- {page}\n" in navigation, f"mkdocs.yml lacks {page}"
+        assert f"[{page}]({page})" in index, f"docs/index.md lacks {page}"
+
+
 FILES_NAMED = re.compile(
     r"`((?:sedlib|stages|tests|benchmarks|docs|sweeps|geometry|interventions|ablations)/[\w./-]*)`"
 )
@@ -168,6 +177,14 @@ def test_the_reports_claims_are_those_of_its_numbers() -> None:
     numbers = json.loads((ROOT / "reports/metrics.json").read_text())
     assert derived(numbers) == numbers["derived"]
     assert (ROOT / "reports/claims.md").read_text() == as_markdown(claims(numbers)), "write it anew: make report"
+
+
+@pytest.mark.slow
+def test_the_reports_page_is_what_its_other_files_give(tmp_path: Path) -> None:
+    for name in ("data", "figures", "metrics.json"):
+        (tmp_path / name).symlink_to(ROOT / "reports" / name)
+    write_page(tmp_path)
+    assert (tmp_path / "index.html").read_text() == (ROOT / "reports/index.html").read_text(), "run: sedlib documents"
 
 
 def test_every_number_in_prose_agrees_with_its_place_at_its_printed_precision() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sedlib.base.errors import UserError
 from sedlib.report.page.html import environment, json_in_html
-from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, without_formulas
+from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, compact, without_formulas
 from sedlib.report.page.writing import write_report
 from tests.report.made_up import collection
 
@@ -81,3 +81,10 @@ def test_a_result_that_is_not_finite_never_reaches_metrics_or_page(tmp_path: Pat
     with pytest.raises(UserError, match="finite"):
         write_report(replace(found, runs={**found.runs, "add-1": broken}), tmp_path / "reports")
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_column_of_few_values_holds_each_once() -> None:
+    table = pd.DataFrame({"run": ["a", "b", "a", None], "step": [1, 1, 2, 2]})
+    assert compact(table)["run"] == {"levels": ["a", "b", None], "places": [0, 1, 0, 2]}
+    many = pd.DataFrame({"ratio": [value / 7 for value in range(200)]})
+    assert compact(many) == columns_of(many)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import axe_core_python
 import pandas as pd
 import pytest
 
-from sedlib.report.claims.listing import claims, rules
-from sedlib.report.drawn.charts import charts_of
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.metrics.tidy import tidy
 from sedlib.report.page import html
@@ -117,16 +116,31 @@ def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(browser: Any) ->
     assert all(address.startswith(("file:", "data:", "blob:")) for address in addresses), addresses
 
 
-def test_a_stream_can_be_toggled(browser: Any) -> None:
+def choose(browser: Any, chart: str, choice: str, value: str) -> None:
+    """Choose in the input of a chart that has this name."""
+    from selenium.webdriver.support.ui import Select
+
+    labels = browser.find_elements("css selector", f"#{chart} .vega-bindings .vega-bind")
+    label = next(label for label in labels if label.text.startswith(choice))
+    Select(label.find_element("tag name", "select")).select_by_visible_text(value)
+    settle(browser)
+
+
+def test_a_chart_begins_with_few_series_and_can_show_all(browser: Any) -> None:
+    assert not browser.find_elements("css selector", ".vega-bindings input[type=checkbox]")
     before = points(browser, "coupling")
-    boxes = browser.find_elements("css selector", "#coupling .vega-bindings input[type=checkbox]")
-    box = next(box for box in boxes if box.is_selected())
-    box.click()
-    settle(browser)
-    assert 0 < points(browser, "coupling") < before
-    box.click()
-    settle(browser)
+    choose(browser, "coupling", "show", "everything")
+    assert points(browser, "coupling") > before > 0
+    choose(browser, "coupling", "show", "gradient and update")
     assert points(browser, "coupling") == before
+
+
+def test_the_runs_of_an_experiment_lie_over_one_another_with_their_grok_steps(browser: Any) -> None:
+    rules = "return document.querySelectorAll('#accuracy .mark-rule.role-mark line').length"
+    lines = "return document.querySelectorAll('#accuracy .mark-line.role-mark path').length"
+    assert script(browser, rules) == 3
+    assert script(browser, lines) == 2 * 3  # of three seeds training and held-out pairs
+    assert script(browser, "return document.querySelectorAll('#defect .mark-area.role-mark path').length") == 3
 
 
 def test_another_run_can_be_chosen_with_the_keyboard(browser: Any) -> None:
@@ -143,9 +157,7 @@ def test_another_run_can_be_chosen_with_the_keyboard(browser: Any) -> None:
 def test_the_axis_switches_between_log_and_linear_and_choices_stay(browser: Any) -> None:
     from selenium.webdriver.support.ui import Select, WebDriverWait
 
-    box = browser.find_elements("css selector", "#coupling .vega-bindings input[type=checkbox]:checked")[0]
-    box.click()
-    settle(browser)
+    choose(browser, "coupling", "show", "everything")
     before = points(browser, "coupling")
     Select(browser.find_element("css selector", "#coupling select.scale")).select_by_value("linear")
     WebDriverWait(browser, 20).until(
@@ -171,6 +183,7 @@ def test_hovering_shows_values(browser: Any) -> None:
 def test_a_table_sorts_both_ways(browser: Any) -> None:
     rows = "#table-rank-curve tbody tr"
     cells = f"return [...document.querySelectorAll('{rows}')].map(row => row.children[1].textContent)"
+    script(browser, "document.querySelector('#table-rank-curve').closest('details').open = true")
     header = browser.find_elements("css selector", "#table-rank-curve th")[1]
     browser.execute_script("arguments[0].scrollIntoView()", header)
     values = []
@@ -197,11 +210,60 @@ def test_it_can_be_read_in_a_narrow_window(browser: Any) -> None:
 
 
 def test_the_rules_of_the_verdicts_can_be_unfolded(browser: Any) -> None:
-    rules = browser.find_element("css selector", "#rules")
+    rules = browser.find_element("css selector", "#verdicts")
     assert not rules.find_element("css selector", "dl").is_displayed()
     rules.find_element("css selector", "summary").click()
     assert "contradicted" in rules.find_element("css selector", "dl").text
     assert "directions" in rules.find_element("css selector", "#table-rules").text
+
+
+def test_a_claim_opens_into_its_numbers_its_rule_and_its_figure(browser: Any) -> None:
+    claim = browser.find_element("id", "claim-gradient-peak")
+    assert not claim.find_element("tag name", "dl").is_displayed()
+    claim.find_element("tag name", "summary").click()
+    settle(browser)
+    text = claim.find_element("tag name", "dl").text
+    assert "dvc repro figures" in text
+    assert "the weakest verdict on its operations" in text
+    assert [cell.text for cell in claim.find_elements("css selector", "tbody tr:first-child > *")] == [
+        *("add", "110–330", "84 [42, 126]", "3")
+    ]
+    assert script(browser, "return document.querySelector('#claim-gradient-peak img').naturalWidth") > 100
+    claim.find_element("css selector", "a[href^='#table']").click()
+    settle(browser)
+    assert browser.find_element("id", "table-table1-single-task").is_displayed()
+
+
+def test_claims_can_be_shown_by_their_verdict(browser: Any) -> None:
+    shown = "return [...document.querySelectorAll('details.claim:not([hidden])')].map(claim => claim.dataset.verdict)"
+    everything = script(browser, shown)
+    button = browser.find_element("css selector", ".count[data-verdict=contradicted]")
+    assert button.text == f"{everything.count('contradicted')} contradicted"
+    button.click()
+    assert script(browser, shown) == ["contradicted"] * everything.count("contradicted")
+    assert button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert script(browser, shown) == everything
+
+
+def test_on_paper_every_claim_is_open(browser: Any) -> None:
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    opened = "return document.querySelectorAll('details.claim[data-printed]').length"
+    assert script(browser, opened) == len(browser.find_elements("css selector", "details.claim"))
+    assert not browser.find_elements("css selector", "details.claim[open]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_a_reader_out(browser: Any, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    script(browser, "for (const closed of document.querySelectorAll('details')) closed.open = true")
+    settle(browser)
+    script(browser, (Path(axe_core_python.__file__).parent / "axe.min.js").read_text())
+    browser.set_script_timeout(120)
+    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(found => done(found.violations))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == []
 
 
 HOSTILE = (
@@ -234,7 +296,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     built = {name: poisoned(table, hostile) for name, table in tables(numbers).items()}
     foot = {hostile(name): "".join(HOSTILE) for name in ("parameters", "packages")}
     missing = {hostile(name): hostile(command) for name, command in found.missing.items()}
-    return html.page(poisoned(claims(numbers)), poisoned(rules()), built, charts_of(data), data, missing, foot)
+    return html.page(html.Content(numbers, Path("nowhere"), built, data, missing, foot))
 
 
 def test_no_word_on_the_page_becomes_markup_or_code(driver: Any, written: str, tmp_path: Path) -> None:
@@ -242,18 +304,18 @@ def test_no_word_on_the_page_becomes_markup_or_code(driver: Any, written: str, t
     path.write_text(written)
     driver.set_window_size(1200, 1000)
     opened(driver, path)
-    for element, there in {"script": len(CHARTS) + 2, "img": 0, "iframe": 0, "style": 1, "h1": 1}.items():
+    for element, there in {"script": len(CHARTS) + 3, "img": 0, "iframe": 0, "style": 1, "h1": 1}.items():
         assert len(driver.find_elements("css selector", element)) == there, element
     attributes = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames())"
     assert script(driver, f"return {attributes}.filter(name => name.startsWith('on') || name === 'autofocus')") == []
     text = script(driver, "return document.body.textContent")
     assert all(word in text for word in HOSTILE)
-    first = script(driver, "return document.querySelector('#coupling .vega-bindings label').textContent")
-    assert any(word in first for word in HOSTILE)
-    before = points(driver, "accuracy")
-    driver.find_element("css selector", "#accuracy .vega-bindings input[type=checkbox]").click()
+    choices = script(driver, "return document.querySelector('#accuracy .vega-bindings select').textContent")
+    assert any(word in choices for word in HOSTILE)
+    second = "const s = document.querySelector('#accuracy .vega-bindings select'); s.selectedIndex = 1;"
+    script(driver, f"{second} s.dispatchEvent(new Event('change'))")
     settle(driver)
-    assert 0 < points(driver, "accuracy") < before
+    assert points(driver, "accuracy") > 0
     assert complaints(driver) == []
 
 

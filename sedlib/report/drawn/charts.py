@@ -1,20 +1,10 @@
-"""The interactive charts as Vega-Lite specifications, shared by the page and by `dvc plots`.
+"""The interactive charts: which table of reports/data each draws, and what a reader should see in it."""
 
-A specification holds DVC's anchor in place of its data: DVC fills in a table of reports/data, the page the same table.
-Choices, and which series are shown, are inputs of the chart itself, so that both have them.
-"""
-
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sedlib.report.drawn.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
-DATA_ANCHOR = "<DVC_METRIC_DATA>"
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = {
     "gradient": BLUE,
     "aggregate gradient": GREEN,
@@ -42,9 +32,7 @@ COLOURS = {
     "loss, training pairs": "#999999",
     "key frequencies excluded, training pairs": VERMILION,
     "W = 1": SKY,
-    "median": BLUE,
-    "lower quartile": SKY,
-    "upper quartile": SKY,
+    "median of the draws": BLUE,
 }
 """One colour per stream, condition and split, as in the figures."""
 
@@ -56,6 +44,8 @@ class Chart:
     name: str
     title: str
     caption: str
+    see: str
+    """What a reader should look for."""
     x: str
     y: str
     series: str
@@ -64,40 +54,42 @@ class Chart:
     x_title: str
     y_title: str
     log: bool = False
-    hidden: tuple[str, ...] = ()
-    """Series that are not shown at first."""
+    shows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Series by the name of a choice, the first of which is shown at first; everything, where there are none."""
     logarithmic_x: bool = False
     order: str | None = None
     """Column that orders a categorical x."""
+    band: tuple[str, str] | None = None
+    """Columns of a band's lower and upper end."""
 
 
+GRADIENT_AND_UPDATE = ("gradient", "aggregate gradient", "update")
+PARTS = ("minibatch-gradient", "momentum", "adam-direction", "step-without-decay", "step", "update-without-decay")
+NATURAL = ("control", "freeze", "keep-random", "keep-sed-raw", "remove-sed-raw")
+PROJECTED = ("control", "keep-random", "remove-random", "keep-sed", "remove-sed")
 CHARTS = (
     Chart(
         "coupling",
         "Coupling ratio over training",
         "How much centroids move along a stream's basis, relative to a random direction (1).",
-        *("step", "ratio", "stream", ("run", "window"), "training step", "coupling ratio R̄"),
+        "The gradient lies far above the update at every step, and rises when the network groks.",
+        *("step", "ratio", "stream", ("experiment", "window"), "training step", "coupling ratio R̄"),
         log=True,
-        hidden=(
-            "minibatch-gradient",
-            "momentum",
-            "adam-direction",
-            "step-without-decay",
-            "step",
-            "update-without-decay",
-        ),
+        shows={"gradient and update": GRADIENT_AND_UPDATE, "parts of AdamW": ("gradient", *PARTS, "update")},
     ),
     Chart(
         "accuracy",
         "Accuracy",
         "Share of pairs answered correctly; the grok step is the first with 98 % of the held-out pairs.",
-        *("step", "accuracy", "split", ("run",), "training step", "accuracy"),
+        "Training pairs are learned within some hundred steps, held-out pairs thousands of steps later.",
+        *("step", "accuracy", "split", ("experiment",), "training step", "accuracy"),
     ),
     Chart(
         "ladder",
         "The estimator ladder",
         "Median coupling ratio before grokking on each rung between the gradient and the update.",
-        *("rung", "plateau", "window", ("run",), "", "coupling ratio R̄"),
+        "Two rungs lose most: the per-coordinate scaling, and the sum of the steps between two checkpoints.",
+        *("rung", "plateau", "window", ("experiment",), "", "coupling ratio R̄"),
         log=True,
         order="position",
     ),
@@ -105,119 +97,43 @@ CHARTS = (
         "interventions",
         "Interventions",
         "Held-out accuracy while the attention slots move by a part of each step only.",
-        *("step", "test_accuracy", "condition", ("op", "seed", "projection"), "training step", "held-out accuracy"),
+        "Frozen attention and three random directions grok together, long before the control.",
+        *("step", "test_accuracy", "condition", ("op", "projection"), "training step", "held-out accuracy"),
+        shows={
+            "SED basis of the steps before projection": NATURAL,
+            "SED basis of the steps after projection": PROJECTED,
+        },
     ),
     Chart(
         "rank_curve",
         "How much attention must move",
         "Grok step against the number of attention coordinates, fresh at each step, that may move.",
+        "Nothing changes from no coordinate to a hundredth of them: three is no special number.",
         *("coordinates", "grok_step", "run", (), "coordinates that may move", "grok step"),
         logarithmic_x=True,
     ),
     Chart(
         "defect",
         "Commutator defect",
-        "How far two gradient steps are from commuting, over the draws of a measurement. Its rise is the onset.",
-        *("step", "defect", "draws", ("run",), "training step", "commutator defect"),
+        "How far two gradient steps are from commuting: the median of a measurement's draws, and their quartiles.",
+        "The defect grows before the grok step; on quad and cubic, which never grok, it grows as well.",
+        *("step", "defect", "line", ("experiment",), "training step", "commutator defect"),
         log=True,
+        band=("lower_quartile", "upper_quartile"),
     ),
     Chart(
         "rank90",
         "Rank of the centroids",
         "Principal components that hold 90 % of the centroids' spectrum.",
-        *("step", "rank90", "centroid", ("run",), "training step", "rank-90"),
+        "The rank rises in memorisation and falls when the network groks.",
+        *("step", "rank90", "centroid", ("experiment",), "training step", "rank-90"),
     ),
     Chart(
         "restricted_loss",
         "Restricted and excluded loss",
-        "Loss of the network's key frequencies alone, and of everything but them.",
-        *("step", "loss_value", "kind", ("run",), "training step", "cross-entropy (nats)"),
+        "Loss of the network's key frequencies alone, and of everything but these frequencies.",
+        "Long before the grok step the key frequencies alone have a lower loss than the whole network.",
+        *("step", "loss_value", "kind", ("experiment",), "training step", "cross-entropy (nats)"),
         log=True,
     ),
 )
-
-
-def specification(chart: Chart, data: pd.DataFrame) -> dict[str, Any]:
-    """The chart's Vega-Lite specification, with DVC's anchor for its data."""
-    series = [str(name) for name in data[chart.series].unique()]
-    shown = {name: f"show_{index}" for index, name in enumerate(series)}
-    return {
-        "$schema": SCHEMA,
-        "title": chart.title,
-        "width": "container",
-        "height": 340,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "data": {"values": DATA_ANCHOR},
-        "params": [
-            *(_choice(column, data[column]) for column in chart.choices),
-            *(
-                {"name": name, "value": label not in chart.hidden, "bind": {"input": "checkbox", "name": label}}
-                for label, name in shown.items()
-            ),
-            {
-                "name": "zoom",
-                "select": {
-                    "type": "interval",
-                    "zoom": "wheel![event.shiftKey]",
-                    **({"encodings": ["y"]} if chart.order else {}),  # categories have no scale to move
-                },
-                "bind": "scales",
-            },
-        ],
-        "transform": [
-            {"calculate": "isValid(datum.rev) ? datum.rev : 'this report'", "as": "revision"},
-            *({"filter": f"'' + datum['{column}'] === '' + {_parameter(column)}"} for column in chart.choices),
-            *(
-                {"filter": f"{name} || datum['{chart.series}'] !== {json.dumps(label)}"}
-                for label, name in shown.items()
-            ),
-        ],
-        "mark": {"type": "line", "point": {"size": 28}, "interpolate": "linear"},
-        "encoding": {
-            "x": _x(chart),
-            "y": {
-                "field": chart.y,
-                "type": "quantitative",
-                "title": chart.y_title,
-                "scale": {"type": "log"} if chart.log else {"type": "linear", "zero": False},
-            },
-            "color": {
-                "field": chart.series,
-                "type": "nominal",
-                "title": None,
-                "scale": {"domain": series, "range": [COLOURS.get(name, BLUE) for name in series]},
-                "legend": {"orient": "bottom", "columns": 3, "labelLimit": 300},
-            },
-            "strokeDash": {"field": "revision", "type": "nominal", "legend": None},
-            "tooltip": [
-                {"field": field}
-                for field in dict.fromkeys([chart.series, *chart.choices, chart.x, chart.y, "revision"])
-            ],
-        },
-    }
-
-
-def _choice(column: str, values: "pd.Series[Any]") -> dict[str, Any]:
-    options = [str(value) for value in values.unique()]
-    return {
-        "name": _parameter(column),
-        "value": options[0],
-        "bind": {"input": "select", "options": options, "name": f"{column} "},
-    }
-
-
-def _parameter(column: str) -> str:
-    return f"choice_{column}"
-
-
-def _x(chart: Chart) -> dict[str, Any]:
-    if chart.order:
-        axis = {"labelAngle": -30, "title": None, "labelLimit": 160}
-        return {"field": chart.x, "type": "ordinal", "sort": {"field": chart.order}, "axis": axis}
-    scale = {"type": "symlog" if chart.logarithmic_x else "linear"}
-    return {"field": chart.x, "type": "quantitative", "title": chart.x_title, "scale": scale}
-
-
-def charts_of(tables: dict[str, pd.DataFrame]) -> Sequence[tuple[Chart, dict[str, Any]]]:
-    """The charts whose tables exist, with their specifications."""
-    return [(chart, specification(chart, tables[chart.name])) for chart in CHARTS if chart.name in tables]

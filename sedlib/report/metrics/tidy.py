@@ -1,11 +1,13 @@
 """The tidy tables behind the charts, one row per point: reports/data. Numbers are cut to four digits."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.digits import rounded
+from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, ladder, rung_label
 from sedlib.terms.condition import CONTROL
@@ -33,7 +35,35 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
         "interventions": _trajectories(found.trajectories),
         "rank_curve": _rank_curve(found.cells),
     }
-    return {name: _cut(table) for name, table in built.items() if not table.empty}
+    places = of_what(found)
+    return {name: _cut(_placed(table, places)) for name, table in built.items() if not table.empty}
+
+
+def of_what(found: Collection) -> dict[str, tuple[str, int | None]]:
+    """By the name of a run, or of an operation among several of one: its experiment, and its grok step."""
+    places: dict[str, tuple[str, int | None]] = {}
+    for run, summary in found.summaries.items():
+        several, decay = len(summary["ops"]) > 1, experiment(summary).partition(", ")[2]
+        for op, numbers in summary["ops"].items():
+            name = " ".join([op, *(["of several operations"] if several else []), *([decay] if decay else [])])
+            places[f"{run} {op}" if several else run] = (name, numbers["grok_step"])
+        places.setdefault(run, (experiment(summary), _last(summary)))
+    return places
+
+
+def _last(summary: Mapping[str, Any]) -> int | None:
+    """The step at which all operations have grokked."""
+    steps = [numbers["grok_step"] for numbers in summary["ops"].values()]
+    return None if None in steps else max(steps)
+
+
+def _placed(table: pd.DataFrame, places: Mapping[str, tuple[str, int | None]]) -> pd.DataFrame:
+    """A table by run, with experiment and grok step beside it."""
+    if "run" not in table or "grok_step" in table:
+        return table
+    found = [places.get(run, (run, None)) for run in table["run"]]
+    steps = pd.array([step for _, step in found], dtype="Int64")
+    return table.assign(experiment=[name for name, _ in found], grok_step=steps)
 
 
 def _of_runs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -89,11 +119,12 @@ def _losses(losses: pd.DataFrame) -> pd.DataFrame:
 
 
 def _defects(found: Collection) -> pd.DataFrame:
-    columns = {"defect": "median", "defect_low": "lower quartile", "defect_high": "upper quartile"}
+    columns = {"defect_low": "lower_quartile", "defect_high": "upper_quartile"}
     named = [geometry.curvature.assign(run=run) for run, geometry in found.geometry.items()]
     if not named:
         return pd.DataFrame()
-    return pd.concat(named).rename(columns=columns).melt(["run", "step"], list(columns.values()), "draws", "defect")
+    table = pd.concat(named).rename(columns=columns).assign(line="median of the draws")
+    return table[["run", "step", "line", "defect", *columns.values()]]
 
 
 def _trajectories(trajectories: pd.DataFrame | None) -> pd.DataFrame:

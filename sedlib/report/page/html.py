@@ -7,7 +7,8 @@ HTML's characters. The page's policy lets no script run but its own two, known b
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ from markupsafe import Markup
 
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.claim import WEAKEST
+from sedlib.report.claims.findings import findings
+from sedlib.report.claims.listing import rules
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.charts import Chart
+from sedlib.report.drawn.forest import WIDTH
+from sedlib.report.drawn.specification import charts_of
+from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers.digits import NOTHING
-from sedlib.report.page.outgoing import columns_of
+from sedlib.report.page.claim_view import claims_view
+from sedlib.report.page.outgoing import compact
 
 HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
@@ -31,18 +38,26 @@ NOT_IN_SCRIPTS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"
 """Characters of HTML and line ends of JavaScript, as JSON and JavaScript write them in a string."""
 
 
-def page(
-    claims: pd.DataFrame,
-    rules: pd.DataFrame,
-    tables: Mapping[str, pd.DataFrame],
-    charts: Sequence[tuple[Chart, dict[str, Any]]],
-    data: Mapping[str, pd.DataFrame],
-    missing: Mapping[str, str],
-    foot: Mapping[str, str],
-) -> str:
-    """The page; ``data`` holds the charts' tables, ``foot`` what the results were computed with."""
+@dataclass(frozen=True)
+class Content:
+    """All that the page shows."""
+
+    numbers: Numbers
+    figures: Path
+    """The folder of the claims' figures."""
+    tables: Mapping[str, pd.DataFrame]
+    data: Mapping[str, pd.DataFrame]
+    """The charts' tables."""
+    missing: Mapping[str, str]
+    computed_with: Mapping[str, str]
+
+
+def page(content: Content) -> str:
+    """The page."""
     style = _code((HERE / "page.css").read_text())
     scripts = [_code(vl_convert.javascript_bundle(CHARTS_GLOBAL)), _code((HERE / "page.js").read_text())]
+    charts = charts_of(dict(content.data))
+    claims = claims_view(content.numbers, content.figures)
     return (
         environment()
         .get_template(TEMPLATE)
@@ -50,14 +65,17 @@ def page(
             policy=policy([style], scripts),
             style=style,
             scripts=scripts,
+            findings=findings(content.numbers),
             claims=claims,
-            rules=rules,
-            tables=tables,
-            charts=[_drawn(chart, specification, data[chart.name]) for chart, specification in charts],
-            missing=missing,
-            foot=foot,
+            figures=json_in_html(claims.figures),
+            rules=rules(),
+            tables=content.tables,
+            charts=[_drawn(chart, specification, content.data[chart.name]) for chart, specification in charts],
+            missing=content.missing,
+            foot=content.computed_with,
             meanings=MEANINGS,
             weakest=WEAKEST,
+            width=WIDTH,
         )
     )
 
@@ -95,7 +113,7 @@ def json_in_html(value: Any) -> Markup:
 
 def _drawn(chart: Chart, specification: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
     untitled = {key: value for key, value in specification.items() if key != "title"}
-    return {"about": chart, "drawn": json_in_html({"specification": untitled, "table": columns_of(table)})}
+    return {"about": chart, "drawn": json_in_html({"specification": untitled, "table": compact(table)})}
 
 
 def _shown(value: Any) -> Any:

@@ -15,6 +15,8 @@ from sedlib.base.errors import UserError
 
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that a spreadsheet takes for a formula."""
+FEW = 100
+"""Different values of a column that is kept as places among them."""
 NUMBER = re.compile(r"[+-]?[\d.,]+(?:e[+-]?\d+)?(?: \[[\d.,e+\- ]+\])?")
 """A number as the report prints it, with its interval."""
 ENTITIES = {"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "](": "&#93;(", "\r": " ", "\n": " "}
@@ -60,6 +62,16 @@ def columns_of(table: pd.DataFrame) -> dict[Hashable, list[Any]]:
         name: [None if absent else value for value, absent in zip(values.tolist(), values.isna(), strict=True)]
         for name, values in table.items()
     }
+
+
+def compact(table: pd.DataFrame) -> dict[Hashable, Any]:
+    """``columns_of``, a column of few different values as those values and the place of each row's among them."""
+    found: dict[Hashable, Any] = {}
+    for name, values in columns_of(table).items():
+        levels = list(dict.fromkeys(values))
+        few = len(levels) <= FEW
+        found[name] = {"levels": levels, "places": list(map(levels.index, values))} if few else values
+    return found
 
 
 def _texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

@@ -21,17 +21,24 @@ function inlined(section) {
   return JSON.parse(section.querySelector("script[type='application/json']").textContent);
 }
 
+function columnsOf(table) { // a column of few values holds them once, and where each row's is
+  const whole = (column) => (Array.isArray(column) ? column : column.places.map((place) => column.levels[place]));
+  return Object.entries(table).map(([name, column]) => [name, whole(column)]);
+}
+
 function rowsOf(table) {
-  const columns = Object.entries(table);
+  const columns = columnsOf(table);
   return columns[0][1].map((_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])));
 }
 
 async function draw(section) {
   const { specification, table } = inlined(section);
   const scale = section.querySelector("select.scale");
-  specification.encoding.y.scale = scale.value === "log" ? { type: "log" } : { type: "linear", zero: false };
+  for (const { encoding } of specification.layer) {
+    if (encoding.y) encoding.y.scale = scale.value === "log" ? { type: "log" } : { type: "linear", zero: false };
+  }
   for (const parameter of specification.params) {
-    if (parameter.bind && section.view && parameter.name !== "zoom") parameter.value = section.view.signal(parameter.name);
+    if (section.view) parameter.value = section.view.signal(parameter.name);
   }
   if (section.view) section.view.finalize();
   specification.data = { values: rowsOf(table) };
@@ -51,7 +58,7 @@ function refuse(address) {
 
 function offerTable(section) {
   const link = section.querySelector("a.table");
-  const columns = Object.entries(inlined(section).table);
+  const columns = columnsOf(inlined(section).table);
   const lines = columns[0][1].map((_, row) => columns.map(([, values]) => quoted(values[row])).join(","));
   const text = [columns.map(([name]) => quoted(name)).join(","), ...lines, ""].join("\n");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
@@ -80,11 +87,53 @@ function sortBy(header) {
   body.append(...rows);
 }
 
+function showFigure(claim) {
+  const image = claim.querySelector("img[data-figure]");
+  if (image && !image.src) image.src = figures[image.dataset.figure];
+}
+
+function showVerdict(chosen) {
+  const all = chosen.getAttribute("aria-pressed") === "true";
+  for (const button of document.querySelectorAll(".count")) {
+    button.setAttribute("aria-pressed", String(!all && button === chosen));
+  }
+  for (const claim of document.querySelectorAll("details.claim")) {
+    claim.hidden = !all && claim.dataset.verdict !== chosen.dataset.verdict;
+  }
+  for (const question of document.querySelectorAll(".question")) {
+    question.hidden = !question.querySelector("details.claim:not([hidden])");
+  }
+}
+
+function openWhatIsLinked() { // a link to what stands inside of something closed opens it
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  const closed = target && target.closest("details");
+  if (!closed) return;
+  closed.open = true;
+  target.scrollIntoView();
+}
+
+const figures = JSON.parse(document.getElementById("figures").textContent);
+for (const claim of document.querySelectorAll("details.claim")) {
+  claim.addEventListener("toggle", () => showFigure(claim));
+}
+for (const button of document.querySelectorAll(".count")) button.addEventListener("click", () => showVerdict(button));
+window.addEventListener("hashchange", openWhatIsLinked);
+openWhatIsLinked();
+window.addEventListener("beforeprint", () => { // on paper nothing can be opened
+  for (const closed of document.querySelectorAll("details.claim:not([open])")) {
+    showFigure(closed);
+    closed.open = closed.dataset.printed = true;
+  }
+});
+window.addEventListener("afterprint", () => {
+  for (const opened of document.querySelectorAll("details[data-printed]")) opened.open = false;
+});
 for (const section of document.querySelectorAll("section.chart-section")) {
   offerTable(section);
   section.querySelector("select.scale").addEventListener("change", () => draw(section));
   draw(section);
 }
-for (const header of document.querySelectorAll("th")) {
+for (const header of document.querySelectorAll("th:has(button)")) {
   header.querySelector("button").addEventListener("click", () => sortBy(header));
 }

@@ -1,27 +1,30 @@
 """The files of the report: tables, figures, data, charts, metrics.json and index.html."""
 
+import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
 from sedlib.base.atomic import replacing
 from sedlib.base.strict_json import json_text
-from sedlib.report.claims.listing import claims, rules
-from sedlib.report.drawn.charts import charts_of
+from sedlib.report.claims.listing import claims
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.headline import headline
 from sedlib.report.drawn.intervention_figures import intervention_figures
 from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
+from sedlib.report.drawn.specification import charts_of
 from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.reading import Numbers
 from sedlib.report.metrics.tidy import tidy
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
-from sedlib.report.page.html import page
+from sedlib.report.page.html import Content, page
 from sedlib.report.page.outgoing import as_csv, as_markdown, without_formulas
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
@@ -31,26 +34,27 @@ CODE = ("sedlib", "stages", "study.py", "params.yaml", "dvc.yaml", "ablations", 
 """What determines the results; the commit that changed it last is the report's revision."""
 PACKAGES = ("torch", "numpy", "scipy", "h5py", "pandas", "dvc", "matplotlib", "vl-convert-python")
 DPI = 150
+COMPUTED_WITH = Path("data/computed_with.json")
+"""What the page says of how its numbers were computed, and of what is missing."""
 
 
 def write_report(found: Collection, folder: Path) -> None:
     """Write everything under ``folder``; files of an earlier report that has more are removed."""
     numbers = metrics(found)
     summary, data = claims(numbers), {name: without_formulas(table) for name, table in tidy(found).items()}
-    built = tables(numbers) | geometry_tables(numbers) | fresh_tables(numbers)
-    charts = charts_of(data)
+    built = all_tables(numbers)
+    computed_with = {"missing": found.missing, "with": _computed_with()}
     files: dict[Path, str] = {
         Path("metrics.json"): json_text(numbers, indent=2) + "\n",
         Path("claims.md"): as_markdown(summary),
         **{Path(f"tables/{name}.csv"): as_csv(name, table) for name, table in built.items()},
         **{Path(f"tables/{name}.md"): as_markdown(table) for name, table in built.items()},
         **{Path(f"data/{name}.csv"): as_csv(name, table) for name, table in data.items()},
-        **{Path(f"charts/{chart.name}.json"): json_text(spec, indent=1) + "\n" for chart, spec in charts},
-        Path("index.html"): page(summary, rules(), built, charts, data, found.missing, _computed_with()),
+        COMPUTED_WITH: json_text(computed_with, indent=1) + "\n",
+        **{Path(f"charts/{chart.name}.json"): json_text(spec, indent=1) + "\n" for chart, spec in charts_of(data)},
     }
     for name, text in files.items():
-        with replacing(folder / name) as path:
-            path.write_text(text)
+        _write(folder / name, text)
     first, _ = first_and_fresh(found)  # whose numbers the claims are
     drawn = overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first)
     if "coupling" in data:
@@ -60,6 +64,30 @@ def write_report(found: Collection, folder: Path) -> None:
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:
                 old.unlink()
+    write_page(folder)
+
+
+def write_page(folder: Path) -> None:
+    """Write index.html from the other files of a report alone."""
+    numbers = json.loads((folder / "metrics.json").read_text())
+    computed_with = json.loads((folder / COMPUTED_WITH).read_text())
+    data = {
+        path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (folder / "data").glob("*.csv")
+    }
+    content = Content(
+        numbers, folder / "figures", all_tables(numbers), data, computed_with["missing"], computed_with["with"]
+    )
+    _write(folder / "index.html", page(content))
+
+
+def all_tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
+    """Every table of reports/tables."""
+    return tables(numbers) | geometry_tables(numbers) | fresh_tables(numbers)
+
+
+def _write(target: Path, text: str) -> None:
+    with replacing(target) as path:
+        path.write_text(text)
 
 
 def _save(figures: dict[str, Figure], folder: Path) -> set[Path]:
