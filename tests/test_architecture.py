@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": {"base", "slots", "models", "library"},  # one floor with the library: a network is measured by its maths
     "sketches": {"base", "slots", "library", "models", "sketches"},
     "saved": {"base", "slots", "library", "models", "saved"},
-    "own": {"base", "terms", "slots", "library", "models", "saved", "own"},
+    "own": {"base", "terms", "slots", "library", "models", "sketches", "saved", "own"},
     "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
     "selftest": {"base", "terms", "library", "models", "sketches", "saved", "pipeline", "grokking", "selftest"},

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -14,24 +13,23 @@ from torch import nn
 from sedlib.base.border.checked import checked
 from sedlib.base.border.kinds import require_function, wrong_kind
 from sedlib.base.errors import UserError
-from sedlib.base.progress import track
-from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
-from sedlib.own.permuted import permuted
-from sedlib.own.room_needed import require_room, room_needed
+from sedlib.own.chosen_slots import slots_of
 from sedlib.own.row_folder import RowFolder
-from sedlib.own.run_coupling import Responding, ResponsesAt, coupling_at
-from sedlib.own.run_states import States, states_of
-from sedlib.own.run_streams import run_streams
-from sedlib.own.taken_rows import PERMUTED, Permutations, TaskLoss, Tasks, take_rows
+from sedlib.own.run_coupling import Responding
+from sedlib.own.run_measuring import RunMeasuring
+from sedlib.own.taking.permuted import permuted
+from sedlib.own.taking.run_losses import PERMUTED, Permutations, TaskLoss, Tasks
+from sedlib.own.taking.run_states import States
 from sedlib.saved.saved_checkpoints import Checkpoints
-from sedlib.terms.stream_names import gradient_of
+from sedlib.sketches.sketch import CountSketch
+from sedlib.terms.stream_names import TOTAL, gradient_of
 from sedlib.vectors import ParamLayout
 
 COLUMNS = [
-    *("step", "task", "stream", "window", "rank", "ratio", "ratio_1"),
+    *("step", "task", "stream", "window", "rank", "basis_error", "ratio", "ratio_1"),
     *("random_median", "random_low", "random_high"),
-    *("matched_mean", "matched_z", "permuted_mean", "permuted_z", "reason"),
+    *("matched_mean", "matched_z", "permuted_mean", "permuted_z", "permuted_n", "reason"),
 ]
 
 
@@ -55,18 +53,21 @@ def measure(
     permute: Callable[[Any, torch.Generator], Any] = permuted,
     rows: Path | str | None = None,
     dtype: str = "float32",
+    sketch: CountSketch | None = None,
     chunk: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     r"""Coupling ratios :math:`\bar R` of a run, per checkpoint, task, stream and window: a tidy table.
 
-    Streams are each task's gradient, their sum where there are several tasks, and the updates between checkpoints. The
-    module is measured at one whole checkpoint at a time, in eval, and stays as it was.
+    Streams are each task's gradient, their sum where there are several tasks, the updates between checkpoints, and
+    the ladder where a recorder's rows have it. The module is measured at one whole checkpoint at a time, in eval, and
+    stays as it was. Losses and probes are tried out at the first checkpoint; then a line says how long the rest takes.
 
     Parameters
     ----------
     checkpoints
-        Files that were found, or a function that yields steps and state dicts, which is called twice.
+        Files that were found, or a function that yields steps and state dicts. It is called three times, the first
+        time for its first pair alone.
     module
         A network of that architecture; its values do not matter.
     tasks
@@ -89,7 +90,10 @@ def measure(
     permutations, permute
         How often the batches' targets are permuted for the other null, and by what function; 0 leaves it out.
     rows, dtype
-        A folder that keeps the rows, in which an interrupted call goes on, and in what they are kept there.
+        A folder that keeps the rows and what was measured, in which an interrupted call goes on, and in what rows are
+        kept there. A recorder's folder will do.
+    sketch
+        Keeps sketches in place of rows. Directions then are of rows that are taken again, and have an error.
     chunk
         Probes in memory at once.
     seed
@@ -98,10 +102,12 @@ def measure(
     Returns
     -------
     pandas.DataFrame
-        ``ratio`` is :math:`\bar R`, ``ratio_1`` that of the first direction. ``random_median`` is the response of
+        ``ratio`` is :math:`\bar R`, ``ratio_1`` that of the first direction. ``basis_error`` is the sine of an angle:
+        a bound on what rounding turns the basis by, or a sketch's standard error. ``random_median`` is the response of
         random directions, ``random_low`` and ``random_high`` are their quartiles as ratios. ``matched_mean`` and
-        ``permuted_mean`` are :math:`\bar R` of the nulls; z is the distance to it in standard deviations. ``reason``
-        says why a window has no basis, and the ratio is missing there.
+        ``permuted_mean`` are :math:`\bar R` of the nulls; z is the distance to it in standard deviations of
+        ``matched`` draws and of ``permuted_n``. ``reason`` says why a window has no basis, and the ratio is missing
+        there.
 
     Raises
     ------
@@ -110,53 +116,50 @@ def measure(
     ValueError
         The network, the probes or a file cannot be measured; the message says what to do.
     """
-    if not isinstance(checkpoints, Checkpoints) and not callable(checkpoints):
-        raise wrong_kind("checkpoints", "sedlib.Checkpoints or a function of pairs (step, state dict)", checkpoints)
-    for name, loss in tasks.items():
-        require_function(f"tasks[{name!r}]", loss, "module, batch")
-    layout = _layout(slots, module)
-    if not tasks or not batches or random < 1 or measured == 0 or matched == 1 or permutations == 1:
+    _require_run(checkpoints, tasks, batches, in_any_order=sketch is not None)
+    if min(windows, default=0) < 1 or rank < 1:
         raise UserError(
-            "expected a task, a batch, a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, "
-            f"got {len(tasks)} tasks, {len(batches)} batches, random = {random}, measured = {measured}, "
-            f"matched = {matched} and permutations = {permutations}"
+            f"windows, rank: expected windows of a row or more and a direction, got {list(windows)}, {rank}"
+        )
+    if random < 1 or measured == 0 or matched in (1, -1) or permutations in (1, -1):
+        raise UserError(
+            "expected a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, got random = "
+            f"{random}, measured = {measured}, matched = {matched} and permutations = {permutations}"
         )
     responding = Responding(probes, list(tasks), response, epsilon, random, matched, seed, chunk)
+    named = Tasks(tasks, batches)
+    nulls = Permutations(permutations, seed, permute).of(named)
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:
-        folder = RowFolder(Path(place), layout, dtype)
-        n_rows, n_bases = len(tasks) * (1 + permutations) + 1, len(set(windows)) * (len(tasks) * (1 + permutations) + 2)
-        n_directions = random + n_bases * rank + len(set(windows)) * (len(tasks) + 2) * matched
-        n_checkpoints = len(checkpoints) if isinstance(checkpoints, Checkpoints) else 1
-        require_room(room_needed(module, layout, n_checkpoints, n_rows, n_directions, dtype), folder.path)
-        take_rows(checkpoints, module, Tasks(tasks, batches), folder, Permutations(permutations, seed, permute))
-        streams = list(run_streams(folder, list(tasks), sorted(set(windows)), rank, permutations))
-        chosen = _evenly(folder.steps, measured)
-        found: list[dict[str, Any]] = []
-        states = ((step, state) for step, state in states_of(checkpoints, module) if step in chosen)
-        for step, state in track(states, len(chosen), "coupling", lambda pair: f"step {pair[0]:,}"):
-            responses = ResponsesAt(Checkpoint(module, layout, state), responding, check=not found)
-            found += coupling_at(step, responses, streams, sorted(set(windows)))
-    return _with_permuted(pd.DataFrame(found))
+        folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
+        run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
+        return _with_permuted(pd.DataFrame(run.table(measured)))
 
 
-def _layout(slots: ParamLayout | str, module: nn.Module) -> ParamLayout:
-    if isinstance(slots, ParamLayout):
-        return slots
-    return ParamLayout.attention(module) if slots == "attention" else ParamLayout.select(module, slots)
-
-
-def _evenly(steps: Sequence[int], count: int | None) -> set[int]:
-    if count is None or count >= len(steps):
-        return set(steps)
-    return {steps[int(index)] for index in np.linspace(0, len(steps) - 1, count).round()}
+def _require_run(
+    checkpoints: object, tasks: Mapping[str, TaskLoss], batches: Sequence[Any], *, in_any_order: bool
+) -> None:
+    if not isinstance(checkpoints, Checkpoints) and not callable(checkpoints):
+        raise wrong_kind("checkpoints", "sedlib.Checkpoints or a function of pairs (step, state dict)", checkpoints)
+    if in_any_order and not isinstance(checkpoints, Checkpoints):
+        raise UserError(
+            "sketch: expected sedlib.Checkpoints beside it, got a function: rows are taken again at the checkpoints of "
+            "each window, in any order; save the states as files"
+        )
+    if not tasks or not batches:
+        raise UserError(f"expected a task and a batch, got {len(tasks)} tasks and {len(batches)} batches")
+    for name, loss in tasks.items():
+        if not isinstance(name, str) or not name or name == TOTAL:
+            raise UserError(f"tasks: expected names other than 'total', which is the sum of the tasks, got {name!r}")
+        require_function(f"tasks[{name!r}]", loss, "module, batch")
 
 
 def _with_permuted(table: pd.DataFrame) -> pd.DataFrame:
     """The gradients' rows with mean and z of the gradients on permuted targets, which have no rows of their own."""
     is_permuted = table["stream"].str.startswith(PERMUTED)
-    null = table[is_permuted].groupby(["step", "task", "window"])["ratio"].agg(["mean", "std"]).reset_index()
+    null = table[is_permuted].groupby(["step", "task", "window"])["ratio"].agg(["mean", "std", "count"]).reset_index()
     kept = table[~is_permuted].merge(null, how="left", on=["step", "task", "window"])
     own = kept["stream"] == kept["task"].map(gradient_of)
     kept["permuted_mean"] = kept["mean"].where(own)
+    kept["permuted_n"] = kept["count"].where(own)
     kept["permuted_z"] = ((kept["ratio"] - kept["mean"]) / kept["std"]).where(own)
     return kept.reindex(columns=COLUMNS).sort_values(["step", "task", "stream", "window"], ignore_index=True)

@@ -4,18 +4,21 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from torch import nn
 
 from sedlib.base.errors import UserError
 from sedlib.models.tensors import places
+from sedlib.own.memory_free import memory_free
+from sedlib.own.row_folder import RowFolder
+from sedlib.own.sketched_bases import WIDER
 from sedlib.own.step_file import DTYPES
-from sedlib.vectors import ParamLayout
 
 FLOAT = 4
 """Bytes of a value in memory."""
-VECTORS = 8
-"""Vectors of the slots' size in memory at once: θ, its two moved copies, a basis of three directions, two drawn."""
+MOVED = 5
+"""Vectors of the slots' size beside a basis while a response is measured: θ, its two moved copies, two drawn."""
+TAKEN = 3
+"""Vectors of the slots' size beside a step's rows while they are taken: θ, that of the step before, one in work."""
 FREE = 0.9
 """Of what is free: how much may be taken."""
 
@@ -26,33 +29,31 @@ class Room:
 
     memory: int
     disk: int
-    passes: int
-    """Gradients to take, and pairs of centroids to compute: what the time is made of."""
 
     def __str__(self) -> str:
         """As a line of a message."""
-        return f"{self.memory / 1e9:,.2f} GB of memory, {self.disk / 1e9:,.2f} GB of disk, {self.passes:,} passes"
+        return f"{self.memory / 1e9:,.2f} GB of memory and {self.disk / 1e9:,.2f} GB of disk"
 
 
-def room_needed(
-    module: nn.Module, layout: ParamLayout, checkpoints: int, rows_each: int, directions: int, dtype: str = "float32"
-) -> Room:
+def room_needed(module: nn.Module, folder: RowFolder, n_steps: int, n_tasks: int, n_rows: int, rank: int) -> Room:
     """What the rows of a run and the responses at its checkpoints take, besides the activations of a batch.
 
-    Memory is two copies of the network (a state and its float32 values) and eight vectors of the slots; disk is
-    ``rows_each`` rows of the slots at each checkpoint.
+    Memory is two copies of the network (a state and its float32 values), and either the rows of a step or a basis,
+    each with some vectors beside it. Disk is ``n_rows`` rows at each of ``n_steps`` that the folder does not have.
 
     Examples
     --------
+    >>> import tempfile
+    >>> from sedlib.vectors import ParamLayout
     >>> module = nn.Linear(1000, 1000, bias=False)
-    >>> room = room_needed(module, ParamLayout.select(module, "*"), checkpoints=10, rows_each=3, directions=50)
-    >>> room.memory, room.disk, room.passes
-    (40000000, 120000000, 530)
+    >>> folder = RowFolder(Path(tempfile.mkdtemp()), ParamLayout.select(module, "*"))
+    >>> room_needed(module, folder, n_steps=10, n_tasks=1, n_rows=3, rank=3)
+    Room(memory=40000000, disk=120000000)
     """
     values = sum(tensor.numel() for tensor in places(module).values())
-    memory = FLOAT * (2 * values + VECTORS * layout.size)
-    disk = checkpoints * rows_each * layout.size * DTYPES[dtype].itemsize
-    return Room(memory, disk, checkpoints * (rows_each + directions))
+    at_once, kept = (n_tasks, WIDER * rank) if folder.sketch else (n_rows, rank)
+    memory = FLOAT * (2 * values + max(at_once + TAKEN, kept + MOVED) * folder.layout.size)
+    return Room(memory, n_steps * n_rows * folder.size * DTYPES[folder.dtype].itemsize)
 
 
 def require_room(room: Room, folder: Path) -> None:
@@ -63,14 +64,15 @@ def require_room(room: Room, folder: Path) -> None:
     UserError
         Memory or disk is too small; the message says what can be made smaller.
     """
-    memory, disk = psutil.virtual_memory().available, shutil.disk_usage(folder).free
+    memory, disk = memory_free(), shutil.disk_usage(folder).free
     if room.memory > FREE * memory:
         raise UserError(
             f"the measurement takes {room}, and {memory / 1e9:,.2f} GB of memory are free: choose fewer slots (layers, "
-            "heads), or a machine with more"
+            "heads), fewer permutations, or a machine with more"
         )
     if room.disk > FREE * disk:
         raise UserError(
             f"the measurement takes {room}, and {disk / 1e9:,.2f} GB of disk are free at {folder}: choose dtype = "
-            "'bfloat16', permutations = 0, fewer checkpoints or slots, or another folder by rows="
+            "'bfloat16', sketch = sedlib.CountSketch(10_000), permutations = 0, fewer checkpoints or slots, or another "
+            "folder by rows="
         )

@@ -1,38 +1,46 @@
 """Rows of a run on disk: a folder with one file for each step, written whole or not at all.
 
 ``about.json`` says of which slots the rows are. ``step-000000100.safetensors`` holds the rows of step 100 by stream,
-each ``[params]``, in 16 or 32 bits, and the hash of their bytes. A folder that was left in the middle of a run goes on.
+each ``[params]``, in 16 or 32 bits, and the hash of their bytes; of a folder of sketches each is ``[sketch]``. A folder
+that was left in the middle of a run goes on.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sedlib.base.atomic import replacing, sync
+from sedlib.base.border.checked import require_fields
 from sedlib.base.errors import UserError, in_one_line, listed
 from sedlib.own.step_file import DTYPES, RowFolderError, StepFile, write_rows
+from sedlib.sketches.sketch import CountSketch
 from sedlib.terms.stream_names import GRADIENT, TOTAL_GRADIENT
 from sedlib.vectors import ParamLayout
 
 FORMAT = "sedlib rows/1"
+EVERY = "every stream"
+"""In place of a stream's name, where no row could be taken."""
 FILE = re.compile(r"step-(\d{9,18})\.safetensors")
 
 
 @dataclass(frozen=True)
 class RowFolder:
-    """Rows of one run, by step and stream.
+    """Rows of one run, by step and stream; with ``sketch`` a sketch is kept of each, and the row is not.
 
     Raises
     ------
     RowFolderError
-        The folder holds rows of other slots, or in another dtype.
+        The folder holds rows of other slots, in another dtype, or as another sketch.
+    UserError
+        There is no such dtype, or the sketch is not shorter than a row.
 
     Examples
     --------
@@ -44,16 +52,33 @@ class RowFolder:
     >>> rows = folder.stream("gradient/next")
     >>> rows.steps, rows[0:2, 1:3].tolist()
     ([100, 200], [[2.0, 3.0], [6.0, 7.0]])
+
+    Sketches have about the inner products of the rows, and so their singular values and gaps:
+
+    >>> folder = RowFolder(Path(tempfile.mkdtemp()), layout, sketch=CountSketch(3))
+    >>> folder.append(100, {"gradient/next": torch.tensor([0.0, 0.0, 3.0, 0.0])})
+    >>> folder.stream("gradient/next").shape, float(folder.row(100, "gradient/next").norm())
+    ((1, 3), 3.0)
     """
 
     path: Path
     layout: ParamLayout
     dtype: str = "float32"
+    sketch: CountSketch | None = None
+    _checked: dict[int, tuple[int, StepFile]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Files that were opened and whose hash was checked, by step, with the time at which each was written."""
 
     def __post_init__(self) -> None:
+        require_fields(self)
         if self.dtype not in DTYPES:
             raise UserError(f"dtype: expected one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        about = {"format": FORMAT, "dtype": self.dtype, "slots": json.loads(self.layout.to_json())}
+        if self.sketch and self.sketch.buckets >= self.layout.size:
+            raise UserError(
+                f"sketch: expected fewer buckets than the {self.layout.size:,} numbers of a row, got "
+                f"{self.sketch.buckets:,}; without a sketch the rows themselves are kept"
+            )
+        sketch = self.sketch and {"buckets": self.sketch.buckets, "seed": self.sketch.seed}
+        about = {"format": FORMAT, "dtype": self.dtype, "sketch": sketch, "slots": json.loads(self.layout.to_json())}
         file = self.path / "about.json"
         if file.exists():
             _require_same(file, about)
@@ -72,17 +97,62 @@ class RowFolder:
     ) -> None:
         """Write the rows of a step, with a reason for each that is left out; a step that is there already is replaced.
 
+        A folder of sketches makes them of the rows, and takes sketches as they are.
+
         Raises
         ------
         UserError
             A row is not of the layout's size, or not finite, also in the folder's dtype.
         """
-        for name, row in rows.items():
-            if row.shape != (self.layout.size,):
-                raise UserError(
-                    f"step {step:,}, {name!r}: expected a row of {self.layout.size:,}, got shape {tuple(row.shape)}"
-                )
-        write_rows(self._file(step), rows, DTYPES[self.dtype], left_out)
+        kept = {name: self._kept(step, name, row) for name, row in rows.items()}
+        write_rows(self._file(step), kept, DTYPES[self.dtype], left_out)
+
+    def add(
+        self, step: int, rows: Mapping[str, Float[Tensor, " params"]], left_out: Mapping[str, str] | None = None
+    ) -> None:
+        """Write further rows of a step that is there; those that it has stay.
+
+        Raises
+        ------
+        UserError
+            As ``append`` does.
+
+        Examples
+        --------
+        >>> import tempfile, torch
+        >>> folder = RowFolder(Path(tempfile.mkdtemp()), ParamLayout(("weight",), ((2,),)))
+        >>> folder.append(100, {"update": torch.ones(2)})
+        >>> folder.add(100, {"gradient/next": torch.zeros(2)})
+        >>> folder.names(100)
+        ['gradient/next', 'update']
+        """
+        there = self.at(step)
+        held = {name: self.row(step, name) for name in there.names}
+        kept = {name: self._kept(step, name, row) for name, row in rows.items()}
+        write_rows(self._file(step), held | kept, DTYPES[self.dtype], {**there.left_out, **(left_out or {})})
+
+    def as_kept(self, row: Float[Tensor, " params"]) -> Float[Tensor, " kept"]:
+        """What is kept of a row: its sketch, or itself."""
+        return self.sketch(row.detach()).float() if self.sketch else row.detach()
+
+    def _kept(self, step: int, name: str, row: Float[Tensor, " params"]) -> Float[Tensor, " kept"]:
+        if self.sketch and row.shape == (self.size,):
+            return row
+        if row.shape != (self.layout.size,):
+            shape = tuple(row.shape)
+            raise UserError(f"step {step:,}, {name!r}: expected a row of {self.layout.size:,}, got shape {shape}")
+        if self.sketch and not row.isfinite().all():
+            raise UserError(f"step {step:,}, {name!r}: not finite, so it has no sketch")
+        return self.as_kept(row)
+
+    def row(self, step: int, name: str) -> Float[Tensor, " kept"]:
+        """What is kept of one row."""
+        return torch.from_numpy(self.at(step).part(name, slice(None)))
+
+    @property
+    def size(self) -> int:
+        """Numbers that are kept of a row."""
+        return self.sketch.buckets if self.sketch else self.layout.size
 
     def stream(self, name: str) -> "StreamOnDisk":
         """The rows of a stream at the steps that have one; ``gradient/total`` is the sum of the tasks' rows.
@@ -112,8 +182,12 @@ class RowFolder:
         return {step: reasons for step, reasons in found.items() if reasons}
 
     def at(self, step: int) -> StepFile:
-        """The file of a step."""
-        return StepFile(self._file(step), self.layout.size, DTYPES[self.dtype])
+        """The file of a step; whatever is read of it, its hash is checked once."""
+        file = self._file(step)
+        written = file.stat().st_mtime_ns if file.exists() else 0
+        if step not in self._checked or self._checked[step][0] != written:
+            self._checked[step] = written, StepFile(file, self.size, DTYPES[self.dtype])
+        return self._checked[step][1]
 
     def drop_from(self, step: int) -> None:
         """Delete the rows of a step and of all later ones, the last first."""
@@ -136,10 +210,15 @@ class StreamOnDisk:
     files: list[StepFile]
     """One for each step."""
 
+    def at(self, steps: Collection[int]) -> "StreamOnDisk":
+        """Its rows at some of the steps."""
+        held = {step: file for step, file in zip(self.steps, self.files, strict=True) if step in steps}
+        return StreamOnDisk(self.parts, list(held), list(held.values()))
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and parameters."""
-        return len(self.files), self.files[0].size
+        return len(self.files), self.files[0].size if self.files else 0
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         """The rows and columns of two slices."""

@@ -5,7 +5,8 @@ Shapes: responses are ``[directions, tasks]``.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import cached_property
+from itertools import islice, product
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,7 @@ from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.probes import Probes
 from sedlib.own.matched_directions import matched_directions
 from sedlib.own.run_streams import RunStream
-from sedlib.sampling import random_directions
+from sedlib.sampling import RandomDirections, random_directions
 
 QUARTILES = (0.25, 0.75)
 
@@ -46,6 +47,20 @@ class Responding:
             return jvp(centroids_at, checkpoint.theta)
         return central_difference(centroids_at, checkpoint.theta, self.epsilon)
 
+    def require_tasks(self, responses: Float[Tensor, "*directions scored"]) -> None:
+        """Refuse scores of more or fewer tasks.
+
+        Raises
+        ------
+        ValueError
+            They are.
+        """
+        if responses.shape[-1] != len(self.tasks):
+            raise ValueError(
+                f"probes: expected scores of {len(self.tasks)} tasks ({', '.join(self.tasks)}), in that order, got "
+                f"{responses.shape[-1]}: scores must be [tasks, probes]"
+            )
+
 
 def _of_task(probes: Probes, task: int) -> Probes:
     """The same probes with the scores of one task, so that no other task's centroids are computed."""
@@ -55,22 +70,31 @@ def _of_task(probes: Probes, task: int) -> Probes:
 class ResponsesAt:
     """A checkpoint's responses, relative to those of random directions."""
 
-    def __init__(self, checkpoint: Checkpoint, responding: Responding, *, check: bool = False) -> None:
+    def __init__(self, checkpoint: Checkpoint, responding: Responding) -> None:
         self.checkpoint, self.responding = checkpoint, responding
-        self._respond: dict[str | None, Response] = {None: responding.at(checkpoint, check=check)}
-        size = checkpoint.layout.size
-        random = self._responses(random_directions(responding.random, size, generator(responding.seed, "random")), None)
-        if random.shape[1] != len(responding.tasks):
-            raise ValueError(
-                f"probes: expected scores of {len(responding.tasks)} tasks ({', '.join(responding.tasks)}), in that "
-                f"order, got {random.shape[1]}: scores must be [tasks, probes]"
-            )
-        self._median = random_baseline(random).median
-        self._quartiles = random.quantile(torch.tensor(QUARTILES).to(random), dim=0) / self._median
+        self._respond: dict[str | None, Response] = {None: responding.at(checkpoint)}
+
+    @cached_property
+    def first(self) -> Float[Tensor, " tasks"]:
+        """Responses to the first random direction: they tell one network, checkpoint and set of probes from another."""
+        return self._responses(self._drawn[:1], None)[0]
+
+    @cached_property
+    def _random(self) -> Float[Tensor, "directions tasks"]:
+        return torch.cat([self.first[None], *(self._responses([one], None) for one in islice(self._drawn, 1, None))])
+
+    @property
+    def _drawn(self) -> RandomDirections:
+        size, responding = self.checkpoint.layout.size, self.responding
+        return random_directions(responding.random, size, generator(responding.seed, "random"))
+
+    @cached_property
+    def _median(self) -> Float[Tensor, " tasks"]:
+        return random_baseline(self._random).median
 
     def of(
         self, basis: Float[Tensor, "rank params"], task: str | None = None, *, matched: bool = True
-    ) -> dict[str, dict[str, float]]:
+    ) -> dict[str, dict[str, Any]]:
         """What is read off a basis by task; ``matched`` compares it with directions matched by slot."""
         tasks = self.responding.tasks if task is None else [task]
         median = self._median[[self.responding.tasks.index(name) for name in tasks]]
@@ -86,8 +110,8 @@ class ResponsesAt:
 
     def random(self) -> dict[str, dict[str, float]]:
         """The spread of random directions about their median, by task."""
-        low, high = self._quartiles[0].tolist(), self._quartiles[-1].tolist()
-        medians = self._median.tolist()
+        quartiles = self._random.quantile(torch.tensor(QUARTILES).to(self._median), dim=0) / self._median
+        low, high, medians = quartiles[0].tolist(), quartiles[-1].tolist(), self._median.tolist()
         return {
             task: {"random_median": median, "random_low": first, "random_high": last}
             for task, median, first, last in zip(self.responding.tasks, medians, low, high, strict=True)
@@ -115,7 +139,8 @@ def coupling_at(
             if isinstance(basis, str):
                 found: dict[str, dict[str, Any]] = {task: {"rank": 0, "reason": basis} for task in tasks}
             else:
-                read = responses.of(basis, stream.task, matched=not stream.is_null)
-                found = {task: {"rank": len(basis), **one} for task, one in read.items()}
+                read = responses.of(basis.directions, stream.task, matched=not stream.is_null)
+                about = {"rank": len(basis.directions), "basis_error": basis.error}
+                found = {task: {**about, **one} for task, one in read.items()}
         labels = {"step": step, "stream": stream.name, "window": window}
         yield from ({**labels, "task": task, **found[task], **responses.random()[task]} for task in tasks)

@@ -1,18 +1,20 @@
 """The streams of a run whose rows are in a folder, each with the bases of its windows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float64
 from torch import Tensor
 
 from sedlib.bases import RollingBases, UndeterminedBasisError, directions, rolling_bases
-from sedlib.own.row_folder import RowFolder, StreamOnDisk
+from sedlib.own.row_folder import EVERY, RowFolder, StreamOnDisk
+from sedlib.own.sketched_bases import WIDER, FoundBasis, SketchedBases
 from sedlib.own.step_file import DTYPES
-from sedlib.own.taken_rows import PERMUTED, permuted_stream
+from sedlib.own.taking.rows_again import RowsAgain
+from sedlib.own.taking.run_losses import PERMUTED, permuted_stream
 from sedlib.products import gram_band
-from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
+from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, UPDATE, gradient_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class Summed:
     """The sum of several streams' rows, read in blocks; the streams have the same steps."""
 
     parts: list[StreamOnDisk]
+
+    @classmethod
+    def of(cls, streams: Sequence[StreamOnDisk]) -> "Summed":
+        """At the steps that all of them have."""
+        common = set.intersection(*(set(stream.steps) for stream in streams))
+        return cls([stream.at(common) for stream in streams])
 
     @property
     def steps(self) -> list[int]:
@@ -46,51 +54,75 @@ class RunStream:
     rows: StreamOnDisk | Summed
     bases: dict[int, RollingBases | str]
     """By the number of rows of a window; why there is none, where none of the windows determines one."""
+    left_out: Mapping[int, str]
+    """By step, why it has no row there."""
+    sketched: SketchedBases | None = None
+    """Where directions come from, if the rows are sketches."""
 
     @property
     def is_null(self) -> bool:
         """Whether its rows are gradients on permuted targets."""
         return self.name.startswith(PERMUTED)
 
-    def basis(self, step: int, window: int) -> Float[Tensor, "rank params"] | str | None:
-        """Directions of the window that ends at a step; why it has none; None where no whole window ends there."""
-        if step not in self.rows.steps or window not in self.bases:
-            return None
-        found = self.bases[window]
-        if isinstance(found, str):
-            return found
-        index = self.rows.steps.index(step) - window + 1
+    def basis(self, step: int, window: int) -> FoundBasis | str | None:
+        """That of the window that ends at a step; why it has none; None where no whole window ends there."""
+        if window not in self.bases or step not in (steps := self.rows.steps):
+            return self.left_out.get(step)
+        found, index = self.bases[window], steps.index(step) - window + 1
         if index < 0:
             return None
-        return found.reason(index) or directions(self.rows, found, index)
+        if isinstance(found, str) or (reason := found.reason(index)):
+            return found if isinstance(found, str) else reason
+        if self.sketched is None:
+            return FoundBasis(directions(self.rows, found, index), float(found.error_bound[index].max()))
+        return self.sketched.basis(self.name, steps[index : index + window], found, index)
 
 
 def run_streams(
-    folder: RowFolder, tasks: Sequence[str], windows: Sequence[int], rank: int, permutations: int
+    folder: RowFolder, tasks: Sequence[str], windows: Sequence[int], rank: int, again: RowsAgain
 ) -> Iterator[RunStream]:
-    """Every stream of the run: each task's gradient, their sum where there are several, updates, permuted targets."""
+    """Every stream of the run: each task's gradient, their sum where there are several, updates, ladder, nulls."""
+    making = _Making(folder, windows, rank, again, folder.left_out)
     gradients = {task: folder.stream(gradient_of(task)) for task in tasks}
     for task, rows in gradients.items():
-        yield _stream(gradient_of(task), task, rows, folder, windows, rank)
+        yield making.stream(gradient_of(task), task, rows)
     if len(tasks) > 1:
-        yield _stream(TOTAL_GRADIENT, None, Summed(list(gradients.values())), folder, windows, rank)
-    if len(folder.steps) > 1:
-        yield _stream(UPDATE, None, folder.stream(UPDATE), folder, windows, rank)
-    for number in range(permutations):
+        yield making.stream(TOTAL_GRADIENT, None, Summed.of(list(gradients.values())))
+    recorded = {name for step in folder.steps for name in folder.names(step)}
+    for name in sorted(name for name in recorded if name.startswith((UPDATE, LADDER))):
+        yield making.stream(name, None, folder.stream(name))
+    for number in range(len(again.nulls)):
         for task in tasks:
             name = permuted_stream(number, task)
-            yield _stream(name, task, folder.stream(name), folder, windows, rank)
+            yield making.stream(name, task, folder.stream(name))
 
 
-def _stream(
-    name: str, task: str | None, rows: StreamOnDisk | Summed, folder: RowFolder, windows: Sequence[int], rank: int
-) -> RunStream:
-    """Windows that are longer than the stream have no basis."""
-    band = gram_band(rows, reach=max(windows) - 1)
-    bases: dict[int, RollingBases | str] = {}
-    for window in (window for window in windows if window <= rows.shape[0]):
+@dataclass(frozen=True)
+class _Making:
+    """What bases of every stream are made of."""
+
+    folder: RowFolder
+    windows: Sequence[int]
+    rank: int
+    again: RowsAgain
+    left_out: Mapping[int, Mapping[str, str]]
+
+    def stream(self, name: str, task: str | None, rows: StreamOnDisk | Summed) -> RunStream:
+        """Windows that are longer than the stream have no basis."""
+        band = gram_band(rows, reach=max(self.windows) - 1)
+        fitting = [window for window in self.windows if window <= rows.shape[0]]
+        bases = {window: self._bases(band, window, self.rank) for window in fitting}
+        sketched = None
+        if self.folder.sketch:
+            wide = {window: self._bases(band, window, WIDER * self.rank) for window in fitting}
+            sketched = SketchedBases(self.folder.sketch, self.again, rows, wide)
+        reasons = {step: given.get(name) or given.get(EVERY) for step, given in self.left_out.items()}
+        return RunStream(name, task, rows, bases, {step: why for step, why in reasons.items() if why}, sketched)
+
+    def _bases(self, band: Float64[Tensor, "rows offsets"], window: int, rank: int) -> RollingBases | str:
         try:
-            bases[window] = rolling_bases(band, window, min(rank, window), DTYPES[folder.dtype], size=rows.shape[1])
+            return rolling_bases(
+                band, window, min(rank, window), DTYPES[self.folder.dtype], size=self.folder.layout.size
+            )
         except UndeterminedBasisError as error:
-            bases[window] = str(error)
-    return RunStream(name, task, rows, bases)
+            return str(error)

@@ -103,7 +103,7 @@ class StepFile:
     def _opened(self) -> tuple[Any, dict[str, Any]]:
         try:
             handle = safe_open(self.path, framework="pt").__enter__()  # closed with the object that holds it
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, RuntimeError, OSError) as error:
             raise self._error(f"no whole safetensors file: {in_one_line(str(error))}") from error
         tensors = {name: handle.get_tensor(name) for name in sorted(handle.keys())}
         if wrong := [name for name, row in tensors.items() if row.shape != (self.size,) or row.dtype != self.dtype]:

@@ -9,85 +9,36 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
-from sedlib.models.probes import Probes
 from sedlib.own.coupling_plot import plot_coupling
 from sedlib.own.measure_run import measure
-from sedlib.own.permuted import permuted
 from sedlib.own.room_needed import Room, require_room
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.step_file import RowFolderError
+from sedlib.own.taking.permuted import permuted
 from sedlib.sampling import random_directions
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.selftest.oracles import looped_gradient
 from sedlib.vectors import ParamLayout
+from tests.own.small_run import BATCH, LOSSES, PROBES, STEPS, TARGETS, TASKS, H, Network, measured, train
 from tests.reference import digest
 
 pytestmark = pytest.mark.usefixtures("production")
 
-STEPS = (0, 10, 20, 30)
-TASKS = ("sign", "half")
-
-
-class Network(nn.Module):
-    """A perceptron with dropout and two heads, in train mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 6)
-        self.heads = nn.ModuleList(nn.Linear(6, 2) for _ in TASKS)
-        self.dropout = nn.Dropout(0.2)
-
-    def forward(self, h: Tensor) -> Tensor:
-        z = self.dropout(torch.tanh(self.second(torch.tanh(self.first(h)))))
-        return torch.stack([head(z) for head in self.heads])
-
-
-H = torch.randn(20, 4, generator=generator(0, "h"))
-TARGETS = torch.stack([(H[:, 0] > 0).long(), (H.sum(1) > 0).long()])
-
-
-def loss_of(number: int) -> Callable[[nn.Module, Any], Tensor]:
-    def loss(module: nn.Module, batch: Any) -> Tensor:
-        h, targets = batch
-        return nn.functional.cross_entropy(module(h)[number], targets[:, number])
-
-    return loss
-
-
-LOSSES = {task: loss_of(number) for number, task in enumerate(TASKS)}
-BATCH = (H, TARGETS.T)
-PROBES = Probes(H[:9], lambda module, h, targets: module(h).gather(2, targets[..., None])[..., 0], TARGETS[:, :9])
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints of a training of 30 steps, as a script would leave them."""
-    folder, network = tmp_path_factory.mktemp("run"), Network()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=0.05)
-    for step in range(STEPS[-1] + 1):
-        if step in STEPS:
-            torch.save({"model": network.state_dict(), "step": step}, folder / f"step-{step}.pt")
-        optimizer.zero_grad()
-        sum(loss(network, BATCH) for loss in LOSSES.values()).backward()  # type: ignore[union-attr]
-        optimizer.step()
+    folder = tmp_path_factory.mktemp("run")
+    train(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def table(run: Path) -> pd.DataFrame:
     return measured(run)
-
-
-def measured(run: Path, **options: Any) -> pd.DataFrame:
-    settings: dict[str, Any] = {"slots": "*.weight", "windows": (1, 3), "rank": 2, "random": 5, "matched": 4}
-    settings |= {"permutations": 2, "response": "jvp", **options}
-    layout = ParamLayout.select(Network(), "first.weight", "second.weight")
-    return measure(Checkpoints(run), Network(), LOSSES, [BATCH], PROBES, **{**settings, "slots": layout})
 
 
 def restated(run: Path, step: int, task: str, stream: str, window: int) -> float:
@@ -227,7 +178,7 @@ def test_a_task_whose_targets_are_not_permuted_is_refused(run: Path) -> None:
     losses = {"sign": LOSSES["sign"], "half": lambda module, batch: module(batch[0])[1].square().mean()}
     layout = ParamLayout.select(Network(), "first.weight")
     with pytest.raises(UserError, match=r"step 0: the gradient of task 'half' does not change when the targets"):
-        measure(Checkpoints(run), Network(), losses, [BATCH], PROBES, slots=layout)
+        measure(Checkpoints(run), Network(), losses, [BATCH], PROBES, slots=layout, windows=[1])
 
 
 def test_targets_are_permuted_where_a_batch_holds_them() -> None:
@@ -272,9 +223,9 @@ def test_a_row_that_cannot_be_kept_is_refused(row: Tensor, message: str, tmp_pat
 
 def test_what_does_not_fit_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"GB of memory are free: choose fewer slots"):
-        require_room(Room(memory=10**15, disk=0, passes=1), tmp_path)
+        require_room(Room(memory=10**15, disk=0), tmp_path)
     with pytest.raises(UserError, match=r"GB of disk are free at .* dtype = 'bfloat16'"):
-        require_room(Room(memory=0, disk=10**18, passes=1), tmp_path)
+        require_room(Room(memory=0, disk=10**18), tmp_path)
 
 
 def test_the_figure_has_a_panel_for_each_task_and_a_line_for_each_stream(table: pd.DataFrame) -> None:

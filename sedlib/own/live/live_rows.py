@@ -19,6 +19,7 @@ from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.gradient_sums import GradientSum, Losses, broken_slots, gradient_sums
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.sharded_rows import is_sharded, sharded_sums, whole_theta
+from sedlib.own.row_folder import EVERY
 from sedlib.terms.stream_names import TOTAL_GRADIENT, gradient_of
 from sedlib.vectors import ParamLayout
 
@@ -79,10 +80,6 @@ class LiveRows:
         if not found:
             raise UserError("batches: there is none, so no gradient; is the loader empty, or a generator used up?")
         return checkpoint.theta, found
-
-
-EVERY = "every stream"
-"""In place of a stream's name, where no row could be taken."""
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

@@ -3,24 +3,15 @@
 Shapes: rows and θ are ``[params]``. Units: those of the rows.
 """
 
-from pathlib import Path
 from typing import Literal
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from sedlib.base.errors import UserError
 from sedlib.own.live.kept_parameters import KeptParameters
 from sedlib.own.live.live_rows import Taken
 from sedlib.own.row_folder import RowFolder
-from sedlib.own.step_file import DTYPES, RowFolderError
+from sedlib.own.step_file import RowFolderError
+from sedlib.own.taking.step_rows import distance, tolerance
 from sedlib.terms.stream_names import GRADIENT, UPDATE
-from sedlib.vectors import ParamLayout
-
-SAME = 1e-3
-"""Relative distance up to which two rows are one: an order of sums moves a row by less, another batch by far more."""
 
 
 class Recorded:
@@ -34,11 +25,11 @@ class Recorded:
         The folder is of another run, or broken.
     """
 
-    def __init__(self, path: Path, layout: ParamLayout, dtype: str, on_restart: Literal["compare", "replace"]) -> None:
+    def __init__(self, folder: RowFolder, on_restart: Literal["compare", "replace"]) -> None:
         if on_restart not in ("compare", "replace"):
             raise UserError(f"on_restart: expected 'compare' or 'replace', got {on_restart!r}")
-        self.folder, self._replaces = RowFolder(path, layout, dtype), on_restart == "replace"
-        self._kept = KeptParameters(path, layout.size)
+        self.folder, self._replaces = folder, on_restart == "replace"
+        self._kept = KeptParameters(folder.path, folder.layout.size)
         self._steps = self.folder.steps
         self._before = self._kept.newest(at_most=self._steps[-1]) if self._steps else None
 
@@ -92,21 +83,12 @@ class Recorded:
         now = {name: row for name, row in taken.rows.items() if name.startswith(f"{GRADIENT}/")}
         if there != now.keys():
             raise self._other(step, f"rows of {sorted(there)} are there, and {sorted(now)} now")
-        tolerance = max(SAME, torch.finfo(DTYPES[self.folder.dtype]).eps)
         for name, row in now.items():
-            distance = _distance(torch.from_numpy(file.part(name, slice(None))), row)
-            if not distance <= tolerance:
-                raise self._other(step, f"{name!r} is there, and differs by {distance:.2g} of its norm")
+            if not (off := distance(self.folder, step, name, row)) <= tolerance(self.folder):
+                raise self._other(step, f"{name!r} is there, and differs by {off:.2g} of its norm")
 
     def _other(self, step: int, problem: str) -> RowFolderError:
         return RowFolderError(
             f"{self.folder.path}, step {step:,}: {problem}: the loop is on another trajectory; choose another folder, "
             "or on_restart='replace', which deletes that step and all later ones"
         )
-
-
-def _distance(there: Float[Tensor, " params"], now: Float[Tensor, " params"]) -> float:
-    """Relative to the norm; 0 where both are 0."""
-    off = torch.linalg.vector_norm(now.detach().cpu().double() - there.double())
-    norm = torch.linalg.vector_norm(there.double())
-    return float(off / norm) if norm else float(np.inf if off else 0)

@@ -16,11 +16,14 @@ from torch.optim import Optimizer
 from sedlib.base.border.checked import checked
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
-from sedlib.own.live.live_rows import EVERY, LiveRows, Taken, undisturbed, unwrapped
+from sedlib.own.chosen_slots import slots_of
+from sedlib.own.live.live_rows import LiveRows, Taken, undisturbed, unwrapped
 from sedlib.own.live.live_state import save_state
 from sedlib.own.live.optimizer_rows import OptimizerRows
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.recorded import Recorded
+from sedlib.own.row_folder import EVERY, RowFolder
+from sedlib.sketches.sketch import CountSketch
 from sedlib.vectors import ParamLayout
 
 
@@ -58,6 +61,8 @@ class Recorder:
         A folder for whole state dicts at the recorded steps, which ``sedlib.Checkpoints`` reads.
     dtype
         Of the rows on disk: ``float32``, ``float16`` or ``bfloat16``.
+    sketch
+        Keeps a sketch of each row in its place: gaps then have the errors that ``sketch_errors`` says.
     on_restart
         What becomes of rows of steps that the loop comes to again: ``compare`` refuses other rows, ``replace``
         deletes that step's and all later ones.
@@ -107,6 +112,7 @@ class Recorder:
         optimizer: Optimizer | None = None,
         states: str | Path | None = None,
         dtype: str = "float32",
+        sketch: CountSketch | None = None,
         on_restart: Literal["compare", "replace"] = "compare",
     ) -> None:
         if (every is None) == (steps is None):
@@ -114,7 +120,7 @@ class Recorder:
         if every is not None and every < 1:
             raise UserError(f"every: expected a number of steps, got {every}")
         inner = unwrapped(module)
-        layout = ParamLayout.attention(inner) if slots is None else slots
+        layout = slots_of(inner, slots)
         _require_inside(inner, layout)
         self._every, self._steps, self._states = every, frozenset(steps or ()), states and Path(states)
         self._live = LiveRows(inner, layout, losses, batches, Processes.joined())
@@ -122,7 +128,7 @@ class Recorder:
         self._recorded: Recorded | None = None
         with self._processes.together():
             if self._processes.is_first:
-                self._recorded = Recorded(Path(path), layout, dtype, on_restart)
+                self._recorded = Recorded(RowFolder(Path(path), layout, dtype, sketch), on_restart)
         self._checked = False
 
     @property

@@ -1,0 +1,111 @@
+"""A run on its way through: what it will take, its rows, its responses."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from sedlib.base.errors import UserError, listed
+from sedlib.base.progress import say, track
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.own.kept_couplings import KeptCouplings
+from sedlib.own.room_needed import require_room, room_needed
+from sedlib.own.row_folder import RowFolder
+from sedlib.own.run_coupling import Responding, ResponsesAt, coupling_at
+from sedlib.own.run_streams import run_streams
+from sedlib.own.run_trial import tried
+from sedlib.own.taking.rows_again import RowsAgain
+from sedlib.own.taking.run_losses import Tasks
+from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.taken_rows import take_rows
+from sedlib.saved.saved_checkpoints import Checkpoints
+
+
+@dataclass(frozen=True)
+class RunMeasuring:
+    """What is measured of a run, and where its rows are."""
+
+    checkpoints: Checkpoints | States
+    module: nn.Module
+    tasks: Tasks
+    nulls: list[Tasks]
+    folder: RowFolder
+    responding: Responding
+    windows: list[int]
+    rank: int
+
+    def table(self, measured: int | None) -> list[dict[str, Any]]:
+        """Its rows, those of nulls among them.
+
+        Raises
+        ------
+        UserError
+            What is measured does not fit on this machine, or cannot be measured.
+        """
+        self._require_windows(max(self._count, len(self.folder.steps)) if self._count else None)
+        self._announce(measured)
+        steps = take_rows(self.checkpoints, self.module, self.tasks, self.nulls, self.folder)
+        if not steps:
+            raise UserError("checkpoints: the parameters of every one are not finite")
+        if not self._count:
+            self._require_windows(len(self.folder.steps))
+        return self._coupling(_evenly(steps, measured))
+
+    @property
+    def _count(self) -> int:
+        """Checkpoints; 0 where a function yields them and nobody knows how many."""
+        return len(self.checkpoints) if isinstance(self.checkpoints, Checkpoints) else 0
+
+    def _require_windows(self, n_rows: int | None) -> None:
+        if not n_rows or not (long := [window for window in self.windows if window > n_rows]):
+            return
+        text = f"{listed([str(window) for window in long])} rows are longer than the run of {n_rows:,} checkpoints"
+        if len(long) == len(self.windows):
+            raise UserError(f"windows: {text}; choose shorter ones, such as windows=[1]")
+        warnings.warn(f"windows: {text}, so the table has none of them", stacklevel=4)
+
+    def _announce(self, measured: int | None) -> None:
+        """Refuse what does not fit or cannot be measured, and say how long the rest will take."""
+        n_tasks, n_draws, matched = len(self.tasks.losses), 1 + len(self.nulls), self.responding.matched
+        n_missing = max((self._count or 1) - len(self.folder.steps), 0)
+        room = room_needed(self.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
+        require_room(room, self.folder.path)
+        trial = tried(self.checkpoints, self.module, self.folder.layout, self.tasks, self.responding)
+        each = self.responding.random + sum(
+            (n_tasks * n_draws + 2) * min(self.rank, window) + (n_tasks + 2) * matched for window in self.windows
+        )
+        n_measured = min(self._count, measured or self._count)
+        if self._count:
+            say(f"measure: {room}, {trial.shown(n_missing * n_draws, n_measured * each)}")
+
+    def _coupling(self, chosen: set[int]) -> list[dict[str, Any]]:
+        """What was measured before in this folder is not measured again."""
+        again = RowsAgain(self.checkpoints, self.module, self.folder.layout, self.tasks, self.nulls, self.folder.steps)
+        streams = list(run_streams(self.folder, self.responding.tasks, self.windows, self.rank, again))
+        kept = KeptCouplings(self.folder.path, self._settings())
+        found: list[dict[str, Any]] = []
+        states = ((step, state) for step, state in states_of(self.checkpoints, self.module) if step in chosen)
+        for step, state in track(states, len(chosen), "coupling", lambda pair: f"step {pair[0]:,}"):
+            responses = ResponsesAt(Checkpoint(self.module, self.folder.layout, state), self.responding)
+            first = responses.first.tolist()
+            held = kept.found(step, self.folder.steps, first)
+            if held is None:
+                held = list(coupling_at(step, responses, streams, self.windows))
+                kept.keep(step, self.folder.steps, first, held)
+            found += held
+        return found
+
+    def _settings(self) -> dict[str, Any]:
+        known = {
+            key: getattr(self.responding, key) for key in ("tasks", "kind", "epsilon", "random", "matched", "seed")
+        }
+        return {**known, "windows": self.windows, "rank": self.rank, "permutations": len(self.nulls)}
+
+
+def _evenly(steps: Sequence[int], count: int | None) -> set[int]:
+    if count is None or count >= len(steps):
+        return set(steps)
+    return {steps[int(index)] for index in np.linspace(len(steps) - 1, 0, count).round()}  # of one, the last

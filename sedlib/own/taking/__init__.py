@@ -1,0 +1,1 @@
+"""Rows of a run: of which losses, at which checkpoints, taken once and, where only sketches are kept, again."""

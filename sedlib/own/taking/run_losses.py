@@ -1,0 +1,71 @@
+"""What rows are gradients of: losses by task on fixed batches, and the same losses on permuted targets.
+
+Shapes: a row is ``[params]``. Units: those of the loss per unit of the parameters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sedlib.base.randomness import generator
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.gradient_sums import gradient_sums
+
+TaskLoss = Callable[..., Any]
+"""``loss(module, batch)``: a mean where there is one batch, a pair of a sum and its count where there are several."""
+PERMUTED = "permuted/"
+
+
+def permuted_stream(number: int, task: str) -> str:
+    """Name of the stream of a task's gradients on permuted targets."""
+    return f"{PERMUTED}{number}/{task}"
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Losses by task, and the fixed batches on which rows are taken."""
+
+    losses: Mapping[str, TaskLoss]
+    batches: Sequence[Any]
+
+    def rows(self, checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Float[Tensor, " params"]]:
+        """Gradient of each task's mean loss on the batches, at a checkpoint; it may be not finite.
+
+        Raises
+        ------
+        ValueError
+            As ``sedlib.task_gradients`` does, but for values that are not finite.
+        """
+        several = len(self.batches) > 1
+        sums = gradient_sums(self._losses, checkpoint, self.batches if several else None, check=check)
+        return {task: found.mean() for task, found in sums.items()}
+
+    def _losses(self, module: Any, *batch: Any) -> dict[str, Any]:
+        given = batch or (self.batches[0],)
+        return {task: loss(module, *given) for task, loss in self.losses.items()}
+
+    def of(self, task: str) -> "Tasks":
+        """One of them alone, on the same batches."""
+        return Tasks({task: self.losses[task]}, self.batches)
+
+    def changed(self, change: Callable[[Any], Any]) -> "Tasks":
+        """The same losses on what ``change`` makes of each batch."""
+        return Tasks(self.losses, [change(batch) for batch in self.batches])
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """How often targets are permuted, and how."""
+
+    count: int
+    seed: int
+    permute: Callable[[Any, torch.Generator], Any]
+
+    def of(self, tasks: Tasks) -> list[Tasks]:
+        """The tasks on permuted targets, once for each draw: the same ones at every checkpoint."""
+        draws = [generator(self.seed, f"permuted targets {number}") for number in range(self.count)]
+        return [tasks.changed(lambda batch, draw=draw: self.permute(batch, draw)) for draw in draws]  # type: ignore[misc]

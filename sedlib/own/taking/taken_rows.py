@@ -1,0 +1,98 @@
+"""The first pass over a run: the rows of each checkpoint, into a folder.
+
+Streams: ``gradient/<task>``; ``permuted/<number>/<task>``, the gradient on permuted targets; ``update`` from the second
+checkpoint on. What the folder has already stays, and is not taken again, but for what is compared: the gradients of the
+first checkpoint that is there, and updates. Rows that are not finite are left out.
+
+Shapes: rows and θ are ``[params]``. Units: those of the losses per unit of the parameters, and of the parameters.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sedlib.base.errors import listed, located
+from sedlib.base.progress import track
+from sedlib.models.checkpoint import Checkpoint
+from sedlib.own.row_folder import EVERY, RowFolder
+from sedlib.own.taking.run_losses import Tasks, permuted_stream
+from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.step_rows import StepRows
+from sedlib.saved.saved_checkpoints import Checkpoints
+from sedlib.terms.stream_names import UPDATE, gradient_of
+
+Rows = Mapping[str, Float[Tensor, " params"]]
+
+
+def take_rows(
+    run: Checkpoints | States, module: nn.Module, tasks: Tasks, nulls: Sequence[Tasks], folder: RowFolder
+) -> list[int]:
+    """Write the rows that the folder lacks; the steps of the checkpoints, without those that are not finite.
+
+    ``nulls`` are the tasks on permuted targets, by draw.
+
+    Raises
+    ------
+    UserError
+        A row cannot be taken, or is there with other values; the message names the step.
+    """
+    total, known = len(run) if isinstance(run, Checkpoints) else None, folder.steps
+    steps: list[int] = []
+    before: Tensor | None = None
+    for step, state in track(states_of(run, module), total, "rows", lambda found: f"step {found[0]:,}"):
+        with located(f"step {step:,}"):
+            found = StepRows.of(folder, step)
+            if broken := _broken(module, state):
+                found.leave_out(EVERY, f"not finite in the parameters {listed(broken)}")
+            else:
+                checkpoint = Checkpoint(module, folder.layout, state)
+                _put_gradients(found, checkpoint, tasks, nulls, compares=not set(known) & set(steps))
+                if before is not None and (
+                    not found.there or steps[-1:] == [at for at in folder.steps if at < step][-1:]
+                ):
+                    found.put(UPDATE, checkpoint.theta - before, slack=_rounding(state, checkpoint.theta))
+                steps, before = [*steps, step], checkpoint.theta
+            found.write()
+    return steps
+
+
+def _put_gradients(
+    found: StepRows, checkpoint: Checkpoint, tasks: Tasks, nulls: Sequence[Tasks], *, compares: bool
+) -> None:
+    """Those that are not there, and of those that are the own ones and one draw where they are to be compared."""
+    own: Rows = {}
+    for number, some in enumerate([tasks, *nulls]):
+        names = {task: permuted_stream(number - 1, task) if number else gradient_of(task) for task in tasks.losses}
+        if found.there >= set(names.values()) and not (compares and number <= 1):
+            continue
+        rows = some.rows(checkpoint)
+        _require_changed(own, rows)
+        own = own or rows
+        for task, row in rows.items():
+            found.put(names[task], row)
+
+
+def _require_changed(rows: Rows, null: Rows) -> None:
+    if same := [task for task, row in rows.items() if row.any() and torch.equal(row, null[task])]:
+        raise ValueError(
+            f"the gradient of task {same[0]!r} does not change when the targets of its batches are permuted: its loss "
+            "takes targets from elsewhere; give permute=, a function of batch and generator, or permutations=0"
+        )
+
+
+def _broken(module: nn.Module, state: Mapping[str, object]) -> list[str]:
+    names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    values = {name: state[name] for name in sorted(names & set(state))}
+    return [
+        name
+        for name, value in values.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and not value.isfinite().all()
+    ]
+
+
+def _rounding(state: Mapping[str, object], theta: Float[Tensor, " params"]) -> float:
+    """How far rounding to the checkpoints' dtype may move the difference of two."""
+    kinds = {value.dtype for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()}
+    return 2 * max(torch.finfo(kind).eps for kind in kinds) * float(theta.norm()) if kinds else 0.0
