@@ -9,12 +9,12 @@ from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers.digits import NOTHING, spanned
 
 SCORED = {
-    "gradient-peak": "The gradient's directions move features far more than random directions do (peak R̄)",
-    "update-peak": "The update's directions move features a few times as much as random directions do (peak R̄)",
-    "aggregation": "Summing four tasks' gradients hides the coupling (R̄ of the sum / of one task's gradient)",
-    "freeze": "Keeping three directions speeds grokking up (grok step with attention frozen / three kept)",
-    "directions": "Any three directions do (speed-up with the SED basis / with random directions)",
-    "lead": "Curvature rises before held-out accuracy does (lead in steps)",
+    "gradient-peak": "Gradient directions move features far more than random directions (peak R̄)",
+    "update-peak": "Update directions move features a few times as much as random directions (peak R̄)",
+    "aggregation": "Summing four tasks' gradients hides the coupling (R̄ of the sum / of one gradient)",
+    "freeze": "Grokking is fast because three directions are kept (grok step with none / three)",
+    "directions": "Any three directions will do (speed-up with SED / random directions)",
+    "lead": "Curvature rises before held-out accuracy (lead in steps)",
 }
 """In the README's words."""
 REPRODUCED = {INSIDE: "yes", SAME: "the direction", CONTRADICTED: "**no**", OUTSIDE: "**no**"}

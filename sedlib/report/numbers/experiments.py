@@ -11,7 +11,7 @@ from sedlib.report.numbers.summary import by_stream_and_window, stream_key
 from sedlib.terms.stream_names import UPDATE
 
 HEAD = """Mean [95 % bootstrap interval] (n seeds), and how it compares with the update's.
-Of three seeds the interval is the range: two equal quantities are called different in one of ten comparisons."""
+Of three seeds the interval is the range: a difference is a false positive in 10 % of comparisons."""
 
 
 def experiment(summary: Mapping[str, Any]) -> str:

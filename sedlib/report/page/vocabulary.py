@@ -76,10 +76,11 @@ class Vocabulary:
             return self._refused(f"there is no question {question}", "")
         names = list(self.by_name) if question is None else QUESTIONS[question]
         own = self.found[self.found["name"].isin(names)]
-        shown = without_markup(own.drop(columns="name"))
+        shown = without_markup(own.drop(columns=["name"] if question is None else ["name", "command"]))
         for column, folder in (("figure", "figures"), ("table", "tables")):
             shown[column] = [_linked(file, f"../reports/{folder}") for file in shown[column]]
-        shown["command"] = [f"`{command}`" for command in shown["command"]]
+        if question is None:
+            shown["command"] = [f"`{command}`" for command in shown["command"]]
         return str(shown.to_markdown(index=False))
 
     def scoreboard(self) -> str:
