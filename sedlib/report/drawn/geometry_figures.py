@@ -38,7 +38,10 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
             if runs:
                 figures |= {
                     f"pc1{suffix}": _panels(
-                        found, runs, "PC1 of each attention matrix's trajectory up to a step, mean over seeds", _pc1
+                        found,
+                        runs,
+                        "PC1 of each attention matrix's trajectory up to a step; mean over seeds, to the shortest run's end",
+                        _pc1,
                     ),
                     f"defect{suffix}": _panels(found, runs, "Commutator defect against accuracy", _defect),
                     f"share{suffix}": _panels(

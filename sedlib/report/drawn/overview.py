@@ -19,6 +19,7 @@ from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
 ALONE = "gradient alone"
 """The last row of the operation's own gradient, a window of one."""
+OVER_SEEDS = "mean and range over seeds up to the end of the shortest run; thin: a longer run alone"
 Curves = dict[int, pd.Series]
 """By seed, values over steps."""
 
@@ -58,7 +59,7 @@ def _coupling(found: Collection, runs: list[str], streams: list[str], title: str
     ops = [op for op in OPS if any(op in found.summaries[run]["ops"] for run in runs)]
     if not ops:
         return None
-    figure, panels = panels_of(ops, title)
+    figure, panels = panels_of(ops, f"{title}\n{OVER_SEEDS}" if len(runs) > 1 else title)
     for op, axes in panels.items():
         for stream in streams:
             colour, label = lines[stream]
@@ -84,7 +85,7 @@ def _curve(ratios: pd.DataFrame, stream: str, op: str) -> "pd.Series[float]":
 
 
 def band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-", *, fill: bool = True) -> None:
-    """Mean over seeds where all of them have values, and their range."""
+    """Mean over seeds where all of them have values, and their range; what a longer run has alone is a thin line."""
     if not curves:
         return
     first = max(curve.index.min() for curve in curves.values())
@@ -95,6 +96,8 @@ def band(axes: Axes, curves: Curves, colour: str, label: str, line: str = "-", *
     axes.plot(grid, values.mean(0), color=colour, linestyle=line, label=label)
     if fill and len(curves) > 1:
         axes.fill_between(grid, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+        for curve in curves.values():
+            axes.plot(curve[curve.index >= last], color=colour, linestyle=line, linewidth=0.7)
 
 
 def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:
