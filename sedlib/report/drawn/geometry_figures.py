@@ -40,7 +40,7 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
                     f"pc1{suffix}": _panels(
                         found,
                         runs,
-                        "PC1 of each attention matrix's trajectory up to a step; mean over seeds, to the shortest run's end",
+                        "PC1 of each attention matrix's trajectory; mean over seeds to the shortest run's end",
                         _pc1,
                     ),
                     f"defect{suffix}": _panels(found, runs, "Commutator defect against accuracy", _defect),
