@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sedlib.report.claims.claim import Claim
 from sedlib.report.claims.listing import QUESTIONS, all_claims
+from sedlib.report.claims.reasons import why
 from sedlib.report.claims.scoreboard import span_here
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.forest import Forest, forest
@@ -20,6 +21,8 @@ class ClaimView:
     """What the template needs of a claim."""
 
     claim: Claim
+    why: str | None
+    """Why the claim fails."""
     picture: Forest | None
     span: str
     """From the smallest to the largest mean."""
@@ -61,7 +64,7 @@ def _view(claim: Claim, figures: Path) -> ClaimView:
         for row in claim.rows
     ]
     drawn = claim.figure if claim.figure and (figures / claim.figure).exists() else None
-    return ClaimView(claim, forest(claim), span_here(claim), rows, drawn)
+    return ClaimView(claim, why(claim), forest(claim), span_here(claim), rows, drawn)
 
 
 def _inside(path: Path) -> str:
