@@ -1,5 +1,6 @@
 """docs/report.md shows the rules that the code applies, word for word."""
 
+import re
 from collections.abc import Iterable
 
 from sedlib.report.claims.claim import WEAKEST
@@ -20,6 +21,12 @@ def test_the_documentation_has_every_rule_and_no_other() -> None:
     found = [line for line in section.splitlines() if line.startswith(("| **", "| `"))]
     assert found == expected, "copy into docs/report.md:\n" + "\n".join(expected)
     assert WEAKEST in section
+
+
+def test_the_page_for_evaluators_has_every_claim_once() -> None:
+    rows = [line for line in (ROOT / "docs/evaluation.md").read_text().splitlines() if line.startswith("| `")]
+    named = [name for line in rows for name in re.findall("`(.*?)`", line.split("|")[1])]
+    assert sorted(named) == sorted(claims({})["name"])
 
 
 def test_every_claim_follows_one_rule() -> None:
