@@ -11,6 +11,11 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
+STYLE = """
+.wy-nav-content { max-width: 1000px; }
+.wy-table-responsive table td, .wy-table-responsive table th { white-space: normal; }
+"""
+"""The theme would keep a table's cell on one line."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)]*)?\))")
 
 
@@ -28,6 +33,7 @@ def on_config(config):
 def on_files(files, config):
     """The listing's page, the root's pages, and every file that a page links to."""
     files.append(File.generated(config, "api.md", content=api_page()))
+    files.append(File.generated(config, "site.css", content=STYLE))
     for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY"):
         text = (ROOT / f"{name}.md").read_text()
         files.append(File.generated(config, f"root/{place_of(f'{name}.md')}", content=text))

@@ -12,6 +12,7 @@ from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.page.outgoing import as_markdown, without_markup
 
 Value = TypeVar("Value")
+FILES = ("figure", "table")
 
 
 class Vocabulary:
@@ -75,12 +76,14 @@ class Vocabulary:
         if question is not None and question not in QUESTIONS:
             return self._refused(f"there is no question {question}", "")
         names = list(self.by_name) if question is None else QUESTIONS[question]
-        own = self.found[self.found["name"].isin(names)]
-        shown = without_markup(own.drop(columns=["name"] if question is None else ["name", "command"]))
-        for column, folder in (("figure", "figures"), ("table", "tables")):
-            shown[column] = [_linked(file, f"../reports/{folder}") for file in shown[column]]
+        shown = without_markup(self.found[self.found["name"].isin(names)].drop(columns="name"))
         if question is None:
+            for column in FILES:
+                shown[column] = [_linked(file, Path(file).stem, column) for file in shown[column]]
             shown["command"] = [f"`{command}`" for command in shown["command"]]
+        else:
+            links = zip(*([_linked(file, column, column) for file in shown[column]] for column in FILES), strict=True)
+            shown = shown.drop(columns=[*FILES, "command"]).assign(see=[", ".join(both) for both in links])
         return str(shown.to_markdown(index=False))
 
     def scoreboard(self) -> str:
@@ -120,5 +123,6 @@ def _line_of_caller() -> int:
     return frame.f_globals["__jinja_template__"].get_corresponding_lineno(frame.f_lineno) if frame else 0
 
 
-def _linked(file: str, folder: str) -> str:
-    return file if file == NOTHING else f"[{Path(file).stem}]({folder}/{file})"
+def _linked(file: str, text: str, kind: str) -> str:
+    """A file of the report as docs/ links to it."""
+    return file if file == NOTHING else f"[{text}](../reports/{kind}s/{file})"
