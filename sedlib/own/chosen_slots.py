@@ -1,4 +1,6 @@
-"""The slots of a run, however they are chosen."""
+"""The network of a run inside its wrappers, and its slots, however they are chosen."""
+
+from typing import cast
 
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
@@ -34,3 +36,21 @@ def slots_of(module: nn.Module, slots: ParamLayout | str | None = None) -> Param
     if isinstance(slots, ParamLayout):
         return slots
     return ParamLayout.attention(module) if slots in (None, "attention") else ParamLayout.select(module, str(slots))
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside DataParallel, DistributedDataParallel and ``torch.compile``.
+
+    Raises
+    ------
+    UserError
+        It is inside the first version of FSDP, which flattens parameters.
+    """
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(module, "_orig_mod"):
+        module = cast(nn.Module, module._orig_mod if hasattr(module, "_orig_mod") else module.module)
+    if any(type(found).__name__ == "FullyShardedDataParallel" for found in module.modules()):
+        raise UserError(
+            "module: FullyShardedDataParallel (FSDP1) flattens parameters, so slots have no place in it; use "
+            "torch.distributed.fsdp.fully_shard (FSDP2)"
+        )
+    return module

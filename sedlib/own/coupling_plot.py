@@ -42,6 +42,8 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
     needed = ("step", "task", "stream", "window", "ratio", "random_low", "random_high", "permuted_mean")
     if missing := [column for column in needed if column not in table]:
         raise ValueError(f"table: expected the columns of sedlib.measure, {missing[0]!r} is missing")
+    if not len(table):
+        raise ValueError("table: expected rows of a measured run, got none")
     chosen = list(tasks) if tasks is not None else sorted(table["task"].unique())
     if unknown := [task for task in chosen if task not in set(table["task"])]:
         raise ValueError(f"tasks: no row of {unknown[0]!r}; there are: {', '.join(sorted(set(table['task'])))}")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from sedlib.base.border.checked import checked
 from sedlib.base.border.kinds import require_function, wrong_kind
 from sedlib.base.errors import UserError
 from sedlib.models.probes import Probes
-from sedlib.own.chosen_slots import slots_of
+from sedlib.own.chosen_slots import slots_of, unwrapped
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.run_coupling import Responding
 from sedlib.own.run_measuring import RunMeasuring
@@ -33,7 +34,7 @@ COLUMNS = [
 ]
 
 
-@checked()
+@checked(batches="list(loader) makes a list of a loader's batches")
 def measure(
     checkpoints: Checkpoints | States,
     module: nn.Module,
@@ -117,11 +118,15 @@ def measure(
         The network, the probes or a file cannot be measured; the message says what to do.
     """
     _require_run(checkpoints, tasks, batches, in_any_order=sketch is not None)
+    if wrong := [window for window in windows if not isinstance(window, Integral)]:
+        raise wrong_kind("windows", "whole numbers", wrong[0])
+    if rows is not None and isinstance(checkpoints, Checkpoints):
+        _require_apart(Path(rows), checkpoints)
     if min(windows, default=0) < 1 or rank < 1:
         raise UserError(
             f"windows, rank: expected windows of a row or more and a direction, got {list(windows)}, {rank}"
         )
-    if random < 1 or measured == 0 or matched in (1, -1) or permutations in (1, -1):
+    if random < 1 or (measured or 1) < 1 or matched < 0 or matched == 1 or permutations < 0 or permutations == 1:
         raise UserError(
             "expected a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, got random = "
             f"{random}, measured = {measured}, matched = {matched} and permutations = {permutations}"
@@ -130,16 +135,26 @@ def measure(
     named = Tasks(tasks, batches)
     nulls = Permutations(permutations, seed, permute).of(named)
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:
+        module = unwrapped(module)
         folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
         run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
         return _with_permuted(pd.DataFrame(run.table(measured)))
+
+
+def _require_apart(rows: Path, checkpoints: Checkpoints) -> None:
+    if any(saved.place.parent.resolve() == rows.resolve() for saved in checkpoints):
+        raise UserError(f"rows: expected a folder of its own, got {rows}, in which the checkpoints are")
 
 
 def _require_run(
     checkpoints: object, tasks: Mapping[str, TaskLoss], batches: Sequence[Any], *, in_any_order: bool
 ) -> None:
     if not isinstance(checkpoints, Checkpoints) and not callable(checkpoints):
-        raise wrong_kind("checkpoints", "sedlib.Checkpoints or a function of pairs (step, state dict)", checkpoints)
+        what, remedy = (
+            "sedlib.Checkpoints or a function of pairs (step, state dict)",
+            "sedlib.Checkpoints(path) finds files",
+        )
+        raise wrong_kind("checkpoints", what, checkpoints, remedy)
     if in_any_order and not isinstance(checkpoints, Checkpoints):
         raise UserError(
             "sketch: expected sedlib.Checkpoints beside it, got a function: rows are taken again at the checkpoints of "

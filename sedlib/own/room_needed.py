@@ -32,7 +32,11 @@ class Room:
 
     def __str__(self) -> str:
         """As a line of a message."""
-        return f"{self.memory / 1e9:,.2f} GB of memory and {self.disk / 1e9:,.2f} GB of disk"
+        return f"{_shown(self.memory)} of memory and {_shown(self.disk)} of disk"
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
 def room_needed(module: nn.Module, folder: RowFolder, n_steps: int, n_tasks: int, n_rows: int, rank: int) -> Room:

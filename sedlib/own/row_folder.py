@@ -79,6 +79,8 @@ class RowFolder:
             )
         sketch = self.sketch and {"buckets": self.sketch.buckets, "seed": self.sketch.seed}
         about = {"format": FORMAT, "dtype": self.dtype, "sketch": sketch, "slots": json.loads(self.layout.to_json())}
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path}: expected a folder of rows, or none yet, got a file")
         file = self.path / "about.json"
         if file.exists():
             _require_same(file, about)

@@ -46,6 +46,8 @@ class RunMeasuring:
             What is measured does not fit on this machine, or cannot be measured.
         """
         self._require_windows(max(self._count, len(self.folder.steps)) if self._count else None)
+        for saved in self.checkpoints if isinstance(self.checkpoints, Checkpoints) else ():
+            saved.require(self.module)  # the last is refused before the first has taken its time
         self._announce(measured)
         steps = take_rows(self.checkpoints, self.module, self.tasks, self.nulls, self.folder)
         if not steps:

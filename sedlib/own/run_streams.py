@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
+from sedlib.base.errors import UserError, listed
 from sedlib.bases import RollingBases, UndeterminedBasisError, directions, rolling_bases
 from sedlib.own.row_folder import EVERY, RowFolder, StreamOnDisk
 from sedlib.own.sketched_bases import WIDER, FoundBasis, SketchedBases
@@ -81,20 +82,29 @@ class RunStream:
 def run_streams(
     folder: RowFolder, tasks: Sequence[str], windows: Sequence[int], rank: int, again: RowsAgain
 ) -> Iterator[RunStream]:
-    """Every stream of the run: each task's gradient, their sum where there are several, updates, ladder, nulls."""
+    """Every stream of the run: each task's gradient, their sum where there are several, updates, ladder, nulls.
+
+    Raises
+    ------
+    UserError
+        A task's gradient is finite nowhere.
+    """
     making = _Making(folder, windows, rank, again, folder.left_out)
+    recorded = {name for step in folder.steps for name in folder.names(step)}
+    if lost := [task for task in tasks if gradient_of(task) not in recorded]:
+        raise UserError(f"tasks: the gradient of {listed(lost)} is finite at no checkpoint; look at its loss")
     gradients = {task: folder.stream(gradient_of(task)) for task in tasks}
     for task, rows in gradients.items():
         yield making.stream(gradient_of(task), task, rows)
-    if len(tasks) > 1:
-        yield making.stream(TOTAL_GRADIENT, None, Summed.of(list(gradients.values())))
-    recorded = {name for step in folder.steps for name in folder.names(step)}
+    total = Summed.of(list(gradients.values()))
+    if len(tasks) > 1 and total.steps:
+        yield making.stream(TOTAL_GRADIENT, None, total)
     for name in sorted(name for name in recorded if name.startswith((UPDATE, LADDER))):
         yield making.stream(name, None, folder.stream(name))
     for number in range(len(again.nulls)):
         for task in tasks:
-            name = permuted_stream(number, task)
-            yield making.stream(name, task, folder.stream(name))
+            if (name := permuted_stream(number, task)) in recorded:
+                yield making.stream(name, task, folder.stream(name))
 
 
 @dataclass(frozen=True)

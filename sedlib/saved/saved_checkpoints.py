@@ -1,5 +1,6 @@
 """Checkpoints of somebody's training run, in the order of their steps, one in memory at a time."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import listed
 from sedlib.models.tensors import places
 from sedlib.saved.found import found_in, steps_of, weights_at
@@ -33,6 +35,32 @@ class SavedCheckpoint:
         WeightsError
             The file is broken, holds anything but tensors, lacks one, or has one in another shape.
         """
+        with self._matched(module) as (tensors, pairs):
+            return {short: tensors[name] for name, short in pairs.items()}
+
+    def require(self, module: nn.Module) -> None:
+        """Refuse what ``state`` would, but for values, which are not read.
+
+        Raises
+        ------
+        WeightsError
+            As ``state`` does.
+
+        Examples
+        --------
+        >>> import tempfile, torch
+        >>> place = Path(tempfile.mkdtemp()) / "step-5.pt"
+        >>> torch.save(nn.Linear(2, 1).state_dict(), place)
+        >>> SavedCheckpoint(5, place).require(nn.Linear(3, 1))
+        Traceback (most recent call last):
+        sedlib.saved.weights.WeightsError: ...step-5.pt: 'weight': expected shape (1, 3), got (1, 2); is it of a ...
+        """
+        with self._matched(module):
+            pass
+
+    @contextmanager
+    def _matched(self, module: nn.Module) -> Iterator[tuple[Mapping[str, Any], Mapping[str, str]]]:
+        """Tensors of the open file, and the module's names of those that it needs."""
         file = weights_at(self.place)
         if file is None:
             raise WeightsError(self.place, "no file of weights any more")
@@ -40,7 +68,7 @@ class SavedCheckpoint:
             _require_more_than_adapters(tensors)
             pairs = renamed(list(tensors), _wanted(module, tensors))
             _require_shapes(tensors, pairs, module)
-            return {short: tensors[name] for name, short in pairs.items()}
+            yield tensors, pairs
 
 
 class Checkpoints(Sequence[SavedCheckpoint]):
@@ -76,7 +104,7 @@ class Checkpoints(Sequence[SavedCheckpoint]):
         found = found_in(source)
         if steps is not None and len(steps) != len(found):
             raise ValueError(f"steps: expected one for each of {len(found):,} checkpoints, got {len(steps):,}")
-        numbers = list(steps) if steps is not None else steps_of(found)
+        numbers = [whole_step(step) for step in steps] if steps is not None else steps_of(found)
         if len(set(numbers)) < len(numbers):
             raise ValueError(f"steps: expected different ones, got {numbers}")
         pairs = sorted(zip(numbers, found, strict=True))
@@ -95,6 +123,29 @@ class Checkpoints(Sequence[SavedCheckpoint]):
 
     def __iter__(self) -> Iterator[SavedCheckpoint]:
         return iter(self._saved)
+
+
+def whole_step(step: object) -> int:
+    """A step as Python's own number, whatever counts it.
+
+    Raises
+    ------
+    ValueError
+        It is no whole number of 0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> whole_step(torch.tensor(500))
+    500
+    """
+    try:
+        number = operator.index(step)  # type: ignore[arg-type]
+    except TypeError:
+        raise wrong_kind("steps", "whole numbers", step) from None
+    if isinstance(step, bool) or number < 0:
+        raise ValueError(f"steps: expected whole numbers of 0 or more, got {step}")
+    return number
 
 
 def _require_more_than_adapters(tensors: Mapping[str, Any]) -> None:

@@ -82,24 +82,6 @@ class LiveRows:
         return checkpoint.theta, found
 
 
-def unwrapped(module: nn.Module) -> nn.Module:
-    """The module inside DataParallel and DistributedDataParallel.
-
-    Raises
-    ------
-    UserError
-        It is inside the first version of FSDP, which flattens parameters.
-    """
-    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        module = module.module
-    if any(type(found).__name__ == "FullyShardedDataParallel" for found in module.modules()):
-        raise UserError(
-            "module: FullyShardedDataParallel (FSDP1) flattens parameters, so slots have no place in it; use "
-            "torch.distributed.fsdp.fully_shard (FSDP2)"
-        )
-    return module
-
-
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Random states of Python, NumPy and PyTorch after it as before: a loader draws a seed whenever it is iterated.

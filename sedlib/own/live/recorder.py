@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from sedlib.base.border.checked import checked
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
-from sedlib.own.chosen_slots import slots_of
-from sedlib.own.live.live_rows import LiveRows, Taken, undisturbed, unwrapped
+from sedlib.own.chosen_slots import slots_of, unwrapped
+from sedlib.own.live.live_rows import LiveRows, Taken, undisturbed
 from sedlib.own.live.live_state import save_state
 from sedlib.own.live.optimizer_rows import OptimizerRows
 from sedlib.own.live.processes import Processes

@@ -44,4 +44,8 @@ def permuted(batch: Any, generator: torch.Generator) -> Any:
 def _shuffled(targets: Tensor, generator: torch.Generator) -> Tensor:
     if not targets.ndim or len(targets) < 2:
         raise UserError(f"batches: expected targets of several examples to permute, got shape {tuple(targets.shape)}")
-    return targets[torch.randperm(len(targets), generator=generator).to(targets.device)]
+    if (targets == targets[0]).all():
+        raise UserError("batches: expected targets that differ, as permuting equal ones changes nothing")
+    while torch.equal(found := targets[torch.randperm(len(targets), generator=generator).to(targets.device)], targets):
+        pass  # of few examples the order that was there comes often
+    return found

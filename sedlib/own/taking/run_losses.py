@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sedlib.base.border.kinds import kind
+from sedlib.base.errors import UserError, in_one_line
 from sedlib.base.randomness import generator
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.gradient_sums import gradient_sums
@@ -46,7 +48,7 @@ class Tasks:
 
     def _losses(self, module: Any, *batch: Any) -> dict[str, Any]:
         given = batch or (self.batches[0],)
-        return {task: loss(module, *given) for task, loss in self.losses.items()}
+        return {task: _of_batch(task, loss, module, *given) for task, loss in self.losses.items()}
 
     def of(self, task: str) -> "Tasks":
         """One of them alone, on the same batches."""
@@ -55,6 +57,16 @@ class Tasks:
     def changed(self, change: Callable[[Any], Any]) -> "Tasks":
         """The same losses on what ``change`` makes of each batch."""
         return Tasks(self.losses, [change(batch) for batch in self.batches])
+
+
+def _of_batch(task: str, loss: TaskLoss, module: Any, batch: Any) -> Any:
+    try:
+        return loss(module, batch)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"the loss of task {task!r} fails on a batch ({kind(batch)}): {in_one_line(str(error))}; it is called with "
+            "the module and one of batches, a list: for a single batch give [batch]"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,17 @@ class Permutations:
     permute: Callable[[Any, torch.Generator], Any]
 
     def of(self, tasks: Tasks) -> list[Tasks]:
-        """The tasks on permuted targets, once for each draw: the same ones at every checkpoint."""
+        """The tasks on permuted targets, once for each draw: the same ones at every checkpoint.
+
+        Raises
+        ------
+        UserError
+            ``permute`` gives no batch.
+        """
         draws = [generator(self.seed, f"permuted targets {number}") for number in range(self.count)]
-        return [tasks.changed(lambda batch, draw=draw: self.permute(batch, draw)) for draw in draws]  # type: ignore[misc]
+        return [tasks.changed(lambda batch, draw=draw: self._changed(batch, draw)) for draw in draws]  # type: ignore[misc]
+
+    def _changed(self, batch: Any, draw: torch.Generator) -> Any:
+        if (found := self.permute(batch, draw)) is None:
+            raise UserError("permute: expected a function that returns the batch with other targets, got None from it")
+        return found

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from torch import Tensor, nn
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import UserError
-from sedlib.saved.saved_checkpoints import Checkpoints
+from sedlib.saved.saved_checkpoints import Checkpoints, whole_step
 
 States = Callable[[], Iterable[tuple[int, Mapping[str, Tensor]]]]
 """Yields each step with its state dict, ascending; it is called again for each pass over the run."""
@@ -17,14 +18,14 @@ def states_of(run: Checkpoints | States, module: nn.Module) -> Iterator[tuple[in
     Raises
     ------
     UserError
-        The steps do not ascend, or there is none.
+        The steps do not ascend, or there is none; or the function yields no pairs.
 
     Examples
     --------
     >>> [step for step, _ in states_of(lambda: [(0, {}), (10, {})], nn.Linear(1, 1))]
     [0, 10]
     """
-    pairs = ((saved.step, saved.state(module)) for saved in run) if isinstance(run, Checkpoints) else run()
+    pairs = ((saved.step, saved.state(module)) for saved in run) if isinstance(run, Checkpoints) else _yielded(run)
     before = None
     for step, state in pairs:
         if before is not None and step <= before:
@@ -32,4 +33,16 @@ def states_of(run: Checkpoints | States, module: nn.Module) -> Iterator[tuple[in
         before = step
         yield step, state
     if before is None:
-        raise UserError("checkpoints: the function that yields (step, state dict) yielded none")
+        raise UserError(
+            "checkpoints: the function that yields (step, state dict) yielded none; it is called more than once, and "
+            "must begin anew each time"
+        )
+
+
+def _yielded(run: States) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
+    if not isinstance(pairs := run(), Iterable):
+        raise wrong_kind("checkpoints", "a function that yields pairs (step, state dict)", pairs)
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[1], Mapping):
+            raise wrong_kind("checkpoints", "pairs (step, state dict) of the function", pair, "yield step, state")
+        yield whole_step(pair[0]), pair[1]
