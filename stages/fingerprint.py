@@ -1,12 +1,12 @@
-"""Write which code each stage uses, and what each run is: artifacts/code and artifacts/setup. Nothing is run for it."""
+"""Check params.yaml, then write which code each stage uses and what each run is: artifacts/code, artifacts/setup."""
 
 import argparse
 from pathlib import Path
 
 from sedlib.base.script import clear_errors
-from sedlib.grokking.setup.command_params import CommandParams
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import CONDITIONS_FILE, OPERATIONS_FILE, operation_sources, run_text
+from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.code.fingerprints import code_text, write_texts
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
@@ -24,7 +24,7 @@ GUARDS = [
 
 
 def main() -> None:
-    CommandParams.load()  # refuses names before they reach a command of another stage
+    Params.load()  # all of it: no stage runs beside a value that another one would refuse, and no name is in a command
     texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart_from(script)) for script in SCRIPTS}
     write_texts(texts, ARTIFACTS / "code")
     operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())

@@ -22,7 +22,8 @@ from tests.tiny import TINY
 pytestmark = pytest.mark.slow
 
 RUN = "add-42"
-CHANGED = names(ANALYSIS, RUN) + REPORT
+CHANGED = sorted(CODE + names(ANALYSIS, RUN) + REPORT)
+"""What another window runs; the code stage checks the parameters."""
 GRADIENTS = f"artifacts/gradients/{RUN}.h5"
 LOCKS = ("dvc.lock", "geometry/dvc.lock")
 
@@ -161,17 +162,17 @@ def test_sweep(queueing: Laboratory) -> None:
     table = queueing.output(recipe("Compare")[0][1])
     shown = re.findall(r"^ +[├└]── .* (\d+) *$", table, re.MULTILINE)
     assert sorted(shown, key=int) == ["1", "5", "10", "20", "40"]
-    assert re.findall(r"single_task\S+|window|rank", table) == [
-        *(f"single_task.add.{stream}_{what}.mean" for stream in ("gradient", "update") for what in ("peak", "final")),
-        "window",
-    ]
+    assert re.findall(r"gradient|update|window|rank|artifacts", table) == ["gradient", "update", "window"]
 
 
 def test_compare(laboratory: Laboratory) -> None:
-    [[run, show, metrics, plots, back, apply, branch]] = recipe("Compare")
+    [[run, show, metrics, plots, back, apply, branch], one, safely] = recipe("Compare")
     assert laboratory.type(run) == CHANGED
-    assert "[w5]" in laboratory.output(show)
-    assert "single_task.add.gradient_peak.mean" in laboratory.output(metrics)
+    shown, compared = laboratory.output(show, **TERMINAL), laboratory.output(metrics, **TERMINAL)
+    for text in (shown, compared, laboratory.output("dvc metrics show", **TERMINAL)):
+        assert width(text) <= 160
+    assert "[w5]" in shown
+    assert numbers_in(shown, "[w5]") == numbers_in(compared, "headline.json")
     laboratory.output(plots)
     assert "Coupling ratio over training" in (laboratory.folder / "dvc_plots/index.html").read_text()
     assert laboratory.type(back) == REPORT
@@ -181,6 +182,41 @@ def test_compare(laboratory: Laboratory) -> None:
     assert laboratory.repro() == []
     laboratory.output(branch)
     assert "window: 5" in laboratory.output("git show window-5:params.yaml")
+    compare_one_run(laboratory, one)
+    apply_safely(laboratory, safely)
+
+
+TERMINAL = {"COLUMNS": "160", "PAGER": "cat", "DVC_PAGER": "cat"}
+
+
+def width(table: str) -> int:
+    return max(len(line) for line in table.splitlines())
+
+
+def numbers_in(table: str, row: str) -> int:
+    """How many numbers the rows of one experiment or file have in all; no path has a point between digits."""
+    return len(re.findall(r"\d+\.\d+", "".join(line for line in table.splitlines() if row in line)))
+
+
+def compare_one_run(laboratory: Laboratory, commands: list[str]) -> None:
+    run, metrics, show = commands
+    laboratory.output("git checkout -q . && dvc checkout -q")
+    assert laboratory.type(run) == []  # the workspace's own window ran already, and that of w5
+    rows = [line for line in laboratory.output(metrics, **TERMINAL).splitlines() if RUN in line]
+    assert [row.split()[1] for row in rows] == ["gradient_peak", "update_peak"]  # no run of a second groks
+    shown = laboratory.output(show, **TERMINAL)
+    assert width(shown) <= 160
+    assert all(name in shown for name in ("[one]", "gradient_peak", "update_peak", "window"))
+
+
+def apply_safely(laboratory: Laboratory, commands: list[str]) -> None:
+    laboratory.output("git checkout -q . && dvc checkout -q")
+    readme = laboratory.folder / "README.md"
+    readme.write_text(edited := readme.read_text() + "my edit\n")
+    for command in commands:
+        laboratory.output(command)
+    assert readme.read_text() == edited
+    assert parameters(laboratory)["window"] == 5
 
 
 def test_add_a_seed(laboratory: Laboratory) -> None:

@@ -24,7 +24,7 @@ def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
 
 def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone: Clone) -> None:
     clone.set(window=4)
-    assert sorted(clone.repro()) == names(ANALYSIS) + REPORT
+    assert sorted(clone.repro()) == sorted(CODE + names(ANALYSIS) + REPORT)
     clone.set(window=3)
     assert clone.repro() == REPORT  # all else is restored; reports are kept by git, not by the cache
 
@@ -67,7 +67,7 @@ def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(c
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"]}, single_step={"runs": ["add-1"]})
     assert sorted(clone.repro(*cells)) == sorted(CODE + cells)
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"], "window": [1, 3, 4]}, single_step={"runs": ["add-1"]})
-    assert clone.repro(*cells) == ["ablations/dvc.yaml:ablate@add-1-window"]
+    assert clone.repro(*cells) == [*CODE, "ablations/dvc.yaml:ablate@add-1-window"]
     table = clone.call("sedlib", "ablations", "add-1").stdout
     assert {"window", "batch_seed"} <= {line.split()[0] for line in table.splitlines()}
     phases = clone.call("sedlib", "phases", "add-1").stdout
@@ -79,9 +79,9 @@ def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(c
 def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone: Clone) -> None:
     geometry = TINY["geometry"]
     clone.set(geometry={**geometry, "walks": {"count": 4, "seed": 0}})
-    assert clone.repro() == names([TRAJECTORY]) + REPORT
+    assert clone.repro() == CODE + names([TRAJECTORY]) + REPORT
     clone.set(geometry={**geometry, "curvature": {**geometry["curvature"], "every": 10}})
-    assert clone.repro() == names([CURVATURE]) + REPORT
+    assert clone.repro() == CODE + names([CURVATURE]) + REPORT
     table = (clone.folder / "artifacts/results/add-1/curvature.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in table] == ["step", "0", "10", "20", "30", "40"]
     found = json.loads((clone.folder / "reports/metrics.json").read_text())["geometry"]["add-1"]
@@ -187,7 +187,7 @@ def test_wrong_parameters_stop_the_first_stage_and_lose_nothing(
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert re.findall(r"Running stage '(.*?)'", done.stdout) == ["code", "train@add-1"]
+    assert re.findall(r"Running stage '(.*?)'", done.stdout) == CODE
     clone.set()
     assert clone.repro() == []  # restored from the cache
 
@@ -228,17 +228,28 @@ def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
         assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr
 
 
-def test_metrics_and_plots_are_those_of_the_report(clone: Clone) -> None:
+def test_metrics_and_plots_are_those_of_the_report_and_of_each_run(clone: Clone) -> None:
     shown = clone.call("dvc", "metrics", "show", "--json")
-    found = json.loads(shown.stdout)[""]["data"]["reports/metrics.json"]["data"]
-    written = json.loads((clone.folder / "reports/metrics.json").read_text())
-    peak = written["single_task"]["add"]["gradient_peak"]
-    assert peak["n"] == 1
-    assert found["single_task"]["add"]["gradient_peak"] == {
-        key: value for key, value in peak.items() if value is not None
-    }
+    found = {name: of["data"] for name, of in json.loads(shown.stdout)[""]["data"].items()}
+    assert found.keys() == {"reports/headline.json", "artifacts/headline/add-1.json"}
+    for name, numbers in found.items():
+        written = json.loads((clone.folder / name).read_text())
+        assert numbers == {key: value for key, value in written.items() if value is not None}
+    peak = json.loads((clone.folder / "reports/metrics.json").read_text())["single_task"]["add"]["gradient_peak"][
+        "mean"
+    ]
+    assert found["reports/headline.json"]["gradient"] == found["artifacts/headline/add-1.json"]["gradient_peak"] == peak
     assert clone.call("dvc", "plots", "show", "-o", "plots").returncode == 0
     assert "Coupling ratio over training" in (clone.folder / "plots/index.html").read_text()
+
+
+def test_a_value_that_a_stage_does_not_read_is_refused_before_it_runs(clone: Clone) -> None:
+    clone.set(response={"kind": "differenc"})
+    for stage in ("train@add-1", "bases@add-1", f"{CURVATURE}@add-1"):
+        refused = clone.call("dvc", "repro", stage)
+        assert refused.returncode != 0
+        assert re.findall("Running stage '(.*?)'", refused.stdout) == CODE
+        assert "response.kind = 'differenc' must be 'difference' or 'jvp'" in refused.stderr
 
 
 def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:

@@ -90,7 +90,7 @@ def test_another_starts_from_the_gradient_dumps_and_trains_only_for_another_opti
     assert [path.name for path in (other.folder / "artifacts").rglob("*.h5")] == ["add-1.h5"]
 
     other.set(window=4)
-    assert sorted(other.repro("--pull", "--allow-missing", **KEYS)) == names(ANALYSIS) + REPORT
+    assert sorted(other.repro("--pull", "--allow-missing", **KEYS)) == sorted(CODE + names(ANALYSIS) + REPORT)
     assert not (other.folder / CHECKPOINTS).exists()
 
     other.set(optimizer={**TINY["optimizer"], "lr": 0.02})

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.utils.cli_parse import to_path_overrides
-from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
+from dvc.utils.hydra import apply_overrides
 
 from sedlib.base.progress import say
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome
 from sedlib.cluster.exclusive import settings, working
+from sedlib.cluster.grid import Values, grid
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.repro import dvc, report, run
 from sedlib.cluster.worker.child import configure
@@ -41,11 +41,12 @@ def sweep(overrides: Sequence[str], targets: Sequence[str], workers: Workers) ->
 
 
 def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequence[str], workers: Workers) -> int:
+    combinations = grid(overrides)
     os.environ["DVC_SITE_CACHE_DIR"] = str(scratch / "site")  # of the clones, which are thrown away
     os.environ.update(_identity(root))
     base = take(root)
     origin = unpack(base.bundle, base.commit, scratch)
-    points = list(_points(origin, base.prefix, scratch, overrides, targets))
+    points = list(_points(origin, base.prefix, scratch, combinations, targets))
     outcome, remote = Outcome(), False
     if any(point.plan.tasks for point in points):
         with connected(workers, scratch) as client:
@@ -75,11 +76,11 @@ def _identity(root: Path) -> dict[str, str]:
 
 
 def _points(
-    origin: Path, prefix: str, scratch: Path, overrides: Sequence[str], targets: Sequence[str]
+    origin: Path, prefix: str, scratch: Path, combinations: Sequence[Values], targets: Sequence[str]
 ) -> Iterator[Point]:
     """Every combination, with its plan made in a clone that has it."""
     configuration = settings()
-    for number, by_file in enumerate(get_hydra_sweeps(to_path_overrides(overrides))):
+    for number, by_file in enumerate(combinations):
         clone(origin, scratch / f"point-{number}")
         with contextlib.chdir(scratch / f"point-{number}" / prefix):
             configure(configuration)

@@ -1,4 +1,4 @@
-"""The files of the report: tables, figures, data, charts, metrics.json and index.html."""
+"""The files of the report: tables, figures, data, charts, metrics.json, headline.json and index.html."""
 
 import json
 import subprocess
@@ -20,6 +20,7 @@ from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
 from sedlib.report.drawn.specification import charts_of
 from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.headline_numbers import report_headline
 from sedlib.report.metrics.reading import Numbers
 from sedlib.report.metrics.tidy import tidy
 from sedlib.report.numbers.collection import Collection
@@ -46,6 +47,7 @@ def write_report(found: Collection, folder: Path) -> None:
     computed_with = {"missing": found.missing, "with": _computed_with()}
     files: dict[Path, str] = {
         Path("metrics.json"): json_text(numbers, indent=2) + "\n",
+        Path("headline.json"): json_text(report_headline(numbers, summary), indent=2) + "\n",
         Path("claims.md"): as_markdown(summary),
         **{Path(f"tables/{name}.csv"): as_csv(name, table) for name, table in built.items()},
         **{Path(f"tables/{name}.md"): as_markdown(table) for name, table in built.items()},
