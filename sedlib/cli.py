@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
+    text = "keep the folder of a stage that fails, and print the command that runs it there by hand"
+    repro.add_argument("--keep-failed", action="store_true", help=text)
+
+    plan = commands.add_parser(
+        "plan", help="say what repro would run, pull and restore, and at which cost", description=run_plan.__doc__
+    )
+    plan.set_defaults(run=run_plan)
+    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
+
+    costs = commands.add_parser(
+        "costs", help="print what stages took when repro computed them", description=run_costs.__doc__
+    )
+    costs.set_defaults(run=run_costs)
 
     verify = commands.add_parser(
         "verify", help="find damaged files in workspace, cache and remote", description=run_verify.__doc__
@@ -110,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sweep.add_argument("-S", "--set-param", action="append", required=True, metavar="NAME=VALUES", help=text)
 
     given = parser.parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no ≤ shows ? in its place
     try:
         given.run(given)
     except UserError as error:
@@ -162,7 +178,32 @@ def run_repro(given: argparse.Namespace) -> None:
     check_texts()
     from sedlib.cluster.repro import repro
 
-    sys.exit(repro(given.targets, workers_of(given)))
+    sys.exit(repro(given.targets, workers_of(given), given.keep_failed))
+
+
+def run_plan(given: argparse.Namespace) -> None:
+    """Say which stages `sedlib repro` would run, pull or restore, and the core minutes they took last time.
+
+    It runs the stage `code`, which takes a second: what it writes says which other stages an edit concerns. No other
+    stage runs, and it works in a fresh clone.
+    """
+    check_texts()
+    from sedlib.cluster.plan.preview import show_plan
+
+    sys.exit(show_plan(given.targets))
+
+
+def run_costs(_: argparse.Namespace) -> None:
+    """Print time, processor time, peak memory, threads, processor and versions of each stage.
+
+    They are those of the last time that `sedlib repro` or `sedlib sweep` computed the stage in this clone; the table is
+    .dvc/tmp/sedlib/stage_runs.csv.
+    """
+    from sedlib.cluster.stage_runs import as_text, read
+
+    if not (runs := read(Path())):
+        raise UserError("no stage was computed here by `sedlib repro` or `sweep`; plain `dvc repro` keeps no costs")
+    print(as_text(runs.values()))
 
 
 def run_pack(_: argparse.Namespace) -> None:

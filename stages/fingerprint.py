@@ -27,7 +27,7 @@ def main() -> None:
     Params.load()  # all of it: no stage runs beside a value that another one would refuse, and no name is in a command
     texts = {script.stem: code_text(script, ROOT, ROOT / "study.py", apart_from(script)) for script in SCRIPTS}
     write_texts(texts, ARTIFACTS / "code")
-    operations = operation_sources((ROOT / OPERATIONS_FILE).read_text())
+    operations = operation_sources((ROOT / OPERATIONS_FILE).read_text(encoding="utf-8"))
     params = read_params(PARAMS_FILE)
     runs = {run: Experiment.of(params, run) for run in params.get("runs") or {}}
     write_texts({run: run_text(experiment, operations) for run, experiment in runs.items()}, ARTIFACTS / "setup")

@@ -6,7 +6,7 @@ from pathlib import Path
 from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_stages import cell_stages, cells_of
 from sedlib.grokking.interventions.cell_texts import origin_of
-from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.cells import Cell, ending_as_cells
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
@@ -32,7 +32,8 @@ def main() -> None:
 
 
 def parameters(cell: Cell, run: Experiment, params: Params) -> str | None:
-    return origin_of(cell, run.with_weight_decay(cell.weight_decay), params.interventions).parameters
+    trained = ending_as_cells(run.with_weight_decay(cell.weight_decay), params.interventions)
+    return origin_of(cell, trained, params.interventions).parameters
 
 
 if __name__ == "__main__":

@@ -210,6 +210,63 @@ def test_a_grid_is_refused_before_anything_runs_if_git_does_not_know_who_commits
     assert fresh.ran() == []
 
 
+def test_the_plan_says_what_is_run_restored_and_pulled_and_what_it_took(fresh: Toy) -> None:
+    assert steps(fresh) == {"run": ["half@left", "half@right", "both", "alone", "report"]}
+    assert "no stage was computed here" in fresh.run("costs", code=1)
+    fresh.run("repro", "--workers", "2")
+    assert steps(fresh) == {"up to date": []}
+    costs = fresh.run("costs")
+    assert re.findall(r"^(\S+) +\d+\.\d +\d+\.\d +[1-9]\d* +1  .*Python", costs, re.MULTILINE) != []
+    (fresh.folder / "params.yaml").write_text("value: 2\n")
+    assert steps(fresh) == {"run": ["half@left", "half@right", "both", "report"], "up to date": []}
+    assert "core minutes last time" in fresh.run("plan")
+    (fresh.folder / "params.yaml").write_text("value: 1\n")
+    shutil.rmtree(fresh.folder / "out")
+    assert steps(fresh) == {"run": ["report"], "restore": ["half@left", "half@right", "both", "alone"]}
+    fresh.run("repro", "--workers", "1")
+    for gone in ("out", ".dvc/cache"):
+        shutil.rmtree(fresh.folder / gone)
+    fresh.ran()
+    assert steps(fresh, "both") == {"pull": ["half@left", "half@right", "both"]}
+    assert fresh.ran() == []
+
+
+def steps(toy: Toy, *targets: str) -> dict[str, list[str]]:
+    """By what is done with them, the stages that `sedlib plan` names."""
+    found: dict[str, list[str]] = {}
+    for line in toy.run("plan", *targets).splitlines():
+        if not line.startswith(" "):
+            found[what := line.partition(":")[0]] = []
+        elif not line.startswith("  in all"):
+            found[what].append(line.split()[0])
+    return found
+
+
+def test_the_folder_of_a_failed_stage_is_kept_on_request_with_the_command_that_runs_it(fresh: Toy) -> None:
+    fresh.let("left", "fails")
+    text = fresh.run("repro", "--workers", "1", "--keep-failed", "both", code=1)
+    [folder, command] = re.findall(r"by hand:\n  cd (.*)\n  (.*)\n", text)[0]
+    fresh.let("left", "fails", so=False)
+    fresh.ran()
+    done = Clone(Path(folder)).call("bash", "-c", command, TOY=str(fresh.steering))
+    assert done.returncode == 0, done.stderr
+    assert fresh.ran() == ["left"]
+    fresh.let("left", "fails")
+    shutil.rmtree(folder)
+    (fresh.folder / "params.yaml").write_text("value: 3\n")
+    assert "by hand" not in fresh.run("repro", "--workers", "1", "both", code=1)
+    assert not Path(folder).exists()
+
+
+def test_a_folder_with_any_letters_in_its_name_is_no_matter(fresh: Toy) -> None:
+    moved = fresh.folder.parent.with_name("é ü 漢")
+    fresh.folder.parent.rename(moved)
+    there = Toy(moved / "toy")
+    there.run("repro", "--workers", "1")
+    assert there.ran() == STAGES
+    assert "value=2" in there.run("sweep", "--workers", "1", "-S", "value=2,3")
+
+
 def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:
     script = fresh.folder / "stage.sh"
     script.write_text('python -c "import time; kept = bytearray(400 << 20); time.sleep(60)"\n')

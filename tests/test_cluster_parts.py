@@ -12,7 +12,7 @@ from typing import Any
 
 import dask
 import pytest
-from distributed import Client, LocalCluster, Worker, get_worker
+from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
 from rich.console import Console
 
 from sedlib.base.errors import UserError
@@ -110,6 +110,33 @@ def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytes
         client.register_plugin(OneStageAtATime())
         outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
     assert len({settled.name for settled in outcome.done.values()}) == 3
+
+
+def hungry(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
+    """Takes 500 MiB, or more than any worker has."""
+    limit = get_worker().memory_manager.memory_limit or 0
+    if limit < 500 * 2**20 or job.task.stage == "too much":
+        raise StageFailed(job.task.stage, f"took more than {limit}", memory=limit)
+    return where(job, bundle)
+
+
+def test_a_stage_that_lacked_memory_gets_a_second_try_where_a_worker_has_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engine, "run_stage", hungry)
+    tasks = [task("a"), task("b"), task("too much")]
+    limits = {"small": "300MiB", "large": "600MiB"}
+    scheduler = {"cls": Scheduler, "options": {"dashboard_address": "127.0.0.1:0"}}
+    workers = {name: {"cls": Worker, "options": {"memory_limit": limit}} for name, limit in limits.items()}
+    view = View({item.key: item.stage for item in tasks}, "")
+    with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+        client.wait_for_workers(2)
+        client.register_plugin(OneStageAtATime())
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+    assert {settled.name for settled in outcome.done.values()} == {"large"}
+    assert len(outcome.done) == 2
+    assert outcome.failed["too much"].memory == 600 * 2**20
+    assert f"took more than {300 * 2**20}; another has more" in capsys.readouterr().err
 
 
 def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

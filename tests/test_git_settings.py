@@ -1,5 +1,6 @@
 """What git and terminals are configured to changes nothing that a stage depends on, and ends no command."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,27 @@ def test_line_ends_are_those_of_the_repository(finished: Clone, tmp_path: Path, 
     assert [
         path for path in texts if path.read_bytes() != (finished.folder / path.relative_to(tmp_path)).read_bytes()
     ] == []
+
+
+@pytest.mark.parametrize("command", [["summary", "add-1"], ["parameters"], ["geometry"], ["dag"]], ids=" ".join)
+def test_a_terminal_without_a_letter_shows_another_in_its_place(finished: Clone, command: list[str]) -> None:
+    """A traceback would be all that is left of the answer."""
+    shown = {encoding: said(finished, command, encoding) for encoding in ("utf-8", "ascii", "latin-1")}
+    for encoding, text in shown.items():
+        assert text.replace("?", "").split() == as_shown(shown["utf-8"], encoding).replace("?", "").split()
+
+
+def said(clone: Clone, command: list[str], encoding: str) -> str:
+    done = subprocess.run(
+        ["sedlib", *command],
+        cwd=clone.folder,
+        env=clone.environment(PYTHONIOENCODING=encoding),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode(encoding)
+
+
+def as_shown(text: str, encoding: str) -> str:
+    return text.encode(encoding, errors="replace").decode(encoding)

@@ -42,6 +42,7 @@ TINY: dict[str, Any] = {
     },
     "single_step": {"runs": []},
     "interventions": {
+        "checkpoints": 5,
         "window": 4,
         "rank": 2,
         "target": "attention",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from time import monotonic, sleep
 
 from distributed import Client, Future, Worker
@@ -83,6 +84,8 @@ class _Running:
         self.sent: dict[str, _Sent] = {}  # not ended yet, by Dask's key
         self.ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
         self.workers: dict[str, bool] = {}
+        self.memory: dict[str, float] = {}
+        self.lacked: dict[str, int] = {}  # bytes that were too few for a task, by its key
         self.has_gpus = False  # so far: device stages wait for one to come back
 
     def to_the_end(self) -> None:
@@ -103,7 +106,8 @@ class _Running:
         free = [worker for worker in sorted(workers, key=workers.__getitem__) if worker not in busy]  # GPUs last
         for job in list(self.waiting):
             wants_gpu = self.has_gpus and job.task.on_device
-            possible = [worker for worker in free if workers[worker] or not wants_gpu]
+            least = self._least_memory(job)
+            possible = [worker for worker in free if (workers[worker] or not wants_gpu) and self.memory[worker] > least]
             if possible and self.outcome.done.keys() >= set(job.task.needs):
                 free.remove(possible[0])
                 self.waiting.remove(job)
@@ -123,7 +127,8 @@ class _Running:
         except TimeoutError:  # it went with its worker
             self._again(sent)
         except Exception as error:
-            self._fail(sent, error)
+            if not self._has_more_memory(sent, error):
+                self._fail(sent, error)
         else:
             del self.sent[sent.job.dask_key]
             self.outcome.done[sent.job.task.key] = found
@@ -139,7 +144,9 @@ class _Running:
         # Not client.scheduler_info(), which a poll of Dask's own, without workers, may overwrite before it is read.
         with suppress(OSError):  # lost for a moment; for good, the client closes
             found = self.client.sync(scheduler.identity, n_workers=-1)["workers"].items()
-            self.workers = {address: GPU in each["resources"] for address, each in found if STAGE in each["resources"]}
+            taking = {address: each for address, each in found if STAGE in each["resources"]}
+            self.workers = {address: GPU in each["resources"] for address, each in taking.items()}
+            self.memory = {address: each["memory_limit"] or inf for address, each in taking.items()}
         return self.workers
 
     def _submit(self, job: Job, worker: str) -> None:
@@ -156,13 +163,28 @@ class _Running:
         self.sent[job.dask_key] = _Sent(job, worker, future)
         future.add_done_callback(self.ended.put)
 
-    def _again(self, sent: _Sent) -> None:
-        """Let a job wait again whose worker went away."""
+    def _has_more_memory(self, sent: _Sent, error: Exception) -> bool:
+        """Whether a task that took more memory than its worker has gets a second try, on one that has more."""
+        key = sent.job.task.key
+        had = error.memory if isinstance(error, StageFailed) else 0
+        if not had or key in self.lacked or not any(memory > had for memory in self.memory.values()):
+            return False
+        self.lacked[key] = had
+        self._again(sent, f"{error.reason if isinstance(error, StageFailed) else error}; another has more")
+        return True
+
+    def _least_memory(self, job: Job) -> int:
+        """What was too little for a task before, as long as a worker has more."""
+        lacked = self.lacked.get(job.task.key, 0)
+        return lacked if any(memory > lacked for memory in self.memory.values()) else 0
+
+    def _again(self, sent: _Sent, why: str = "its worker went away") -> None:
+        """Let a job wait again for another worker."""
         if sent.job.attempt == ATTEMPTS:
             self._fail(sent, StageFailed(sent.job.task.stage, f"{ATTEMPTS} workers went away while they ran it"))
             return
         del self.sent[sent.job.dask_key]
-        self.view.again(sent.job.task.key)
+        self.view.again(sent.job.task.key, why)
         self.client.cancel([sent.future])
         self.waiting = sorted([*self.waiting, replace(sent.job, attempt=sent.job.attempt + 1)], key=self._urgency)
 

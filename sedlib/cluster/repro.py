@@ -14,6 +14,7 @@ from sedlib.cluster.exclusive import settings, working
 from sedlib.cluster.plan.jobs import Job
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.restore import restore
+from sedlib.cluster.stage_runs import record
 from sedlib.cluster.view import View
 from sedlib.cluster.worker.guard import guarded
 from sedlib.cluster.worker.remote import fetch, publish
@@ -23,32 +24,40 @@ from sedlib.cluster.worker.workers import prepare, versions
 SECONDS_FOR_DVC_TO_STOP = 5
 
 
-def repro(targets: Sequence[str], workers: Workers) -> int:
+def repro(targets: Sequence[str], workers: Workers, keep_failed: bool = False) -> int:
     """Bring ``targets`` up to date, all stages by default; exit code.
+
+    Parameters
+    ----------
+    keep_failed
+        Whether the folder of a stage that fails is kept.
 
     Raises
     ------
     UserError
         Nothing can be run: see the modules that this one calls.
     """
-    return working(lambda root, scratch: _repro(root, scratch, targets, workers))
+    return working(lambda root, scratch: _repro(root, scratch, targets, workers, keep_failed))
 
 
-def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers) -> int:
+def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, keep_failed: bool) -> int:
     found = plan(targets)
     outcome, remote = Outcome(), False
     if found.tasks:
         with connected(workers, scratch) as client:
-            outcome, remote = run(client, [(take(root), found)], scratch)
+            outcome, remote = run(client, [(take(root), found)], scratch, keep_failed)
     if remote:
         fetch(outcome.done.values())
     if outcome.failed:
         report(outcome)
     restore([*found.settled.values(), *outcome.done.values()], targets)
+    record(root, outcome.done.values())
     return 1 if outcome.failed else dvc("repro", *["--pull"] * remote, *targets)
 
 
-def run(client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path) -> tuple[Outcome, bool]:
+def run(
+    client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path, keep_failed: bool = False
+) -> tuple[Outcome, bool]:
     """Run the tasks of several plans, equal ones once; and whether results lie in the remote."""
     remote = prepare(client, str(scratch))
     tasks = {task.key: (task, snapshot) for snapshot, found in plans for task in found.tasks}
@@ -56,7 +65,16 @@ def run(client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path) -
         publish(item for task, _ in tasks.values() for item in task.inputs)
     configuration = settings()
     jobs = [
-        Job(task, snapshot.commit, snapshot.prefix, configuration, str(scratch), remote, versions())
+        Job(
+            task,
+            snapshot.commit,
+            snapshot.prefix,
+            configuration,
+            str(scratch),
+            remote,
+            versions(),
+            keep_failed=keep_failed,
+        )
         for task, snapshot in tasks.values()
     ]
     bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}

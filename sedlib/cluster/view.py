@@ -75,13 +75,13 @@ class View:
         if not self.live:
             _print(f"{row.stage} | {text}" if text else f"running  {row.stage}")
 
-    def again(self, key: str) -> None:
-        """The worker that had a task went away, and the task waits for another."""
+    def again(self, key: str, why: str) -> None:
+        """A task waits for another worker."""
         with self.lock:
             row = self.rows[key]
             row.state, row.text = "waiting", ""
         if not self.live:
-            _print(f"again    {row.stage}: its worker went away")
+            _print(f"again    {row.stage}: {why}")
 
     def ended(self, key: str, state: str, text: str = "") -> None:
         """A task came to one of the last four of ``STATES``."""

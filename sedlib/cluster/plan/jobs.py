@@ -6,6 +6,18 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a stage took where it ran."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int  # resident, of the stage and all that it started
+    threads: int
+    processor: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Settled:
     """A stage whose outputs are in the cache, with its entry of dvc.lock."""
 
@@ -13,6 +25,7 @@ class Settled:
     name: str | None
     entry: dict[str, Any] | None  # None: the .dvc file says it
     restored: bool = True  # from the run-cache, rather than computed
+    cost: Cost | None = None  # where it was computed
 
     @property
     def where(self) -> tuple[str, str | None]:
@@ -45,6 +58,7 @@ class Job:
     remote: bool  # results travel through DVC's remote, because not every worker sees the scratch folder
     versions: dict[str, str]
     attempt: int = 1
+    keep_failed: bool = False  # its folder, if it fails
 
     @property
     def topic(self) -> str:
@@ -58,11 +72,19 @@ class Job:
 
 
 class StageFailed(Exception):  # noqa: N818
-    """A stage ended with an error; ``tail`` is the end of what it printed."""
+    """A stage ended with an error.
 
-    def __init__(self, stage: str, reason: str, tail: str = "") -> None:
-        super().__init__(stage, reason, tail)
-        self.stage, self.reason, self.tail = stage, reason, tail
+    Attributes
+    ----------
+    tail
+        The end of what it printed.
+    memory
+        Bytes that its worker had, if it took more than these; else 0.
+    """
+
+    def __init__(self, stage: str, reason: str, tail: str = "", memory: int = 0) -> None:
+        super().__init__(stage, reason, tail, memory)
+        self.stage, self.reason, self.tail, self.memory = stage, reason, tail, memory
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.reason}"

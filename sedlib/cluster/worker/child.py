@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from configobj import ConfigObj
 from dvc.cli import main as dvc
-from dvc.config import Config, merge
+from dvc.config import Config, _pack_named, merge  # the writer of a configuration's sections is not public
 from dvc.exceptions import DownloadError
 from dvc.fs import localfs
 from dvc.repo import Repo, lock_repo
@@ -37,9 +38,15 @@ def main(specification: Path) -> int:
 
 
 def configure(settings: dict[str, Any]) -> None:
-    """Make the clone in the working directory use the workspace's cache and remotes."""
-    with Config(".dvc").edit("local", validate=False) as local:
-        merge(local, settings)
+    """Make the clone in the working directory use the workspace's cache and remotes.
+
+    By DVC's own command their paths could have ASCII letters alone.
+    """
+    config = Config(".dvc")
+    local = config.load_one("local")
+    merge(local, settings)
+    with Path(config.files["local"]).open("wb") as file:
+        ConfigObj(_pack_named(local), encoding="utf-8").write(file)
 
 
 def link_inputs(wanted: dict[str, Any], settled: list[dict[str, Any]], remote: bool) -> None:

@@ -10,15 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psutil
 from distributed import Status, Worker, get_worker
 
 from sedlib.base.errors import UserError
 from sedlib.cluster.plan.jobs import Job, Settled, StageFailed
 from sedlib.cluster.run_cache import clear_unfinished
 from sedlib.cluster.worker import child
+from sedlib.cluster.worker.failed_folder import keep
 from sedlib.cluster.worker.guard import guarded
 from sedlib.cluster.worker.snapshot import clone, unpack
+from sedlib.cluster.worker.usage import Usage
 from sedlib.cluster.worker.workers import place, refuse_versions, sees, versions
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -66,12 +67,16 @@ def _in_clone(job: Job, scratch: Path, worker: Worker) -> Settled:
         log.open("wb") as output,
         guarded(command, cwd=root / job.prefix, env=environment, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
-        problem = _watch(process, worker, job, log)
+        usage = Usage(process)
+        problem, memory = _watch(usage, worker, job, log)
     text = log.read_text(errors="replace")
     if problem:
-        raise StageFailed(job.task.stage, problem, text[-CHARACTERS_OF_TAIL:])
+        kept = keep(job, root) if job.keep_failed else ""
+        raise StageFailed(job.task.stage, problem, f"{text[-CHARACTERS_OF_TAIL:]}{kept}", memory)
     entry = json.loads((root / job.prefix / child.RESULT).read_text())
-    return Settled(job.task.file, job.task.name, entry, restored="Running stage '" not in text)
+    if "Running stage '" not in text:
+        return Settled(job.task.file, job.task.name, entry)
+    return Settled(job.task.file, job.task.name, entry, False, usage.cost(worker.state.nthreads, job.versions))
 
 
 def _specification(job: Job, inputs: list[Settled], folder: Path) -> dict[str, Any]:
@@ -97,18 +102,20 @@ def _environment(root: Path, threads: int) -> dict[str, str]:
     }
 
 
-def _watch(process: subprocess.Popen[bytes], worker: Worker, job: Job, log: Path) -> str | None:
-    """Report what the process prints until it ends; what went wrong, if anything did."""
+def _watch(usage: Usage, worker: Worker, job: Job, log: Path) -> tuple[str | None, int]:
+    """Report what the process prints until it ends; what went wrong, if anything did, and the memory it lacked."""
     limit = worker.memory_manager.memory_limit
     shown = ""
     while True:
         with suppress(subprocess.TimeoutExpired):
-            code = process.wait(SECONDS_BETWEEN_LOOKS)
-            return f"exit code {code}" if code else None
+            code = usage.process.wait(SECONDS_BETWEEN_LOOKS)
+            return (f"exit code {code}" if code else None), 0
         if not _wanted(worker, job.dask_key):
-            return "cancelled"
-        if limit and (used := _memory(process)) > limit:
-            return f"took {used / 2**30:.2f} GiB of memory, of which its worker may have {limit / 2**30:.2f}"
+            return "cancelled", 0
+        used = usage.look()
+        if limit and used > limit:
+            had = f"{limit / 2**30:.2f}"
+            return f"took {used / 2**30:.2f} GiB of memory, of which its worker may have {had}", limit
         if (line := _last_line(log)) != shown:
             worker.log_event(job.topic, {"key": job.task.key, "text": line})
             shown = line
@@ -119,17 +126,6 @@ def _wanted(worker: Worker, key: str) -> bool:
     task = worker.state.tasks.get(key)
     closing = worker.status in (Status.closing, Status.closed, Status.failed)
     return task is not None and task.state == "executing" and not closing
-
-
-def _memory(process: subprocess.Popen[bytes]) -> int:
-    """Resident bytes of the process and of all that it started."""
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(process.pid)
-        for member in [parent, *parent.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                total += member.memory_info().rss
-    return total
 
 
 def _last_line(log: Path) -> str:

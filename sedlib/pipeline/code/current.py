@@ -30,7 +30,7 @@ def require_current_code(script: str) -> None:
         known, _, name = line.partition(" ")
         if not LINE.fullmatch(line):
             raise UserError(f"{ARTIFACTS}/code/{text.name} is damaged, it has a line {quoted(line)}; {REMEDY}")
-        if not (root / name).is_file() or fingerprint((root / name).read_text()) != known:
+        if not (root / name).is_file() or fingerprint((root / name).read_text(encoding="utf-8")) != known:
             raise UserError(f"{name} is not what it was when {ARTIFACTS}/code/{text.name} was written; {REMEDY}")
 
 

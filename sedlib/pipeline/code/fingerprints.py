@@ -35,7 +35,7 @@ def code_text(script: Path, root: Path, study: Path | None = None, apart: Collec
 
 @cache
 def _fingerprint(file: Path) -> str:
-    return fingerprint(file.read_text())
+    return fingerprint(file.read_text(encoding="utf-8"))
 
 
 def write_texts(texts: dict[str, str], folder: Path) -> None:
@@ -46,4 +46,4 @@ def write_texts(texts: dict[str, str], folder: Path) -> None:
         old.unlink()
     for path, text in wanted.items():
         with replacing(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")

@@ -23,7 +23,7 @@ def imported_modules(file: Path) -> set[str]:
         It is no Python, or an import hides where a name comes from: a relative one, or one of ``sedlib`` itself.
     """
     try:
-        tree = ast.parse(file.read_text())
+        tree = ast.parse(file.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{file} is no Python: {error}") from error
     names: set[str] = set()

@@ -1,0 +1,97 @@
+"""`sedlib plan`: what `sedlib repro` would do with each stage, and what the stages to run took last time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import get_active_graph
+from dvc.stage import Stage
+
+from sedlib.cluster.exclusive import working
+from sedlib.cluster.plan.planning import Plan, in_order, plan
+from sedlib.cluster.stage_runs import StageRun, read
+
+RUN, PULL, RESTORE, CURRENT = "run", "pull", "restore", "up to date"
+MEANINGS = {
+    RUN: "their inputs, parameters or code are others than any result in the cache was made of",
+    PULL: "nothing changed, but their results are not here: `dvc repro --pull` fetches them from the remote; "
+    "`sedlib repro` and plain `dvc repro` compute them again",
+    RESTORE: "the cache has their results",
+    CURRENT: "nothing is done",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What would be done with a stage."""
+
+    stage: str
+    what: str
+
+
+def show_plan(targets: Sequence[str]) -> int:
+    """Print it; exit code.
+
+    Raises
+    ------
+    UserError
+        `sedlib repro` would refuse to run.
+    """
+
+    def command(root: Path, scratch: Path) -> int:
+        print(as_text(list(steps(plan(targets), targets)), read(root)))
+        return 0
+
+    return working(command)
+
+
+def steps(found: Plan, targets: Sequence[str]) -> Iterator[Step]:
+    """Of each stage that targets need, upstream first."""
+    done: dict[str, str] = {}
+    with Repo(".") as repo, lock_repo(repo):
+        graph = get_active_graph(repo.index.graph)
+        for stage in in_order(repo, targets):
+            upstream = list(graph.successors(stage))
+            above = {done.get(other.addressing, CURRENT) for other in upstream}
+            done[stage.addressing] = _what(stage, upstream, above, found)
+            if stage.cmd:
+                yield Step(stage.addressing, done[stage.addressing])
+
+
+def _what(stage: Stage, upstream: list[Stage], above: set[str], found: Plan) -> str:
+    if stage.addressing in found.settled:
+        return RESTORE if stage.changed() else CURRENT
+    if RUN in above:
+        return RUN
+    if stage.addressing in found.left:
+        return RUN if above - {CURRENT} or stage.changed() else CURRENT
+    return RUN if stage.changed(True, upstream) else PULL
+
+
+def as_text(found: Sequence[Step], runs: dict[str, StageRun]) -> str:
+    """A paragraph for each kind of step; stages that run one by one, with what they took."""
+    parts = []
+    for what, meaning in MEANINGS.items():
+        stages = [step.stage for step in found if step.what == what]
+        if stages:
+            parts.append(f"{what}: {len(stages)} {'stage' if len(stages) == 1 else 'stages'}, as {meaning}")
+            parts += [f"  {line}" for line in _lines(stages, runs, what)]
+    return "\n".join(parts or ["there is no stage"])
+
+
+def _lines(stages: list[str], runs: dict[str, StageRun], what: str) -> list[str]:
+    if what == CURRENT:
+        return []
+    if what == RESTORE:
+        return stages
+    known = [runs[stage] for stage in stages if stage in runs]
+    width = max(map(len, stages))
+    lines = [
+        f"{stage:<{width}}" + (f" {runs[stage].core_minutes:>8.1f} core minutes last time" if stage in runs else "")
+        for stage in stages
+    ]
+    total = sum(run.core_minutes for run in known)
+    unknown = len(stages) - len(known)
+    more = f", and {unknown} of which `sedlib repro` has computed none here" if unknown else ""
+    return [line.rstrip() for line in lines] + [f"in all {total:.1f} core minutes{more}"]
