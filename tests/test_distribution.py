@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = [Requirement(text).name for text in PROJECT["dependencies"]]
 MODULE_OF = {"ruamel.yaml": "ruamel", "vl-convert-python": "vl_convert"}
 """Distributions whose module has another name."""
-COMES_WITH = {"dvc_data": "dvc", "voluptuous": "dvc", "pydantic_core": "pydantic"}
+COMES_WITH = {"configobj": "dvc", "dvc_data": "dvc", "hydra": "dvc", "voluptuous": "dvc", "pydantic_core": "pydantic"}
 """Modules of distributions that another one requires, and nobody else asks for."""
 NOT_IMPORTED = {"ruamel.yaml.clib", "tabulate", "bokeh", "cryptography", "accelerate"}
 """Distributions that others import where they are there."""
