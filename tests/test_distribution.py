@@ -20,8 +20,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = [Requirement(text).name for text in PROJECT["dependencies"]]
 MODULE_OF = {"ruamel.yaml": "ruamel", "vl-convert-python": "vl_convert"}
 """Distributions whose module has another name."""
-COMES_WITH = {"configobj": "dvc", "dvc_data": "dvc", "hydra": "dvc", "voluptuous": "dvc", "pydantic_core": "pydantic"}
+COMES_WITH = {"dvc_data": "dvc", "voluptuous": "dvc", "pydantic_core": "pydantic"}
 """Modules of distributions that another one requires, and nobody else asks for."""
+BEHIND = {"configobj": "dvc", "hydra": "dvc"}
+"""The same, of modules that are imported after those that bring them, so that no error is about them."""
 NOT_IMPORTED = {"ruamel.yaml.clib", "tabulate", "bokeh", "cryptography", "accelerate"}
 """Distributions that others import where they are there."""
 LIBRARY = ["base", "terms", "slots", "models", "sketches", "saved", "own"]
@@ -44,7 +46,7 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
     tops = {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"sedlib"}
-    return {COMES_WITH.get(top, top) for top in tops}
+    return {(COMES_WITH | BEHIND).get(top, top) for top in tops}
 
 
 def modules(names: set[str]) -> set[str]:

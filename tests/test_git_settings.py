@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.clone import Clone
+from tests.imports import ROOT
 
 
 @pytest.mark.parametrize("setting", ["core.autocrlf=true", "core.autocrlf=input", "core.eol=crlf"])
@@ -42,3 +43,19 @@ def said(clone: Clone, command: list[str], encoding: str) -> str:
 
 def as_shown(text: str, encoding: str) -> str:
     return text.encode(encoding, errors="replace").decode(encoding)
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_the_demo_ends_by_saying_that_dvc_lock_differs(tmp_path: Path, edited: bool) -> None:
+    texts = ("first", "other" if edited else "first")
+    commands = ["git init -q", f"echo {texts[0]} > dvc.lock", "git add dvc.lock", f"echo {texts[1]} > dvc.lock"]
+    dry = ["make", "--dry-run", "--old-file=.venv/.ready", "demo"]
+    planned = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join([*commands, "set +e", planned[-1]])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("git checkout dvc.lock" in done.stdout) == edited
