@@ -15,6 +15,7 @@ import torch
 from ruamel.yaml import YAML
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sedlib.cli import main
 from sedlib.coupling import jvp
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
@@ -112,6 +113,21 @@ def test_every_page_is_in_the_navigation_of_the_site_and_on_the_page_of_pages() 
     for page in {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}:
         assert f"- {page}\n" in navigation, f"mkdocs.yml lacks {page}"
         assert f"[{page}]({page})" in index, f"docs/index.md lacks {page}"
+
+
+def test_the_readme_is_read_in_a_screen_or_two() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 120
+    assert max(len(line) for line in lines if line.startswith("| ")) < 240  # a cell holds a number, and no story
+
+
+def test_the_page_of_commands_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    ([a-z]+)\b", capsys.readouterr().out, re.MULTILINE)
+    page = (ROOT / "docs/commands.md").read_text()
+    assert len(commands) > 15
+    assert [command for command in commands if not re.search(rf"^sedlib {command}\b", page, re.MULTILINE)] == []
 
 
 FILES_NAMED = re.compile(
