@@ -138,7 +138,8 @@ def measure(
         module = unwrapped(module)
         folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
         run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
-        return _with_permuted(pd.DataFrame(run.table(measured)))
+        with torch.inference_mode(False), torch.enable_grad():
+            return _with_permuted(pd.DataFrame(run.table(measured)))
 
 
 def _require_apart(rows: Path, checkpoints: Checkpoints) -> None:

@@ -190,7 +190,8 @@ def test_parameters_that_are_not_finite_leave_the_step_out(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match=r"step 3: no row is recorded: not finite in the parameters 'heads.0.bias'"):
         recorder.after(3)
     network.load_state_dict(kept)
-    recorder_of(tmp_path, network, every=1).after(4)  # a new process goes on
+    with pytest.warns(UserWarning, match="step 4: the parameters are those of step 2"):
+        recorder_of(tmp_path, network, every=1).after(4)  # a new process goes on
     rows = recorder.rows.stream("update")
     assert rows.steps == [2, 4]
     np.testing.assert_array_equal(rows[1:2, 0:3], 0)  # from the last step whose parameters were finite
@@ -279,6 +280,7 @@ def loop(folder: Path) -> None:
     train(network, optimizer, range(1, 100_000), recorder_of(folder, network, every=1).after)
 
 
+@pytest.mark.filterwarnings("ignore:step .* the parameters are those of step")  # of a process that began anew
 def test_a_killed_process_leaves_whole_files(tmp_path: Path) -> None:
     for seconds in (0.03, 0.1, 0.2, 0.4):
         process = get_context("fork").Process(target=loop, args=(tmp_path / "rows",))
@@ -299,3 +301,76 @@ def test_a_killed_process_leaves_whole_files(tmp_path: Path) -> None:
         assert not recorder.rows.left_out  # θ of the last step that has rows was there
         recorder.after(1)
     assert recorder.rows.steps == [1]
+
+
+def test_two_recorders_on_one_folder_and_other_tasks_are_refused(tmp_path: Path) -> None:
+    (network, optimizer), (other, _) = made(), made(seed=1)
+    first, second = (recorder_of(tmp_path, module, every=1) for module in (network, other))
+    first.after(0)
+    with pytest.raises(RowFolderError, match=r"step 0: step 0 came or went .* another one writes there; give each run"):
+        second.after(0)
+    slots = sedlib.ParamLayout.select(network, "trunk.0.*", "heads.*")
+    train(network, optimizer, range(1, 2))
+    with pytest.raises(RowFolderError, match=r"tasks were 'gradient/one', 'gradient/two', and are 'gradient/one' now"):
+        sedlib.Recorder(
+            tmp_path, network, lambda network: {"one": network(INPUTS)[0].sum()}, slots=slots, every=1
+        ).after(1)
+
+
+def test_a_copy_that_is_not_trained_is_told(tmp_path: Path) -> None:
+    network, optimizer = made()
+    copied, _ = made()
+    recorder = recorder_of(tmp_path, copied, every=1)
+    recorder.after(0)
+    with pytest.warns(UserWarning, match="step 1: the parameters are those of step 0; is this the module"):
+        train(network, optimizer, range(1, 2), recorder.after)
+
+
+@pytest.mark.parametrize(("step", "problem"), [(1.5, "whole numbers, got a float"), (-1, "0 or more, got -1")])
+@pytest.mark.usefixtures("production")
+def test_a_step_is_a_whole_number(step: Any, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=problem):
+        recorder_of(tmp_path, made()[0], every=1).after(step)
+
+
+def test_it_records_where_gradients_are_turned_off(tmp_path: Path) -> None:
+    network, _ = made()
+    rows = []
+    for number, off in enumerate((torch.enable_grad, torch.no_grad, torch.inference_mode)):
+        recorder = recorder_of(tmp_path / str(number), network, every=1)
+        with off():
+            recorder.after(0)
+        rows.append(recorder.rows.row(0, "gradient/one"))
+    assert torch.equal(rows[0], rows[1])
+    assert torch.equal(rows[0], rows[2])
+
+
+def test_the_ladder_leaves_out_what_the_optimizer_does(tmp_path: Path) -> None:
+    """A frozen slot, which has no decay either, and a recording before which no step was made."""
+    network, optimizer = made()
+    network.trunk[0].requires_grad_(False)
+    with recorder_of(tmp_path, network, every=1, optimizer=optimizer) as recorder:
+        recorder.after(0)
+        train(network, optimizer, range(1, 3), recorder.after)
+        with pytest.warns(UserWarning, match="the parameters are those of step 2"):
+            recorder.after(3)
+    whole = slice(None)
+    update, step = (recorder.rows.stream(name)[0:2, whole] for name in ("update", "ladder/step"))
+    np.testing.assert_allclose(step, update, atol=3e-7)
+    assert not step[:, :16].any()
+    assert recorder.rows.stream("ladder/step").steps == [1, 2]
+
+
+def test_sketches_are_recorded_and_compared(tmp_path: Path) -> None:
+    network, optimizer = made()
+    sketch = sedlib.CountSketch(20)
+    recorder = recorder_of(tmp_path, network, every=1, sketch=sketch)
+    recorder.after(0)
+    train(network, optimizer, range(1, 3), recorder.after)
+    row = sedlib.task_gradients(losses, network, recorder.rows.layout, batches=BATCHES)["one"]
+    torch.testing.assert_close(recorder.rows.row(2, "gradient/one"), sketch(row).float())
+    recorder_of(tmp_path, network, every=1, sketch=sketch).after(2)
+    with torch.no_grad():
+        network.trunk[0].weight.add_(1)  # type: ignore[operator]
+    with pytest.raises(RowFolderError, match="step 2: 'gradient/one' is there, and differs by"):
+        recorder_of(tmp_path, network, every=1, sketch=sketch).after(2)

@@ -46,6 +46,7 @@ class OptimizerRows:
         if unknown := [name for name, parameter in self._parameters.items() if id(parameter) not in held]:
             raise UserError(f"optimizer: it does not move {listed(unknown)}, which are among the slots")
         self._rates: list[float] | None = None
+        self._counts, self._moved = self._counted(), set[int]()
         self._hook = optimizer.register_step_post_hook(self._note)
 
     def close(self) -> None:
@@ -63,6 +64,7 @@ class OptimizerRows:
                 if id(parameter) in own:
                     for rung, row in self._rungs(parameter, group, lr).items():
                         parts.setdefault(rung, {})[name] = row
+        self._rates = None  # a step is recorded once
         rows = {ladder_stream(rung): self._layout.flatten(values) for rung, values in parts.items()}
         broken = {stream: "not finite" for stream, row in rows.items() if not row.isfinite().all()}
         kept = {stream: row for stream, row in rows.items() if stream not in broken}
@@ -79,10 +81,18 @@ class OptimizerRows:
         rungs = last_step(
             value.reshape(-1), flat, count, lr=lr, betas=betas, weight_decay=decay, epsilon=float(group["eps"])
         )
-        return {rung: row.view_as(value) for rung, row in rungs.items()}
+        moved = id(parameter) in self._moved  # what has no gradient is left out by the optimizer, its decay too
+        return {rung: row.view_as(value) if moved else torch.zeros_like(value) for rung, row in rungs.items()}
 
     def _note(self, *_: Any) -> None:
         self._rates = [float(group["lr"]) for group in _groups(self._optimizer)]
+        before, self._counts = self._counts, self._counted()
+        self._moved = {key for key, count in self._counts.items() if count != before.get(key)}
+
+    def _counted(self) -> dict[int, float]:
+        """How many steps the optimizer has made with each of the parameters."""
+        states = {id(value): self._optimizer.state.get(value, {}) for value in self._parameters.values()}
+        return {key: float(state["step"]) for key, state in states.items() if "step" in state}
 
 
 def _groups(optimizer: Optimizer) -> list[dict[str, Any]]:

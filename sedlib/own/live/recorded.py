@@ -3,13 +3,14 @@
 Shapes: rows and θ are ``[params]``. Units: those of the rows.
 """
 
+import warnings
 from typing import Literal
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, listed
 from sedlib.own.live.kept_parameters import KeptParameters
 from sedlib.own.live.live_rows import Taken
 from sedlib.own.row_folder import RowFolder
-from sedlib.own.step_file import RowFolderError
+from sedlib.own.step_file import RowFolderError, StepFile
 from sedlib.own.taking.step_rows import distance, tolerance
 from sedlib.terms.stream_names import GRADIENT, UPDATE
 
@@ -52,6 +53,8 @@ class Recorded:
         if self._steps and step <= self._steps[-1]:
             self._require_same(step, taken)
         else:
+            self._require_alone(step)
+            self._require_tasks(step, taken)
             taken = self._with_update(step, taken)
             if taken.theta is None:
                 self._kept.forget_from(step)
@@ -65,11 +68,32 @@ class Recorded:
             self._before = (step, taken.theta)
         return taken
 
+    def _require_alone(self, step: int) -> None:
+        if others := sorted(set(self.folder.steps) ^ set(self._steps)):
+            raise RowFolderError(
+                f"{self.folder.path}, step {step:,}: step {others[0]:,} came or went since this recorder began: "
+                "another one writes there; give each run a folder of its own, and each loop one recorder"
+            )
+
+    def _require_tasks(self, step: int, taken: Taken) -> None:
+        if not self._steps:
+            return
+        before, now = _tasks(self.folder.at(self._steps[-1])), _tasks(taken)
+        if before and now and before != now:
+            raise self._other(step, f"the tasks were {listed(sorted(before))}, and are {listed(sorted(now))} now")
+
     def _with_update(self, step: int, taken: Taken) -> Taken:
         if taken.theta is None:
             return taken
         if self._before is not None:
-            return Taken({**taken.rows, UPDATE: taken.theta - self._before[1]}, taken.left_out, taken.theta)
+            update = taken.theta - self._before[1]
+            if not update.any():
+                warnings.warn(
+                    f"step {step:,}: the parameters are those of step {self._before[0]:,}; is this the module that is "
+                    "trained, and no copy of it?",
+                    stacklevel=6,
+                )
+            return Taken({**taken.rows, UPDATE: update}, taken.left_out, taken.theta)
         if self._steps:
             reason = f"the parameters of step {self._steps[-1]:,} are not kept"
             return Taken(taken.rows, {**taken.left_out, UPDATE: reason}, taken.theta)
@@ -92,3 +116,9 @@ class Recorded:
             f"{self.folder.path}, step {step:,}: {problem}: the loop is on another trajectory; choose another folder, "
             "or on_restart='replace', which deletes that step and all later ones"
         )
+
+
+def _tasks(found: StepFile | Taken) -> set[str]:
+    """Streams of the tasks' gradients, whether they have a row or a reason for none."""
+    rows = found.names if isinstance(found, StepFile) else found.rows
+    return {name for name in (*rows, *found.left_out) if name.startswith(f"{GRADIENT}/")}

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -23,6 +24,7 @@ from sedlib.own.live.optimizer_rows import OptimizerRows
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.recorded import Recorded
 from sedlib.own.row_folder import EVERY, RowFolder
+from sedlib.saved.saved_checkpoints import whole_step
 from sedlib.sketches.sketch import CountSketch
 from sedlib.vectors import ParamLayout
 
@@ -122,7 +124,11 @@ class Recorder:
         inner = unwrapped(module)
         layout = slots_of(inner, slots)
         _require_inside(inner, layout)
-        self._every, self._steps, self._states = every, frozenset(steps or ()), states and Path(states)
+        self._every, self._steps, self._states = (
+            every,
+            frozenset(whole_step(step) for step in steps or ()),
+            states and Path(states),
+        )
         self._live = LiveRows(inner, layout, losses, batches, Processes.joined())
         self._ladder = OptimizerRows(inner, layout, optimizer) if optimizer is not None else None
         self._recorded: Recorded | None = None
@@ -140,12 +146,13 @@ class Recorder:
 
     def after(self, step: int) -> None:
         """Record if ``step`` is chosen; call it after each step of the optimizer, and with 0 before the first."""
+        step = whole_step(step)
         with self._processes.together():
             if self._recorded:
                 self._recorded.come_to(step)
         if not (step % self._every == 0 if self._every else step in self._steps):
             return
-        with undisturbed():
+        with undisturbed(), torch.inference_mode(False), torch.enable_grad():  # a callback may be called without
             self._record(step)
 
     def _record(self, step: int) -> None:
