@@ -19,6 +19,8 @@ SCORED = {
 """In the README's words."""
 REPRODUCED = {INSIDE: "yes", SAME: "the direction", CONTRADICTED: "**no**", OUTSIDE: "**no**"}
 """Answers by verdict; of other verdicts there is no answer."""
+SIGNS = {INSIDE: "✓", SAME: "≈", CONTRADICTED: "✕", OUTSIDE: "✕"}
+"""Before the claim: on a phone the last column is out of sight."""
 NOT_PRINTED = "*"
 """Marks a range that the paper does not print: the rule of the verdict wants it."""
 
@@ -45,7 +47,7 @@ def span_of_the_paper(claim: Claim) -> str:
 
 def _row(words: str, claim: Claim) -> dict[str, str]:
     return {
-        "claim": words,
+        "claim": f"{SIGNS.get(claim.verdict, NOTHING)} {words}",
         "paper": span_of_the_paper(claim),
         "here": span_here(claim),
         "seeds": claim.seeds,
