@@ -88,3 +88,8 @@ def test_a_column_of_few_values_holds_each_once() -> None:
     assert compact(table)["run"] == {"levels": ["a", "b", None], "places": [0, 1, 0, 2]}
     many = pd.DataFrame({"ratio": [value / 7 for value in range(200)]})
     assert compact(many) == columns_of(many)
+
+
+def test_whole_numbers_of_which_one_is_missing_are_written() -> None:
+    table = pd.DataFrame({"grok_step": pd.array([2925, None], dtype="Int64")})
+    assert as_csv("a", table) == 'grok_step\n2925\n""\n'

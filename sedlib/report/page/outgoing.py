@@ -43,7 +43,7 @@ def as_csv(name: str, table: pd.DataFrame) -> str:
         A number is infinite; the message names table, column and row.
     """
     for column, values in table.select_dtypes("number").items():
-        for row in np.flatnonzero(np.isinf(values))[:1]:
+        for row in np.flatnonzero(np.isinf(values.to_numpy(dtype=float, na_value=np.nan)))[:1]:
             raise UserError(
                 f"table {name} of the report must hold finite numbers; column {column} of row {row} is "
                 f"{values.iloc[row]}: the results that it comes from are broken; restore them with `dvc checkout`"
