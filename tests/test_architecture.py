@@ -218,3 +218,15 @@ def test_few_stages_read_checkpoints() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_stage_script_fits_on_a_screen(script: Path) -> None:
     assert len(script.read_text().splitlines()) <= 50
+
+
+def test_dumps_and_checkpoints_of_every_run_have_a_name() -> None:
+    named = {name: found["path"] for name, found in _yaml(ROOT / "dvc.yaml")["artifacts"].items()}
+    runs = _yaml(ROOT / "params.yaml")["runs"]
+    kinds = ("gradients", "checkpoints")
+    assert named == {f"{kind}-{run}": f"artifacts/{kind}/{run}.h5" for run in runs for kind in kinds}
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(path.read_text())
+    return found

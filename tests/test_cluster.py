@@ -215,6 +215,7 @@ def test_the_plan_says_what_is_run_restored_and_pulled_and_what_it_took(fresh: T
     assert "no stage was computed here" in fresh.run("costs", code=1)
     fresh.run("repro", "--workers", "2")
     assert steps(fresh) == {"up to date": []}
+    assert fresh.run("repro", "--workers", "1") == "all results are up to date\n"
     costs = fresh.run("costs")
     assert re.findall(r"^(\S+) +\d+\.\d +\d+\.\d +[1-9]\d* +1  .*Python", costs, re.MULTILINE) != []
     (fresh.folder / "params.yaml").write_text("value: 2\n")

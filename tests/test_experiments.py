@@ -293,9 +293,11 @@ def test_rows_in_16_bits(laboratory: Laboratory) -> None:
 def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     assert laboratory.type(recipe("Compare")[0][0]) == CHANGED
-    giving, taking = recipe("Share")
+    giving, taking, starting, naming = recipe("Share")
     assert [laboratory.type(command, STORE=store) for command in giving] == [[]] * 6
     other = another(laboratory, tmp_path / "other")
+    planned = other.output(recipe("What a change would run again")[0][0])
+    assert re.findall(r"^(run|pull|restore): (\d+)", planned, re.MULTILINE) == [("run", "1"), ("pull", str(len(ALL)))]
     pull, run, experiment = taking
     assert other.type(pull) == []
     assert [str(path.relative_to(other.folder)) for path in other.folder.glob("artifacts/*/*.*")] == [GRADIENTS]
@@ -304,6 +306,20 @@ def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     assert "w5" in other.output("dvc exp list --all-commits")
     assert not other.objects & written(laboratory, "checkpoints/")
     assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
+    start_from_dumps(laboratory, starting, naming, tmp_path / "elsewhere")
+
+
+def start_from_dumps(laboratory: Laboratory, commands: list[str], naming: list[str], folder: Path) -> None:
+    """In another's repository, by path and by name."""
+    laboratory.output("git checkout -q . && git checkout -q main")
+    laboratory.output(naming[0])
+    folder.mkdir()
+    mine = Laboratory(folder)
+    mine.output("git init -q && dvc init -q")
+    for command in commands:
+        mine.output(command, LAB=str(laboratory.folder))
+    dumped = {(folder / name).read_bytes() for name in ("add-42.h5", "dumps.h5", "named.h5")}
+    assert len(dumped) == 1
 
 
 def written(laboratory: Laboratory, part: str = "", revision: str = "HEAD") -> set[str]:

@@ -13,6 +13,7 @@ from dvc.lock import make_lock
 from dvc.rwlock import RWLOCK_LOCK
 
 from sedlib.base.errors import UserError
+from sedlib.cluster.exclusive import refuse_read_only
 from sedlib.cluster.repair import repair
 from sedlib.cluster.run_cache import clear_unreadable
 from tests.imports import ROOT
@@ -209,3 +210,11 @@ def test_a_run_cache_that_is_no_text_stops_dvc_until_it_is_repaired(done: Toy) -
     assert done.call("dvc", "repro").returncode != 0
     assert "was broken, as a crash leaves it: removed, its stage runs again" in repaired(done)
     assert done.call("dvc", "repro").returncode == 0
+
+
+def test_a_cache_of_another_user_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "files/md5").mkdir(parents=True)
+    refuse_read_only(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: "md5" not in str(path))  # the owner of all may be root
+    with pytest.raises(UserError, match=r"files/md5 is not writable for you.*dvc cache dir --local FOLDER"):
+        refuse_read_only(tmp_path)

@@ -1,6 +1,7 @@
 """The workspace while its stages run elsewhere: one command at a time, a scratch folder, DVC's settings."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -61,8 +62,28 @@ def repair_workspace() -> int:
     return working(command, merging=True)
 
 
+def refuse_read_only(cache: Path) -> None:
+    """Refuse a cache that this user cannot write to, such as another's, before a stage runs.
+
+    Raises
+    ------
+    UserError
+        It cannot be written to.
+    """
+    for folder in (cache, cache / "files/md5", cache / "runs"):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{folder} is not writable for you, and DVC keeps results there. Take a cache of your own with "
+                f"`dvc cache dir --local FOLDER` (copy what you need of the other with `dvc remote add --local other "
+                f"{cache}` and `dvc pull -r other`), or ask its owner to run `chmod -R g+rwXs {cache}` and "
+                "`dvc config cache.shared group`"
+            )
+
+
 def _repair(root: Path, merging: bool = False) -> None:
-    for text in repair(root, Path(settings()["cache"]["dir"]), merging):
+    cache = Path(settings()["cache"]["dir"])
+    refuse_read_only(cache)
+    for text in repair(root, cache, merging):
         say(text)
 
 

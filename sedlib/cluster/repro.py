@@ -42,6 +42,9 @@ def repro(targets: Sequence[str], workers: Workers, keep_failed: bool = False) -
 
 def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, keep_failed: bool) -> int:
     found = plan(targets)
+    if found.current:
+        say("all results are up to date")
+        return 0
     outcome, remote = Outcome(), False
     if found.tasks:
         with connected(workers, scratch) as client:

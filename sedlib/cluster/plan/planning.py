@@ -30,6 +30,7 @@ class Plan:
     tasks: list[Task] = field(default_factory=list)
     settled: dict[str, Settled] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)  # the run-cache cannot hold them: for the last `dvc repro`
+    current: bool = False  # nothing is to be done, also in the workspace
 
 
 def plan(targets: Sequence[str] = ()) -> Plan:
@@ -72,6 +73,7 @@ def _sorted(repo: Repo, stages: Sequence[Stage]) -> Plan:
         sorting.add(stage, list(graph.successors(stage)))
     reading = [*sorting.stale, *filter(_plans, graph)]  # what these read they say of others
     refuse_untracked(repo, reading, {out.fs_path for stage in graph for out in stage.outs})
+    sorting.plan.current = not sorting.stale and not any(stage.changed() for stage in stages)
     return sorting.plan
 
 
