@@ -66,7 +66,9 @@ def _what(stage: Stage, upstream: list[Stage], above: set[str], found: Plan) -> 
         return RUN
     if stage.addressing in found.left:
         return RUN if above - {CURRENT} or stage.changed() else CURRENT
-    return RUN if stage.changed(True, upstream) else PULL
+    if stage.changed(True, upstream):
+        return RUN
+    return PULL if stage.changed_outs() else CURRENT
 
 
 def as_text(found: Sequence[Step], runs: dict[str, StageRun]) -> str:
