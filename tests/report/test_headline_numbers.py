@@ -31,7 +31,7 @@ def numbers() -> dict[str, Any]:
 
 def test_headlines_are_means_over_the_operations(numbers: dict[str, Any]) -> None:
     summary = claims(numbers)
-    found = report_headline(numbers, summary)
+    found = report_headline(numbers, list(summary["verdict"]).count("inside"))
     assert None not in found.values()
     assert found["gradient"] == about(mean(numbers["single_task"][op]["gradient_peak"]["mean"] for op in OPS))
     assert found["multi_total"] == about(mean(numbers["multitask"][op]["aggregate_final"]["mean"] for op in OPS))
@@ -43,13 +43,13 @@ def test_headlines_are_means_over_the_operations(numbers: dict[str, Any]) -> Non
 
 def test_all_headlines_fit_beside_an_experiment_in_a_terminal(numbers: dict[str, Any]) -> None:
     """DVC shows five digits of a number, and three blanks between columns."""
-    found = report_headline(numbers, claims(numbers))
+    found = report_headline(numbers, 11)
     columns = [max(len(name), len(f"{value:.5g}")) + 3 for name, value in found.items()]
     assert BESIDE + sum(columns) <= WIDTH_OF_A_TERMINAL
 
 
 def test_what_was_not_measured_has_no_headline() -> None:
-    found = report_headline({}, claims({}))
+    found = report_headline({}, 0)
     assert found.pop("inside") == 0
     assert set(found.values()) == {None}
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sedlib.base.atomic import replacing
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.listing import claims
+from sedlib.report.claims.verdicts import INSIDE
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.headline import headline
 from sedlib.report.drawn.intervention_figures import intervention_figures
@@ -47,7 +48,8 @@ def write_report(found: Collection, folder: Path) -> None:
     computed_with = {"missing": found.missing, "with": _computed_with()}
     files: dict[Path, str] = {
         Path("metrics.json"): json_text(numbers, indent=2) + "\n",
-        Path("headline.json"): json_text(report_headline(numbers, summary), indent=2) + "\n",
+        Path("headline.json"): json_text(report_headline(numbers, list(summary["verdict"]).count(INSIDE)), indent=2)
+        + "\n",
         Path("claims.md"): as_markdown(summary),
         **{Path(f"tables/{name}.csv"): as_csv(name, table) for name, table in built.items()},
         **{Path(f"tables/{name}.md"): as_markdown(table) for name, table in built.items()},
