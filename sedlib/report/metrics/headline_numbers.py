@@ -28,7 +28,7 @@ SPEEDUPS = {"keep_random": "keep-random", "keep_sed": "keep-sed-raw"}
 
 
 def report_headline(numbers: Mapping[str, Any], inside: int) -> Metrics:
-    """Of metrics.json the means over the paper's operations; ``inside`` is how many claims are inside the paper's range."""
+    """Of metrics.json the means over the paper's operations, beside how many claims are inside the paper's range."""
     by_op = {
         name: [nested(numbers, kind, op, quantity, "mean") for op in OPS] for name, (kind, quantity) in MEANS.items()
     }
