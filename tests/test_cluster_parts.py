@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from sedlib.base.errors import UserError
 from sedlib.cluster import engine
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import chains, execute
-from sedlib.cluster.plan.jobs import Job, Settled, StageFailed, Task
+from sedlib.cluster.plan.jobs import Cost, Job, Settled, StageFailed, Task
+from sedlib.cluster.plan.preview import RUN, Step, as_text
 from sedlib.cluster.run_cache import clear_unfinished
+from sedlib.cluster.stage_runs import TABLE, StageRun, read, record
 from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded
@@ -272,3 +275,27 @@ def test_a_stage_gets_its_workers_threads_and_none_of_dasks_own_settings(
     assert "MALLOC_TRIM_THRESHOLD_" not in environment
     assert environment["OMP_NUM_THREADS"] == environment["SEDLIB_THREADS"] == "3"
     assert environment["SEDLIB_DEVICE"] == "cpu"
+
+
+def test_a_long_plan_is_told_by_kinds_with_the_sums_of_what_they_took() -> None:
+    took = StageRun("", 1.0, 1.5, 100, 1, "a processor", "")
+    found = [Step(f"train@add-{seed}", RUN) for seed in range(21)] + [Step("report", RUN)]
+    text = as_text(found, {f"train@add-{seed}": took for seed in range(20)})
+    assert text.splitlines()[1:] == [
+        "  train × 21     30.0 core minutes last time",
+        "  report",
+        "  in all 30.0 core minutes, and 2 of which `sedlib repro` has computed none here",
+    ]
+    assert as_text([], {}) == "there is no stage"
+
+
+def test_costs_are_read_as_they_were_written_and_a_damaged_table_is_none(tmp_path: Path) -> None:
+    cost = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU, of 2 GHz", {"Python": "3.12", "dvc": "3"})
+    record(tmp_path, [Settled("dvc.yaml", "a", {}, cost=cost), Settled("geometry/dvc.yaml", "b@c", {}, cost=cost)])
+    record(
+        tmp_path, [Settled("dvc.yaml", "a", {}, cost=replace(cost, cpu_seconds=120.0)), Settled("dvc.yaml", "d", {})]
+    )
+    row = StageRun("geometry/dvc.yaml:b@c", 1.5, 1.0, 3, 2, "Some CPU, of 2 GHz", "Python 3.12")
+    assert read(tmp_path) == {row.stage: row, "a": replace(row, stage="a", core_minutes=2.0)}
+    (tmp_path / TABLE).write_text("stage,minutes\na,b\n")
+    assert read(tmp_path) == {}

@@ -12,6 +12,8 @@ from sedlib.cluster.exclusive import working
 from sedlib.cluster.plan.planning import Plan, in_order, plan
 from sedlib.cluster.stage_runs import StageRun, read
 
+MOST_LINES = 20
+"""Of single stages; more are shown by kind."""
 RUN, PULL, RESTORE, CURRENT = "run", "pull", "restore", "up to date"
 MEANINGS = {
     RUN: "their inputs, parameters or code are others than any result in the cache was made of",
@@ -72,7 +74,7 @@ def _what(stage: Stage, upstream: list[Stage], above: set[str], found: Plan) -> 
 
 
 def as_text(found: Sequence[Step], runs: dict[str, StageRun]) -> str:
-    """A paragraph for each kind of step; stages that run one by one, with what they took."""
+    """A paragraph for each kind of step; a few one by one, more by kind, with what they took."""
     parts = []
     for what, meaning in MEANINGS.items():
         stages = [step.stage for step in found if step.what == what]
@@ -85,15 +87,18 @@ def as_text(found: Sequence[Step], runs: dict[str, StageRun]) -> str:
 def _lines(stages: list[str], runs: dict[str, StageRun], what: str) -> list[str]:
     if what == CURRENT:
         return []
+    by_name: dict[str, list[str]] = {}
+    for stage in stages:
+        by_name.setdefault(stage.partition("@")[0] if len(stages) > MOST_LINES else stage, []).append(stage)
+    named = {name if len(of) == 1 else f"{name} × {len(of)}": of for name, of in by_name.items()}
     if what == RESTORE:
-        return stages
-    known = [runs[stage] for stage in stages if stage in runs]
-    width = max(map(len, stages))
+        return list(named)
+    width = max(map(len, named))
+    minutes = {name: [runs[stage].core_minutes for stage in of if stage in runs] for name, of in named.items()}
     lines = [
-        f"{stage:<{width}}" + (f" {runs[stage].core_minutes:>8.1f} core minutes last time" if stage in runs else "")
-        for stage in stages
+        f"{name:<{width}}" + (f" {sum(found):>8.1f} core minutes last time" if found else "")
+        for name, found in minutes.items()
     ]
-    total = sum(run.core_minutes for run in known)
-    unknown = len(stages) - len(known)
+    unknown = sum(stage not in runs for stage in stages)
     more = f", and {unknown} of which `sedlib repro` has computed none here" if unknown else ""
-    return [line.rstrip() for line in lines] + [f"in all {total:.1f} core minutes{more}"]
+    return [*map(str.rstrip, lines), f"in all {sum(map(sum, minutes.values())):.1f} core minutes{more}"]
