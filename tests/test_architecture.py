@@ -202,6 +202,26 @@ def test_training_knows_nothing_of_measuring() -> None:
         assert not any(file.startswith("report/") for file in used), script
 
 
+@pytest.mark.parametrize(
+    ("script", "routines"),
+    [
+        ("dump", {"models/gradient_sums.py"}),
+        ("bases", {"bases.py", "products.py"}),
+        ("centroids", {"models/centroid_function.py", "models/checkpoint.py", "centroids.py"}),
+        ("coupling", {"coupling.py", "sampling.py", "models/centroid_function.py", "bases.py"}),
+    ],
+)
+def test_the_pipeline_measures_through_the_functions_of_ones_own_run(script: str, routines: set[str]) -> None:
+    for start in (ROOT / f"stages/{script}.py", ROOT / "sedlib/own/measure_run.py"):
+        assert routines <= {str(file.relative_to(ROOT / "sedlib")) for file in import_closure(start)}, start
+
+
+def test_nothing_generic_imports_the_paper_s_study() -> None:
+    for file in modules():
+        if floor(file) not in ("grokking", "selftest", "report"):
+            assert not [used for used in import_closure(file) if floor(used) == "grokking"], file
+
+
 def test_every_axis_is_ablated() -> None:
     found = YAML(typ="safe").load((ROOT / "ablations/dvc.yaml").read_text())["stages"]
     axes = {name: found[name]["matrix"]["axis"] for name in ("ablate", "ablate_batch")}
