@@ -30,6 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check.set_defaults(run=lambda given: check_params(given.file))
     check.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"), help="default: params.yaml")
 
+    init = commands.add_parser(
+        "init", help="write a project for a study of your own into a folder", description=run_init.__doc__
+    )
+    init.set_defaults(run=run_init)
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="default: the working directory")
+    init.add_argument(
+        "--checkpoints", metavar="PATH", help="folder or glob of finished checkpoints, in place of training"
+    )
+
+    stage = commands.add_parser("stage", help="run one stage of a study's project, as its dvc.yaml does")
+    stage.set_defaults(run=run_stage)
+    stage.add_argument("name", metavar="STAGE", help="such as train, dump or coupling; list names all")
+    stage.add_argument("arguments", nargs=argparse.REMAINDER, help="of the stage, such as --run NAME, or --help")
+
     parameters = commands.add_parser("parameters", help="print every parameter with its default, limits and meaning")
     parameters.set_defaults(run=lambda _: print(all_parameters(), end=""))
 
@@ -173,6 +187,36 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--cluster", type=Path, metavar="FILE", help="a Dask cluster to start: docs/cluster.md")
 
 
+def run_init(given: argparse.Namespace) -> None:
+    """Write dvc.yaml, params.yaml and a study.py that runs as it is, and make the folder a git and DVC repository.
+
+    No file that is there already is written anew. README.md says what to edit.
+    """
+    from sedlib.studies.project_folder import write_project
+
+    written = write_project(given.folder, given.checkpoints)
+    print(f"{given.folder.resolve()}: wrote {', '.join(written)}")
+    print("Next: edit study.py and params.yaml, or leave them; `sedlib check`; `dvc repro`; open reports/index.html")
+
+
+def run_stage(given: argparse.Namespace) -> None:
+    """Run the script of one stage in the working directory.
+
+    Raises
+    ------
+    UserError
+        There is no such stage.
+    """
+    from sedlib.studies.stage_scripts import STAGES, described_stages, run_script
+
+    if given.name == "list":
+        print(described_stages())
+    elif given.name not in STAGES:
+        raise UserError(f"no stage {given.name!r}; there are:\n{described_stages()}")
+    else:
+        run_script(given.name, given.arguments)
+
+
 def run_repro(given: argparse.Namespace) -> None:
     """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
     check_texts()
@@ -285,13 +329,18 @@ def workers_of(given: argparse.Namespace) -> "Workers":
 
 
 def check_params(path: Path) -> None:
-    """Refuse a params.yaml that any stage would refuse.
+    """Refuse a params.yaml that any stage would refuse; in a study's project, a study.py that training would refuse.
 
     Raises
     ------
-    ParamsError
-        A value is refused.
+    UserError
+        A value is refused, or study.py lacks something.
     """
+    from sedlib.studies.project_checks import check_project, is_project
+
+    if is_project(path.parent):
+        check_project(path)
+        return
     from sedlib.grokking.setup.params import Params
 
     Params.load(path)

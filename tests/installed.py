@@ -52,7 +52,7 @@ def built(folder: Path) -> tuple[Path, Path]:
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     for name in listed:
-        if (ROOT / name).is_file() and (name.startswith(("sedlib/", "tests/")) or "/" not in name):
+        if (ROOT / name).is_file() and (name.startswith(("sedlib/", "stages/", "tests/")) or "/" not in name):
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name)
     results.mkdir()

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "own": {"base", "terms", "slots", "library", "models", "sketches", "saved", "own"},
     "pipeline": {"base", "terms", "library", "models", "pipeline"},
     "grokking": {"base", "terms", "library", "pipeline", "grokking"},
+    "studies": {"base", "terms", "library", "models", "saved", "pipeline", "report", "studies"},
     "selftest": {"base", "terms", "library", "models", "sketches", "saved", "pipeline", "grokking", "selftest"},
     "report": {"base", "terms", "library", "report"},
     "cluster": {"base", "cluster"},

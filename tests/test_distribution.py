@@ -75,6 +75,7 @@ def test_the_base_install_has_what_the_library_and_the_selftest_import() -> None
         ("grokking", ["pipeline"]),
         ("report", ["pipeline"]),
         ("upkeep", ["pipeline"]),
+        ("studies", ["pipeline"]),
         ("cluster", ["pipeline", "cluster"]),
     ],
 )

@@ -12,6 +12,7 @@ from dvc.fs import localfs
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import Stage
+from dvc.stage.serialize import to_single_stage_lockfile
 
 from sedlib.base.errors import UserError
 from sedlib.cluster.plan.inputs import refuse_untracked
@@ -101,6 +102,8 @@ class _Sorting:
         ready = all(name in self.plan.settled for name in names)
         if not stage.cmd and ready and not stage.changed():  # data that DVC tracks
             self._settle(stage, None)
+        elif _plans(stage) and stage.always_changed:  # it has run just now
+            self._settle(stage, dict(to_single_stage_lockfile(stage)))
         elif not restorable(stage) or any(name in self.plan.left for name in names):
             self.plan.left.append(stage.addressing)
         elif ready and _reads_known_outputs(stage, self.produced) and (entry := settle(stage, self.produced)):

@@ -1,0 +1,35 @@
+"""Stages of a study's project, and the scripts that `sedlib stage` runs for them. No torch."""
+
+import ast
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sedlib.pipeline.code.current import shipped_file
+
+SHARED = ("dump", "bases", "centroids", "coupling", "figures", "trajectory", "curvature", "single_step")
+"""Stages whose scripts are the paper's, too."""
+OF_STUDIES = ("code", "train", "finished", "frozen", "report")
+"""Stages that only a study's project has."""
+STAGES = {name: f"stages/{name}.py" for name in SHARED} | {
+    name: f"sedlib/studies/scripts/{name}.py" for name in OF_STUDIES
+}
+"""Script of each stage, as texts of code name it."""
+
+
+def script_of(stage: str) -> Path:
+    """Where the script of a stage lies."""
+    return shipped_file(STAGES[stage])
+
+
+def run_script(stage: str, arguments: Sequence[str]) -> None:
+    """Run a stage's script in the working directory, the project's folder."""
+    sys.argv = [str(Path.cwd() / "stages" / f"{stage}.py"), *arguments]  # where its text of code is looked for
+    runpy.run_path(str(script_of(stage)), run_name="__main__")
+
+
+def described_stages() -> str:
+    """A line for each stage: its name, and what it does."""
+    sentences = {name: ast.get_docstring(ast.parse(script_of(name).read_text())) or "" for name in STAGES}
+    return "\n".join(f"  {name:<12} {text.splitlines()[0]}" for name, text in sentences.items())

@@ -1,0 +1,1 @@
+"""The files that `sedlib init` writes into a folder."""
