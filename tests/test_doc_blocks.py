@@ -25,6 +25,7 @@ RUN_ELSEWHERE = {
     "docs/extending.md": "tests/test_docs.py",
     "docs/experiments.md": "tests/test_experiments.py",
     "docs/your-model.md": "tests/own/test_your_model.py",
+    "docs/your-study.md": "tests/studies/test_somebody_elses_network.py",
 }
 """Pages whose Python a test of their own runs: it looks at the results, or puts a line into the file that it is for."""
 RECIPES_ELSEWHERE = {"The tables that git keeps": "tests/test_packed_clone.py"}

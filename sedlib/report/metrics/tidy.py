@@ -20,13 +20,7 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
     """Table by name; one without rows is left out."""
     built = {
         "coupling": _of_runs({run: _coupling(results.coupling) for run, results in found.runs.items()}),
-        "accuracy": _of_runs(
-            {
-                run: _accuracy(results.training)
-                for run, results in found.runs.items()
-                if "test_accuracy" in results.training
-            }
-        ),
+        "accuracy": _of_runs({run: _accuracy(results.training) for run, results in found.runs.items()}),
         "ladder": _of_runs({run: _ladder(found, run) for run in found.runs}),
         "rank90": _of_runs({run: _rank90(results.centroids) for run, results in found.runs.items()}),
         "restricted_loss": _of_runs(

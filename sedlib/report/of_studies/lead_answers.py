@@ -11,14 +11,14 @@ LEAD = Question(
     f"Does an onset precede {ACCURACY:.0%} held-out accuracy?",
     "steps between",
     f"yes if every seed has an onset and the lead's interval lies above 0, no if below, or if a seed has none. {FEW}",
-    "yes for both",
+    "yes",
 )
 ALARM = Question(
     "false-alarm",
     "Is there an onset where nothing generalises?",
     "seeds with an onset",
     f"yes if most seeds of an experiment whose tasks never reach {ACCURACY:.0%} have one, no if none has",
-    "no for the defect",
+    "no for the defect, yes for the gap",
 )
 LEAD_QUESTIONS = (LEAD, ALARM)
 KINDS = ("commutator defect", "spectral gap")

@@ -25,7 +25,7 @@ def main() -> None:
         run = StudyRun.load(ARTIFACTS / "results", name, settings.model_dump_json(), settings.seed)
         runs.setdefault(experiment_of(name, settings), []).append(run)
     foot = {"parameters": PARAMS_FILE.read_text(), "version": installed_version()}
-    write_study_report(experiments(runs), params.grok_threshold, missing, foot, Path("reports"))
+    write_study_report(experiments(runs), missing, foot, Path("reports"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""A study's reports/index.html: one file with its figures inside, without a script, asking no network for anything."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import FileSystemLoader
+
+from sedlib.report.page.html import HERE, environment, policy
+
+TEMPLATE = "study.html.j2"
+
+
+def study_page(
+    experiments: Sequence[str],
+    questions: pd.DataFrame,
+    rules: pd.DataFrame,
+    figures: Mapping[str, bytes],
+    missing: Mapping[str, str],
+    foot: Mapping[str, str],
+) -> str:
+    """The page; ``figures`` are SVG files by name, ``foot`` what the results were computed with."""
+    style = (HERE / "page.css").read_text()
+    jinja = environment()
+    jinja.loader = FileSystemLoader(Path(__file__).parent)
+    return jinja.get_template(TEMPLATE).render(
+        policy=policy([style], []),
+        style=jinja.filters["safe"](style),
+        experiments=experiments,
+        questions=questions,
+        rules=rules,
+        figures={name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()},
+        missing=missing,
+        foot=foot,
+    )
