@@ -18,7 +18,7 @@ ALARM = Question(
     "Is there an onset where nothing generalises?",
     "seeds with an onset",
     f"yes if most seeds of an experiment whose tasks never reach {ACCURACY:.0%} have one, no if none has",
-    "no for the defect, yes for the gap",
+    "2 of 4 for the defect, 4 of 4 for the gap",
 )
 LEAD_QUESTIONS = (LEAD, ALARM)
 KINDS = ("commutator defect", "spectral gap")

@@ -14,13 +14,24 @@ TEMPLATE = "study.html.j2"
 
 def study_page(
     experiments: Sequence[str],
+    answers: pd.DataFrame,
     questions: pd.DataFrame,
     rules: pd.DataFrame,
     figures: Mapping[str, bytes],
     missing: Mapping[str, str],
     foot: Mapping[str, str],
 ) -> str:
-    """The page; ``figures`` are SVG files by name, ``foot`` what the results were computed with."""
+    """The page.
+
+    Parameters
+    ----------
+    answers
+        What ``questions`` say, with tasks side by side.
+    figures
+        SVG files, by name.
+    foot
+        What the results were computed with.
+    """
     style = (HERE / "page.css").read_text()
     jinja = environment()
     jinja.loader = FileSystemLoader(Path(__file__).parent)
@@ -28,6 +39,7 @@ def study_page(
         policy=policy([style], []),
         style=jinja.filters["safe"](style),
         experiments=experiments,
+        answers=answers,
         questions=questions,
         rules=rules,
         figures={name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()},

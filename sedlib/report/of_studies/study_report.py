@@ -11,6 +11,7 @@ from sedlib.base.strict_json import json_text
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.digits import rounded
 from sedlib.report.of_studies.answers import Answer, rules
+from sedlib.report.of_studies.condensed import condensed
 from sedlib.report.of_studies.questions import QUESTIONS, answers
 from sedlib.report.of_studies.study_figures import study_figures
 from sedlib.report.of_studies.study_page import study_page
@@ -32,9 +33,9 @@ def write_study_report(
     names = [experiment.name for experiment in found]
     tables = {"questions": questions, "rules": decided, "coupling": _ratios(found)}
     files = {
-        "questions.md": as_markdown(questions),
+        "questions.md": as_markdown(condensed(answered)),
         "metrics.json": json_text(_metrics(answered), indent=2) + "\n",
-        "index.html": study_page(names, questions, decided, drawn, missing, foot),
+        "index.html": study_page(names, condensed(answered), questions, decided, drawn, missing, foot),
         **{f"tables/{name}.csv": as_csv(name, table) for name, table in tables.items()},
     }
     for name, text in files.items():
