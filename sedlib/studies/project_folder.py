@@ -61,9 +61,9 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
 def _write(path: Path, text: str) -> bool:
     """Whether anything was written."""
     if not path.exists():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return True
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     missing = [line for line in text.splitlines() if line not in lines]
     if path.name not in APPENDED or not missing:
         return False
@@ -73,9 +73,9 @@ def _write(path: Path, text: str) -> bool:
 
 def _texts(checkpoints: str | None) -> Iterator[tuple[str, str]]:
     for template, name in FILES.items():
-        text = (TEMPLATES / template).read_text()
+        text = (TEMPLATES / template).read_text(encoding="utf-8")
         if checkpoints and name == "dvc.yaml":
-            text = TRAIN.sub(lambda _: (TEMPLATES / "finished.yaml").read_text(), text)
+            text = TRAIN.sub(lambda _: (TEMPLATES / "finished.yaml").read_text(encoding="utf-8"), text)
         if checkpoints and name == "params.yaml":
             text = RUNS.sub(lambda _: f"  finished-0: {{seed: 0, checkpoints: {json.dumps(checkpoints)}}}\n", text)
         yield name, text

@@ -31,5 +31,7 @@ def run_script(stage: str, arguments: Sequence[str]) -> None:
 
 def described_stages() -> str:
     """A line for each stage: its name, and what it does."""
-    sentences = {name: ast.get_docstring(ast.parse(script_of(name).read_text())) or "" for name in STAGES}
+    sentences = {
+        name: ast.get_docstring(ast.parse(script_of(name).read_text(encoding="utf-8"))) or "" for name in STAGES
+    }
     return "\n".join(f"  {name:<12} {text.splitlines()[0]}" for name, text in sentences.items())

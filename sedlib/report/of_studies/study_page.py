@@ -32,7 +32,7 @@ def study_page(
     foot
         What the results were computed with.
     """
-    style = (HERE / "page.css").read_text()
+    style = (HERE / "page.css").read_text(encoding="utf-8")
     jinja = environment()
     jinja.loader = FileSystemLoader(Path(__file__).parent)
     return jinja.get_template(TEMPLATE).render(

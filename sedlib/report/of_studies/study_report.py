@@ -40,7 +40,7 @@ def write_study_report(
     }
     for name, text in files.items():
         with replacing(folder / name) as path:
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
     _remove_others(folder, {*files, *(f"figures/{name}.svg" for name in figures)})
 
 

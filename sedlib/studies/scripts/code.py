@@ -16,7 +16,7 @@ TEXTS = ARTIFACTS / "code"
 def main() -> None:
     ProjectParams.read()  # refuses names and values before they reach a command of another stage
     texts = project_texts(Path())
-    before = {path.stem: path.read_text() for path in TEXTS.glob("*.txt")}
+    before = {path.stem: path.read_text(encoding="utf-8") for path in TEXTS.glob("*.txt")}
     for line in why_again(before, texts):
         say(line)
     write_texts(texts, TEXTS)

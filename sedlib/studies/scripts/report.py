@@ -24,7 +24,7 @@ def main() -> None:
             continue
         run = StudyRun.load(ARTIFACTS / "results", name, settings.model_dump_json(), settings.seed)
         runs.setdefault(experiment_of(name, settings), []).append(run)
-    foot = {"parameters": PARAMS_FILE.read_text(), "version": installed_version()}
+    foot = {"parameters": PARAMS_FILE.read_text(encoding="utf-8"), "version": installed_version()}
     write_study_report(experiments(runs), missing, foot, Path("reports"))
 
 
