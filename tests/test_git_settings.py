@@ -14,8 +14,8 @@ def test_line_ends_are_those_of_the_repository(finished: Clone, tmp_path: Path, 
     """Another ending would be another code to every stage, so that all runs would train again."""
     done = finished.call("git", "-c", setting, "checkout-index", "--all", f"--prefix={tmp_path}/")
     assert done.returncode == 0, done.stderr
-    texts = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(texts) > 500
+    texts = [path for folder in ("sedlib", "stages") for path in (tmp_path / folder).rglob("*") if path.is_file()]
+    assert len(texts) > 200
     assert [
         path for path in texts if path.read_bytes() != (finished.folder / path.relative_to(tmp_path)).read_bytes()
     ] == []
