@@ -13,6 +13,7 @@ from sedlib.base.described.description import description_of
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.params import Params
+from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.terms.condition import NEED_FINISHED_RUN
 from tests.imports import ROOT
 
@@ -24,7 +25,7 @@ FOUND = {
 }
 STAGES = [pytest.param(*found, id=name) for name, found in FOUND.items()]
 CELLS = [pytest.param(*found, id=name) for name, found in FOUND.items() if "matrix" in found[1]]
-SHARED = {"interventions.window", "interventions.rank", "interventions.target"}
+SHARED = {f"interventions.{name}" for name in ProjectionParams.model_fields}
 OF_THE_FINISHED_RUN = {"geometry.curvature.eta", "geometry.curvature.components"}
 
 

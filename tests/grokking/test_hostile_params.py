@@ -61,6 +61,7 @@ def listed(count: int) -> str:
 
 EVERY_STEP = "add-42: {ops: [add], seed: 42, checkpoint_every: 1, max_steps: 49000}"
 FIRST = "add-42: {ops: [add], seed: 42}"
+LINE = REAL.splitlines().index(f"  {FIRST}") + 1
 TEXTS: dict[str, tuple[str | bytes | Change, str]] = {
     # what the file is
     "empty": ("", "must hold a mapping of names to values, got NoneType"),
@@ -83,10 +84,10 @@ TEXTS: dict[str, tuple[str | bytes | Change, str]] = {
     "an open list": (top("a: [1, 2"), "not valid YAML"),
     "an open quote": (top("a: 'x"), "found unexpected end of stream"),
     "a key twice": (top("window: 1"), "key window is given twice, first in line 3"),
-    "a run twice": (top("  add-42: {ops: [mul], seed: 1}"), "key runs.add-42 is given twice, first in line 54"),
+    "a run twice": (top("  add-42: {ops: [mul], seed: 1}"), f"key runs.add-42 is given twice, first in line {LINE}"),
     "a key twice in braces": (but("{size: 512,", "{size: 1, size: 512,"), "key gradient_batch.size is given twice"),
     "a merge key": (but("{ops: [add], seed: 42}", "{<<: {seed: 1}, ops: [add]}"), "the merge key <<"),
-    "an alias": (but(FIRST, "add-42: &a {ops: [add], seed: 42}\n  b: *a"), "line 55: the alias *a stands for"),
+    "an alias": (but(FIRST, "add-42: &a {ops: [add], seed: 42}\n  b: *a"), f"line {LINE + 1}: the alias *a stands for"),
     "a merged alias": (top("a: &a {b: 1}\nc: {<<: *a}"), "the merge key <<"),
     "a list in itself": (top("a: &a [*a]"), "the alias *a stands for"),
     "a tag of Python": (top("a: !!python/object/apply:os.system [id]"), "asks for a type; leave it out"),

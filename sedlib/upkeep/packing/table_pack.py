@@ -47,7 +47,10 @@ def read_pack(path: Path = PACK) -> dict[str, bytes]:
         It is damaged, of another version, or holds what ``packed`` would not write.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing, or no regular file; restore it with `git checkout {path}`")
+        raise UserError(
+            f"{path} is missing, or no regular file; restore it with `git checkout {path}`, or if git has none, compute "
+            "the results with `sedlib repro`"
+        )
     with path.open("rb") as file:
         content = file.read(LARGEST_ARCHIVE + 1)
     try:
