@@ -48,8 +48,8 @@ def read_pack(path: Path = PACK) -> dict[str, bytes]:
     """
     if not path.is_file():
         raise UserError(
-            f"{path} is missing, or no regular file; restore it with `git checkout {path}`, or if git has none, compute "
-            "the results with `sedlib repro`"
+            f"{path} is missing, or no regular file; restore it with `git checkout {path}`; if git has none, compute "
+            "the results: `sedlib repro`"
         )
     with path.open("rb") as file:
         content = file.read(LARGEST_ARCHIVE + 1)
