@@ -57,6 +57,13 @@ class Clone:
         assert done.returncode == 0, done.stdout + done.stderr
         return re.findall(r"Running stage '(.*?)'", done.stdout)
 
+    def planned(self, *targets: str) -> list[str]:
+        """Stages that `sedlib plan` would run, once the code stage has."""
+        done = self.call("sedlib", "plan", *targets)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (listed,) = re.findall(r"^run:.*\n((?:  .*\n)*)", done.stdout, re.MULTILINE) or [""]
+        return [line.split()[0] for line in listed.splitlines() if not line.startswith("  in all")]
+
     def set(self, **changes: Any) -> None:
         """Write params.yaml: the tiny parameters with one run, and changes."""
         values = {**TINY, "runs": {"add-1": TINY["runs"]["add-1"]}, **changes}
