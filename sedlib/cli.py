@@ -219,9 +219,9 @@ def run_stage(given: argparse.Namespace) -> None:
 
 def run_repro(given: argparse.Namespace) -> None:
     """Run the stages that DVC says are stale in parallel, then one `dvc repro` that restores their results."""
-    check_texts()
     from sedlib.cluster.repro import repro
 
+    check_texts()
     sys.exit(repro(given.targets, workers_of(given), given.keep_failed))
 
 

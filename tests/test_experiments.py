@@ -286,7 +286,9 @@ def test_rows_in_16_bits(laboratory: Laboratory) -> None:
     [[narrow]] = recipe("What a run takes")
     set_parameters(laboratory, rank=1)  # rows of consecutive steps of so small a network determine no more in 16 bits
     before = (laboratory.folder / GRADIENTS).stat().st_size
-    assert laboratory.type(narrow) == sorted(names([stage for stage in FOR_FIGURES if stage != "train"], RUN) + REPORT)
+    assert laboratory.type(narrow) == sorted(
+        CODE + names([stage for stage in FOR_FIGURES if stage != "train"], RUN) + REPORT
+    )
     assert (laboratory.folder / GRADIENTS).stat().st_size < before
 
 
@@ -346,7 +348,7 @@ def experiment(name: str) -> str:
 def bases_committed(laboratory: Laboratory, window: int) -> None:
     """Another window's bases, and a commit of them."""
     set_parameters(laboratory, window=window)
-    assert laboratory.repro("--pull", "--allow-missing", f"bases@{RUN}") == [f"bases@{RUN}"]
+    assert laboratory.repro("--pull", "--allow-missing", f"bases@{RUN}") == [*CODE, f"bases@{RUN}"]
     laboratory.committed_as(f"window {window}")
 
 
@@ -361,10 +363,10 @@ def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:
     bases_committed(laboratory, 11)
     laboratory.output("git tag tagged && git checkout -q main && dvc checkout -q")
     for window in (5, 6):
-        assert laboratory.type(f"dvc exp run -n w{window} -S window={window} bases@{RUN}") == [f"bases@{RUN}"]
+        assert laboratory.type(f"dvc exp run -n w{window} -S window={window} bases@{RUN}") == [f"bases@{RUN}", *CODE]
         laboratory.output("git checkout -q . && dvc checkout -q")
     set_parameters(laboratory, window=7)
-    assert laboratory.repro(f"bases@{RUN}") == [f"bases@{RUN}"]
+    assert laboratory.repro(f"bases@{RUN}") == [*CODE, f"bases@{RUN}"]
     laboratory.output("dvc push && git checkout -q . && dvc checkout -q")
     needed = {"mine", "tagged", "main", experiment("w6")}
 
@@ -372,7 +374,7 @@ def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:
     other.output("dvc pull dump && git checkout -qb theirs")
     bases_committed(other, 12)
     other.output("git push -q origin theirs && dvc push")
-    assert other.type(f"dvc exp run --pull --allow-missing -n w13 -S window=13 bases@{RUN}") == [f"bases@{RUN}"]
+    assert other.type(f"dvc exp run --pull --allow-missing -n w13 -S window=13 bases@{RUN}") == [f"bases@{RUN}", *CODE]
     other.output("dvc exp push origin w13")
 
     before, stored_before = laboratory.objects, stored(store)

@@ -117,10 +117,10 @@ def test_the_page_is_rendered_from_the_files_of_the_wheel(distributions: tuple[P
     pipeline = environment(tmp_path / "venv", distributions[1], "pipeline")
     code = """if True:
         import pandas, dvc
-        from sedlib.report.claims.listing import rules
-        from sedlib.report.page.html import page
-        claims = pandas.DataFrame({"claim": ["<b>"], "verdict": ["inside"]})
-        print(page(claims, rules(), {}, [], {}, {}, {"packages": "none"}))
+        from pathlib import Path
+        from sedlib.report.page.html import Content, page
+        tables = {"claims": pandas.DataFrame({"claim": ["<b>"]})}
+        print(page(Content({}, Path("none"), tables, {}, {}, {"packages": "none"})))
     """
     done = pipeline.call("python", "-I", "-c", code)
     assert done.returncode == 0, done.stderr
