@@ -13,6 +13,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tabled": {"numbers", "metrics", "claims"},
     "sweeps": {"numbers", "metrics", "drawn"},
     "page": {"numbers", "metrics", "claims", "drawn", "tabled"},
+    "of_studies": {"numbers", "drawn", "page"},
 }
 """By level, those below it that it may import, beside itself; tests/test_architecture.py says what lies below all."""
 
