@@ -47,7 +47,7 @@ def restated(run: Path, step: int, task: str, stream: str, window: int) -> float
     copies = {}
     for at in STEPS:
         copies[at] = Network().double().eval()
-        copies[at].load_state_dict(torch.load(run / f"step-{at}.pt")["model"])
+        copies[at].load_state_dict(torch.load(run / f"step-{at}.pt", weights_only=True)["model"])
     batch = (H.double(), BATCH[1])
 
     def theta(at: int) -> Tensor:

@@ -159,7 +159,7 @@ def test_rows_of_another_run_or_batch_are_refused(change: str, run: Path, tmp_pa
     losses = {**LOSSES, "half": lambda module, batch: 2 * LOSSES["half"](module, batch)} if change == "loss" else LOSSES
     if change == "run":  # of the same first step
         for step in STEPS:
-            state = torch.load(run / f"step-{step}.pt")["model"]
+            state = torch.load(run / f"step-{step}.pt", weights_only=True)["model"]
             state["first.weight"] += 0.1 * (step == STEPS[-1])
             torch.save(state, tmp_path / f"step-{step}.pt")
         checkpoints = Checkpoints(tmp_path)
@@ -208,7 +208,7 @@ def test_a_broken_measurement_is_made_again(text: str, tmp_path: Path) -> None:
 
 def test_what_is_not_finite_is_left_out_with_a_reason(run: Path, tmp_path: Path) -> None:
     for step in STEPS:
-        state = torch.load(run / f"step-{step}.pt")["model"]
+        state = torch.load(run / f"step-{step}.pt", weights_only=True)["model"]
         if step == 30:
             state["first.weight"][0] = float("nan")
         state["heads.1.bias"][0] = MARK if step == 10 else 0

@@ -136,7 +136,7 @@ def test_finished_checkpoints_are_taken_in_with_their_readouts(tmp_path: Path, m
     write_run(study, run, checkpoints)
     with h5py.File(run.checkpoints) as file:
         assert file["steps"][:].tolist() == [0, 3, 6, 9, 12]
-        kept = torch.load(tmp_path / "mine/step-12.pt")
+        kept = torch.load(tmp_path / "mine/step-12.pt", weights_only=True)
         assert (file["state/token.weight"][-1] == kept["token.weight"].numpy()).all()
     with RunCheckpoints.open(run.checkpoints, study, CPU) as found:
         assert len(found.steps) == 5

@@ -29,7 +29,11 @@ def require_state_dict(state: Any) -> None:
     ValueError: state: expected a state dict of tensors, got a trainer's checkpoint with 'step', 'model'; ...
     """
     if not isinstance(state, Mapping):
-        remedy = "give its state_dict()" if isinstance(state, nn.Module) else "load a file first: torch.load(path)"
+        remedy = (
+            "give its state_dict()"
+            if isinstance(state, nn.Module)
+            else "load a file first: torch.load(path, weights_only=True)"
+        )
         raise wrong_kind("state", "a state dict of tensors", state, remedy)
     for path, inside in _mappings(state, "checkpoint", DEEPEST):
         if inside and any(isinstance(value, Tensor) for value in inside.values()):
