@@ -49,7 +49,7 @@ def as_shown(text: str, encoding: str) -> str:
 def test_the_demo_ends_by_saying_that_dvc_lock_differs(tmp_path: Path, edited: bool) -> None:
     texts = ("first", "other" if edited else "first")
     commands = ["git init -q", f"echo {texts[0]} > dvc.lock", "git add dvc.lock", f"echo {texts[1]} > dvc.lock"]
-    dry = ["make", "--dry-run", "--old-file=.venv/.ready", "demo"]
+    dry = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.ready", "demo"]
     planned = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     done = subprocess.run(
         ["bash", "-euc", "\n".join([*commands, "set +e", planned[-1]])],
