@@ -46,7 +46,7 @@ test: $(READY)  ## the tests that take milliseconds to seconds
 	$(BIN)/pytest -m 'not slow' $(IN_PARALLEL)
 
 test-all: $(READY)  ## these and the slow ones: real DVC, browsers, servers, batch systems, kills
-	$(BIN)/pytest $(IN_PARALLEL)
+	$(BIN)/pytest $(PYTEST) $(IN_PARALLEL)
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .

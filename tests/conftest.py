@@ -26,7 +26,7 @@ LONGEST_FIRST = [
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "finished" in getattr(item, "fixturenames", ()):
+        if "finished" in getattr(item, "fixturenames", ()) or item.get_closest_marker("long"):
             item.add_marker("slow")  # the fixture is a pipeline that ran
     places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))

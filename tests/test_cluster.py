@@ -260,6 +260,8 @@ def test_the_folder_of_a_failed_stage_is_kept_on_request_with_the_command_that_r
 
 
 def test_a_folder_with_any_letters_in_its_name_is_no_matter(fresh: Toy) -> None:
+    for setting in ("user.name t", "user.email t@t"):
+        fresh.call("git", "config", *setting.split())
     moved = fresh.folder.parent.with_name("é ü 漢")
     fresh.folder.parent.rename(moved)
     there = Toy(moved / "toy")

@@ -144,6 +144,7 @@ def queueing(laboratory: Laboratory) -> Iterator[Laboratory]:
         process.kill()
 
 
+@pytest.mark.long
 def test_sweep(queueing: Laboratory) -> None:
     [[sweep, start, status]] = recipe("Sweep")
     assert queueing.type(sweep) == []
@@ -220,6 +221,7 @@ def apply_safely(laboratory: Laboratory, commands: list[str]) -> None:
     assert parameters(laboratory)["window"] == 5
 
 
+@pytest.mark.long
 def test_add_a_seed(laboratory: Laboratory) -> None:
     [[add, remove]] = recipe("Add a seed")
     assert laboratory.type(add) == sorted(CODE + names(ALL, "add-3") + REPORT)
@@ -264,6 +266,7 @@ def results(laboratory: Laboratory) -> list[str]:
     return [str(path.relative_to(laboratory.folder)) for path in laboratory.folder.glob("artifacts/results/*/*.csv")]
 
 
+@pytest.mark.long
 def test_add_an_operation(laboratory: Laboratory) -> None:
     section = (ROOT / "docs/experiments.md").read_text().split("\n## Add an operation\n")[1]
     line = section.split("```python\n")[1].split("```")[0]
@@ -282,6 +285,7 @@ def test_change_the_projection_target(laboratory: Laboratory) -> None:
     assert "freeze" in laboratory.output(show)
 
 
+@pytest.mark.long
 def test_rows_in_16_bits(laboratory: Laboratory) -> None:
     [[narrow]] = recipe("What a run takes")
     set_parameters(laboratory, rank=1)  # rows of consecutive steps of so small a network determine no more in 16 bits

@@ -201,6 +201,7 @@ def test_coupling_ratios_are_those_of_a_slow_restatement(
     assert (np.isfinite(coupling["ratio"]) & (coupling["ratio"] > 0)).all()
 
 
+@pytest.mark.long
 def test_another_window_runs_the_analysis_alone(changed: Clone) -> None:
     replaced(changed.folder / "params.yaml", "window: 4\n", "window: 5\n")
     runs = [f"{name}@{RUN}" for name in ("bases", "coupling", "figures", "single_step")]

@@ -62,6 +62,7 @@ def test_plain_repro_in_the_root_runs_the_interventions_and_what_their_condition
 AXES_OF = {"ablate": "-window", "ablate_batch": "-batch_seed", "single_step": ""}
 
 
+@pytest.mark.long
 def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(clone: Clone) -> None:
     cells = [f"ablations/dvc.yaml:{name}@add-1{axis}" for name, axis in AXES_OF.items()]
     clone.set(ablation={**TINY["ablation"], "runs": ["add-1"]}, single_step={"runs": ["add-1"]})
@@ -76,6 +77,7 @@ def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(c
     assert "add" in clone.call("sedlib", "seeds").stdout
 
 
+@pytest.mark.long
 def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone: Clone) -> None:
     geometry = TINY["geometry"]
     clone.set(geometry={**geometry, "walks": {"count": 4, "seed": 0}})
