@@ -133,6 +133,10 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         expected_random_share as expected_random_share,
         pooled_pairs as pooled_pairs,
     )
+    from sedlib.weight_directions import (
+        UndeterminedError as UndeterminedError,
+        singular_basis as singular_basis,
+    )
 
     # Whole modules
     from sedlib import (
@@ -154,6 +158,7 @@ if TYPE_CHECKING:  # the public listing: type checkers follow it, and __getattr_
         scores as scores,
         trajectory as trajectory,
         vectors as vectors,
+        weight_directions as weight_directions,
     )
 # isort: on
 

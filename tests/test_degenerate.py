@@ -29,6 +29,7 @@ from sedlib import (
     readings,
     sampling,
     trajectory,
+    weight_directions,
 )
 from sedlib.base.finite import require_finite
 from sedlib.base.randomness import generator
@@ -133,6 +134,7 @@ def execution(draw: Draw) -> object:
     return curvature.execution_basis(draw.array(5, 6), {"first": slice(0, 3), "second": slice(3, 6)})
 
 
+MATRIX = ParamLayout(("matrix",), ((3, 4),))
 CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "gram": (lambda d: products.gram(d.array(4, 5)), "rows"),
     "gram_band": (lambda d: products.gram_band(d.array(4, 5), 2), "rows"),
@@ -191,6 +193,10 @@ CASES: dict[str, tuple[Callable[[Draw], object], str]] = {
     "curvature.alignment": (lambda d: curvature.alignment(d.tensor(5), d.tensor(3, 5)), "step|vector|cosines"),
     "expected_random_share": (lambda d: curvature.expected_random_share(d.count(), d.count()), "rank"),
     "execution_basis": (execution, "block"),
+    "singular_basis": (
+        lambda d: weight_directions.singular_basis(d.tensor(12), MATRIX, {"matrix": slice(0, 12)}),
+        "theta|matrix",
+    ),
     "Displacements": (displacements, "rows|block"),
     "pc1_percent": (lambda d: trajectory.pc1_percent(d.double(4, 4)), "gram|block"),
     "expanding_pc1_percent": (lambda d: trajectory.expanding_pc1_percent(d.double(4, 4)), "gram|block"),
@@ -223,7 +229,15 @@ NOT_NUMERIC = {
     *("ParamLayout", "Positions", "Rows", "RollingBases", "SpectralGaps", "CentroidComparison", "CentroidReadouts"),
     *("Checkpoint", "Checkpoints", "CentroidFunction", "Probes", "measure", "plot_coupling"),
     *("RandomDirections", "FisherBasis", "EmpiricalFisher", "window_blocks"),
-    *("Baseline", "Commutator", "Decomposition", "LostInRoundingError", "UndeterminedBasisError", "generator"),
+    *(
+        "Baseline",
+        "Commutator",
+        "Decomposition",
+        "LostInRoundingError",
+        "UndeterminedBasisError",
+        "UndeterminedError",
+        "generator",
+    ),
     *("pooled_pairs", "blocks", "first_step", "PowerLaw", "attention_modules"),
     *("full_scores", "logit_scores", "onto_basis", "onto_coordinates", "removing"),
 }
@@ -266,7 +280,7 @@ def test_a_function_refuses_by_name_or_computes_finite_numbers(name: str, data: 
 def test_no_function_of_the_library_is_left_out() -> None:
     modules = (bases, centroids, coupling, curvature, fisher, fourier, gradients, leads, positions, products)
     here = {name.rpartition(".")[2] for name in CASES} | NOT_NUMERIC | TRIED_IN_THEIR_OWN_TESTS
-    for module in (*modules, projection, readings, sampling, trajectory):
+    for module in (*modules, projection, readings, sampling, trajectory, weight_directions):
         own = [
             name
             for name, value in vars(module).items()

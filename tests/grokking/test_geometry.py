@@ -147,14 +147,28 @@ def test_steps_too_short_for_float32_are_measured_in_float64(checkpoints: RunChe
 
 
 def test_the_table_is_that_of_steps_in_float64(checkpoints: RunCheckpoints) -> None:
-    table = pd.DataFrame(measure_curvature(checkpoints, SETTINGS)).set_index("step")
-    assert table.index.tolist() == [0, 10, 20, 30, 40]
+    whole = pd.DataFrame(measure_curvature(checkpoints, SETTINGS))
+    table, weights = (
+        whole[whole["basis"] == basis].drop(columns="basis").set_index("step") for basis in ("trajectory", "weights")
+    )
+    assert table.index.tolist() == weights.index.tolist() == [0, 10, 20, 30, 40]
+    same = ["defect", "defect_low", "defect_high", "alignment", "expected_alignment"]
+    pd.testing.assert_frame_equal(table[same], weights[same])
     size = positions_of(checkpoints).layout.size
     basis = np.zeros((16, size))
-    for number, (name, block) in enumerate(checkpoints.study.matrices(checkpoints.network).items()):
+    matrices = checkpoints.study.matrices(checkpoints.network)
+    for number, (name, block) in enumerate(matrices.items()):
         basis[2 * number : 2 * number + 2, block] = trajectory_pca(of_matrix(checkpoints, name))[0][:2]
     for index in (0, 4, 8):
         deltas, defects = commutators_in_float64(checkpoints, index)
+        singular = np.zeros((24, size))
+        for number, (name, block) in enumerate(matrices.items()):
+            left, _, right = np.linalg.svd(of_matrix(checkpoints, name)[index].reshape(8, 8))
+            for i in range(3):
+                singular[3 * number + i, block] = np.outer(left[:, i], right[i]).ravel()
+        shares = np.linalg.norm(deltas @ singular.T, axis=1) / np.linalg.norm(deltas, axis=1)
+        assert weights.loc[checkpoints.steps[index], "share"] == pytest.approx(shares.mean(), rel=5e-3)
+        assert weights.loc[checkpoints.steps[index], "expected_share"] == pytest.approx(np.sqrt(24 / size), rel=0.03)
         row = table.loc[checkpoints.steps[index]]
         low, median, high = np.quantile(defects, [0.25, 0.5, 0.75])
         np.testing.assert_allclose(row[["defect_low", "defect", "defect_high"]], [low, median, high], rtol=5e-3)
@@ -178,11 +192,8 @@ def test_random_subspaces_have_the_expected_share(checkpoints: RunCheckpoints) -
 
 
 def test_a_measurement_does_not_depend_on_which_others_are_made(checkpoints: RunCheckpoints) -> None:
-    some, more = (
-        pd.DataFrame(measure_curvature(checkpoints, SETTINGS.model_copy(update={"every": every}))).set_index("step")
-        for every in (20, 5)
-    )
-    assert len(more) == 9
+    some, more = (pd.DataFrame(curvature(checkpoints, every=every)).set_index(["step", "basis"]) for every in (20, 5))
+    assert len(more) == 2 * 9
     pd.testing.assert_frame_equal(some, more.loc[some.index])
 
 
@@ -247,6 +258,18 @@ def test_components_beyond_the_trajectory_are_refused(checkpoints: RunCheckpoint
 def test_a_step_too_far_is_named_with_its_size(checkpoints: RunCheckpoints) -> None:
     with pytest.raises(ParamsError, match=r"step 0: pair .*after one step: .*eta = 1e\+38"):
         curvature(checkpoints, eta=1e38)
+
+
+def test_weights_of_low_rank_leave_their_share_empty_and_the_rest_as_it_is(path: Path, tmp_path: Path) -> None:
+    low = tmp_path / "low.h5"
+    shutil.copy(path, low)
+    with altered(low) as file:
+        file["state/encoder.layers.1.self_attn.out_proj.weight"][0] = 0.0  # as an adapter's is, before training
+    with RunCheckpoints.open(low, Grokking(experiment()), CPU) as checkpoints:
+        table = pd.DataFrame(curvature(checkpoints)).set_index(["step", "basis"])
+    shares = ["rho", "share", "random_share", "expected_share"]
+    assert table.loc[(0, "weights"), shares].isna().all()
+    assert not table[shares].drop((0, "weights")).isna().any(axis=None)
 
 
 def test_a_matrix_that_does_not_move_is_named(path: Path, tmp_path: Path) -> None:

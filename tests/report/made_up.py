@@ -224,6 +224,8 @@ def geometry_tables(seed: int) -> dict[str, pd.DataFrame]:
     curvature = curvature.assign(defect_low=curvature["defect"] - 1, defect_high=curvature["defect"] + 1)
     curvature = curvature.assign(rho=0.9999, share=0.02, random_share=0.011, expected_share=0.01)
     curvature = curvature.assign(alignment=[float("nan"), 0.004, 0.006, 0.008, 0.006], expected_alignment=0.002)
+    weights = curvature.assign(share=[0.01, 0.02, 0.03, 0.01, 0.01])
+    curvature = pd.concat([curvature.assign(basis="trajectory"), weights.assign(basis="weights")])
     trajectory = pd.DataFrame(whole)
     trajectory["z"] = (trajectory["pc1_percent"] - trajectory["walk_mean"]) / trajectory["walk_std"]
     return {"trajectory": trajectory, "trajectory_windows": pd.DataFrame(windows), "curvature": curvature}

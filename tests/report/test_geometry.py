@@ -14,7 +14,7 @@ from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.numbers.results import RunFolder
-from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers, lead_numbers
+from sedlib.report.numbers.trajectories import Geometry, as_text, geometry_numbers, in_basis, lead_numbers
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.terms.tables.training_table import TRAINING
 from tests.report import made_up
@@ -27,7 +27,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 def numbers_of(accuracies: dict[str, list[float]], defects: list[float]) -> dict[str, Any]:
-    geometry = Geometry(**made_up.geometry_tables(1))
+    tables = made_up.geometry_tables(1)
+    curvature = tables.pop("curvature")
+    geometry = Geometry(**tables, curvature=in_basis(curvature), in_weights=in_basis(curvature, "weights"))
     geometry = replace(geometry, curvature=geometry.curvature.assign(defect=defects))
     training = pd.concat(
         [pd.DataFrame({"step": STEPS, "op": op, "test_accuracy": values}) for op, values in accuracies.items()]
@@ -48,6 +50,9 @@ def test_numbers_by_hand() -> None:
         "accurate_step": 30,
         "lead": 10,
         "share_over_random": 2,
+        "weights_share_before": 2,  # the median of 1, 2 and 3
+        "weights_share_after": 1,
+        "weights_share_over_random": 1,
         "rho": pytest.approx(0.9999),
         "alignment_over_random": 3,  # the median of 2, 3, 4 and 3: nothing led to the first checkpoint
     }

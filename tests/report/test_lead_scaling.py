@@ -16,7 +16,7 @@ def folder(root: Path, onset: int, accurate: int, grokked: int) -> RunFolder:
     tables = made_up.geometry_tables(1)
     training = pd.DataFrame({"step": steps, "op": "add", "test_accuracy": accuracy})
     defects = [1.0 if step < onset else 100.0 for step in steps]
-    last = tables["curvature"].iloc[-1].to_dict()
+    last = tables["curvature"].iloc[-1].to_dict() | {"basis": "trajectory"}
     tables["curvature"] = pd.DataFrame({**last, "step": steps, "defect": defects})
     for name, table in (tables | {"training": training}).items():
         made_up.save(table, root, made_up.RUN_TABLES[name])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sedlib.grokking.setup.sizes import MATRICES, NetworkSizes, Size
 from sedlib.pipeline.parameters.ablation_params import AnalysisParams
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
+from sedlib.terms.tables.curvature_table import SINGULAR_DIRECTIONS
 
 
 def measuring(network: NetworkSizes, checkpoints: int, params: AnalysisParams) -> Iterator[Size]:
@@ -27,9 +28,10 @@ def single_step(network: NetworkSizes, batch_size: int) -> Size:
 
 def curvature(network: NetworkSizes, params: CurvatureParams) -> Iterator[Size]:
     """What commutators and their subspaces take."""
-    directions = (1 + params.random_subspaces) * params.components * MATRICES * network.layers
+    of_a_matrix = params.components + SINGULAR_DIRECTIONS
+    directions = (1 + params.random_subspaces) * of_a_matrix * MATRICES * network.layers
     shape = f"{directions:,} directions by {network.parameters:,} parameters"
-    yield Size("the execution basis and random subspaces", shape, 4 * directions * network.parameters)
+    yield Size("the bases of commutators and random subspaces", shape, 4 * directions * network.parameters)
     shape = f"geometry.curvature.draws = {params.draws:,} by {network.parameters:,} parameters"
     yield Size("the commutators", shape, 4 * params.draws * network.parameters)
     yield network.of_examples("a batch of commutators", "geometry.curvature.batch_size", params.batch_size)

@@ -21,30 +21,29 @@ from sedlib.curvature import (
     alignment,
     commutators,
     decompose,
-    execution_basis,
     expected_random_share,
     pooled_pairs,
 )
 from sedlib.pipeline.geometry.all_parameters import positions_of
+from sedlib.pipeline.geometry.compared_bases import Basis, ComparedBases
 from sedlib.pipeline.parameters.geometry_params import FEWEST, CurvatureParams, measured
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.study import Examples
 from sedlib.positions import Positions
-from sedlib.projection import random_basis
 from sedlib.vectors import ParamLayout
 
-Basis = Float[Tensor, "directions params"]
+SHARES = ("rho", "share", "random_share", "expected_share")
 
 
 def measure_curvature(checkpoints: RunCheckpoints, settings: CurvatureParams) -> Iterator[dict[str, Any]]:
-    """Rows of a tidy table, one per measurement.
+    """Rows of a tidy table, one for each measurement and basis.
 
-    Each has the median defect of the draws with its quartiles, and means over them: ρ and the share in the execution
-    basis of the whole run, the share in random subspaces and what it is in expectation, and the alignment with the
-    step from the checkpoint before, empty at the first.
+    Each has the median defect of the draws with its quartiles, and means over them: ρ and the share in the basis, the
+    share in random subspaces and what it is in expectation, and the alignment with the step from the checkpoint before,
+    empty at the first. Where the weights determine no basis, what is relative to it is empty.
 
-    Memory: the execution basis and the random subspaces.
+    Memory: the bases and their random subspaces.
 
     Raises
     ------
@@ -60,7 +59,7 @@ def measure_curvature(checkpoints: RunCheckpoints, settings: CurvatureParams) ->
             "smaller one"
         )
     device = checkpoints.device
-    subspaces = _subspaces(checkpoints, positions, settings)
+    bases = ComparedBases(checkpoints, positions, settings)
     gradient_at = batch_gradient(checkpoints.study.losses, checkpoints.network, positions.layout)
     for index in track(indices, len(indices), "curvature", lambda index: f"step {steps[index]:,}"):
         theta = _theta(positions, index).to(device)
@@ -69,12 +68,14 @@ def measure_curvature(checkpoints: RunCheckpoints, settings: CurvatureParams) ->
         motion = None if index == 0 else theta - _theta(positions, index - 1).to(device)
         try:
             found = commutators_at(gradient_at, theta, batches, pairs, settings.eta)
-            measured_there = readings(found, *subspaces, motion)
+            rows = [
+                {"basis": name, **readings(found, basis, others, motion)} for name, basis, others in bases.at(theta)
+            ]
         except ValueError as error:
             raise ParamsError(
                 f"{checkpoints.file.filename}, step {steps[index]}: {error} (geometry.curvature.eta = {settings.eta})"
             ) from error
-        yield {"step": steps[index], **measured_there}
+        yield from ({"step": steps[index], **row} for row in rows)
 
 
 def commutators_at(
@@ -93,13 +94,13 @@ def commutators_at(
 
 
 def readings(
-    found: list[Commutator], basis: Basis, others: list[Basis], motion: Float[Tensor, " params"] | None
+    found: list[Commutator], basis: Basis | None, others: list[Basis], motion: Float[Tensor, " params"] | None
 ) -> dict[str, float | None]:
-    """What is read off the commutators of one measurement, without its step."""
+    """What is read off the commutators of one measurement, without its step and the basis's name."""
     deltas = torch.stack([commutator.delta for commutator in found])
     return {
         **_quartiles([commutator.defect for commutator in found]),
-        **_shares(deltas, basis, others),
+        **(dict.fromkeys(SHARES) if basis is None else _shares(deltas, basis, others)),
         "alignment": None if motion is None else alignment(motion, deltas),
         "expected_alignment": expected_random_share(1, deltas.shape[1]),
     }
@@ -122,23 +123,6 @@ def batch_gradient(
         return torch.cat([gradient.reshape(-1) for gradient in found])
 
     return at
-
-
-def _subspaces(
-    checkpoints: RunCheckpoints, positions: Positions, settings: CurvatureParams
-) -> tuple[Basis, list[Basis]]:
-    """The execution basis, and bases of random subspaces of its dimension."""
-    try:
-        matrices = checkpoints.study.matrices(checkpoints.network)
-        basis = execution_basis(positions, matrices, settings.components)
-    except ValueError as error:
-        raise ParamsError(
-            f"{checkpoints.file.filename}: {error} (geometry.curvature.components = {settings.components})"
-        ) from error
-    random = generator(settings.seed, "random subspaces")
-    device = checkpoints.device
-    others = [random_basis(basis.shape[0], basis.shape[1], random).to(device) for _ in range(settings.random_subspaces)]
-    return basis.to(device), others
 
 
 def _batches(checkpoints: RunCheckpoints, settings: CurvatureParams, step: int) -> list[tuple[Tensor, Tensor]]:
@@ -167,9 +151,5 @@ def _shares(deltas: Float[Tensor, "vectors params"], basis: Basis, others: list[
     norms = torch.linalg.vector_norm(deltas, dim=1, dtype=torch.float64)
     # Only the share is asked of these: a fifth of the time of decompose.
     random = torch.stack([(deltas @ other.T).double().norm(dim=1) / norms for other in others])
-    return {
-        "rho": float(parts.rho.mean()),
-        "share": float(parts.share.mean()),
-        "random_share": float(random.mean()),
-        "expected_share": expected_random_share(*basis.shape),
-    }
+    means = (float(shares.mean()) for shares in (parts.rho, parts.share, random))
+    return dict(zip(SHARES, (*means, expected_random_share(*basis.shape)), strict=True))

@@ -14,7 +14,7 @@ from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.gap_onsets import gap_numbers, update_gaps
 from sedlib.report.numbers.paper import OPS
-from sedlib.report.numbers.trajectories import geometry_numbers
+from sedlib.report.numbers.trajectories import Geometry, geometry_numbers
 
 MATRICES = {"W_Q": BLUE, "W_K": SKY, "W_V": GREEN, "W_O": VERMILION}
 LAYER_LINES = ("-", "--", ":", "-.")
@@ -45,7 +45,7 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
                     ),
                     f"defect{suffix}": _panels(found, runs, "Commutator defect against accuracy", _defect),
                     f"share{suffix}": _panels(
-                        found, runs, "Commutator's share in the execution basis, relative to expectation", _share
+                        found, runs, "Commutator's share in a basis, relative to expectation", _share
                     ),
                     f"alignment{suffix}": _panels(
                         found, runs, "Alignment of the motion between checkpoints with commutators", _alignment
@@ -164,9 +164,16 @@ def _defect(axes: Axes, found: Collection, runs: list[str]) -> None:
 
 def _share(axes: Axes, found: Collection, runs: list[str]) -> None:
     band(axes, _relative(found, runs, "share", "expected_share"), BLUE, "execution basis")
+    if all(len(found.geometry[run].in_weights) for run in runs):
+        band(axes, _by_seed(found, runs, lambda run: _in_weights(found.geometry[run])), GREEN, "weights' directions")
     band(axes, _relative(found, runs, "random_share", "expected_share"), GREY, "random subspaces")
     axes.axhline(1, color="black", linewidth=1, linestyle=":", label="expectation of a random subspace (1)")
     axes.set(ylabel="share / expectation", ylim=(0, None))
+
+
+def _in_weights(geometry: Geometry) -> "pd.Series[float]":
+    measured = geometry.in_weights.set_index("step")
+    return (measured["share"] / measured["expected_share"]).dropna()
 
 
 def _alignment(axes: Axes, found: Collection, runs: list[str]) -> None:

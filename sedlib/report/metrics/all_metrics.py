@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sedlib.report.metrics.cell_metrics import of_conditions, rank_sweep, without_weight_decay
+from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.derived import derived
 from sedlib.report.metrics.rounding import Metrics, cut
-from sedlib.report.metrics.run_metrics import gradient_alone, longest_window, of_runs, update_of
+from sedlib.report.metrics.run_metrics import of_runs
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.phases import centroid_definitions, estimators

@@ -7,9 +7,9 @@ experiment's name in a terminal of 160 characters.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.reading import nested
 from sedlib.report.metrics.rounding import Metrics, cut
-from sedlib.report.metrics.run_metrics import gradient_alone, longest_window, update_of
 from sedlib.report.numbers.paper import OPS
 from sedlib.terms.stream_names import gradient_of
 

@@ -4,24 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sedlib.base.errors import located
+from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Collection, Kind
 from sedlib.report.numbers.experiments import experiment, require_different_seeds
 from sedlib.report.numbers.gap_onsets import gap_numbers, how_often_first
 from sedlib.report.numbers.rungs import ladder
-from sedlib.report.numbers.summary import by_stream_and_window, stream_key
 from sedlib.report.numbers.trajectories import false_alarms, geometry_numbers, lead_numbers
-from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
+from sedlib.terms.stream_names import TOTAL_GRADIENT, gradient_of
 
 StreamOf = Callable[[str], str]
 """The stream of an operation."""
 QUANTITIES = ("peak", "final", "plateau")
 NO_WINDOW = "no whole window before a grok step"
-
-
-def update_of(_: str) -> str:
-    """All operations have one update."""
-    return UPDATE
 
 
 STREAMS: dict[Kind, dict[str, StreamOf]] = {
@@ -69,21 +64,6 @@ def _over_seeds(by_seed: Mapping[int, Mapping[str, Any]], op: str, streams: Mapp
             for quantity in QUANTITIES
         },
     }
-
-
-def longest_window(numbers: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
-    """Of a run's operation the stream's numbers for its longest window."""
-    by_window = {
-        window: found for (name, window), found in by_stream_and_window(numbers["streams"]).items() if name == stream
-    }
-    found: Mapping[str, Any] = by_window[max(by_window)]
-    return found
-
-
-def gradient_alone(numbers: Mapping[str, Any], op: str) -> Mapping[str, Any]:
-    """Of a run's operation the numbers of its gradient's last row alone, a window of one."""
-    found: Mapping[str, Any] = numbers["streams"][stream_key(gradient_of(op), 1)]
-    return found
 
 
 def _ladder(found: Collection, run: str) -> Metrics:

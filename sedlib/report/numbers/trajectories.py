@@ -10,7 +10,7 @@ import pandas as pd
 from sedlib.leads import ACCURACY, ONSET_DEFECT, ONSET_GROWTH, accurate_step, growth, onset, sign_test
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import RunFolder
-from sedlib.terms.tables.curvature_table import CURVATURE
+from sedlib.terms.tables.curvature_table import BASIS, CURVATURE, TRAJECTORY_BASIS, WEIGHTS_BASIS
 from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
 TABLES = (TRAJECTORY, TRAJECTORY_WINDOWS, CURVATURE)
@@ -23,6 +23,9 @@ class Geometry:
     trajectory: pd.DataFrame
     trajectory_windows: pd.DataFrame
     curvature: pd.DataFrame
+    """Shares in the execution basis."""
+    in_weights: pd.DataFrame
+    """The same measurements, with shares in the singular directions of the weights."""
 
     @classmethod
     def load(cls, folder: RunFolder) -> "Geometry":
@@ -33,7 +36,9 @@ class Geometry:
         UserError
             One is missing, damaged, or of another run; the message names the file and the remedy.
         """
-        return cls(**{schema.name: folder.read(schema) for schema in TABLES})
+        tables = {schema.name: folder.read(schema) for schema in TABLES}
+        measured = tables.pop(CURVATURE.name)
+        return cls(**tables, curvature=in_basis(measured), in_weights=in_basis(measured, WEIGHTS_BASIS))
 
     @staticmethod
     def is_there(folder: RunFolder) -> bool:
@@ -41,11 +46,17 @@ class Geometry:
         return all((folder.path / f"{schema.name}.csv").exists() for schema in TABLES)
 
 
+def in_basis(curvature: pd.DataFrame, basis: str = TRAJECTORY_BASIS) -> pd.DataFrame:
+    """Of curvature.csv the rows of one basis: one for each measurement."""
+    return curvature[curvature[BASIS] == basis].drop(columns=BASIS).reset_index(drop=True)
+
+
 def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
     """The run's numbers; onset, accurate step and lead are None where there is none, with a reason.
 
     The accurate step is the first at which every operation's test accuracy is at least 90 %, the lead this minus the
-    onset. Share and alignment are relative to those of a random subspace and direction, medians over the measurements.
+    onset. Shares and alignment are relative to those of a random subspace and direction, medians over the measurements:
+    over all in the execution basis; in the weights' singular directions before the accurate step, and from it on.
     """
     curvature, percent = found.curvature, found.trajectory["pc1_percent"]
     steps, defects = (curvature[name].to_numpy() for name in ("step", "defect"))
@@ -64,11 +75,30 @@ def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
         "onset": began,
         "accurate_step": accurate,
         "lead": None if began is None or accurate is None else accurate - began,
-        "share_over_random": float((curvature["share"] / curvature["expected_share"]).median()),
+        "share_over_random": _median(_over_random(curvature)),
+        **_in_weights(found.in_weights, accurate),
         "rho": float(curvature["rho"].median()),
         "alignment_over_random": float((curvature["alignment"] / curvature["expected_alignment"]).median()),
         **({"reason": "; ".join(reasons)} if reasons else {}),
     }
+
+
+def _in_weights(in_weights: pd.DataFrame, accurate: int | None) -> dict[str, float | None]:
+    """A run that is never accurate has all its measurements before."""
+    over_random, before = _over_random(in_weights), in_weights["step"] < (np.inf if accurate is None else accurate)
+    return {
+        "weights_share_before": _median(over_random[before]),
+        "weights_share_after": _median(over_random[~before]),
+        "weights_share_over_random": _median(over_random),
+    }
+
+
+def _over_random(curvature: pd.DataFrame) -> "pd.Series[float]":
+    return curvature["share"].astype(float) / curvature["expected_share"].astype(float)
+
+
+def _median(values: "pd.Series[float]") -> float | None:
+    return None if values.dropna().empty else float(values.median())
 
 
 def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:

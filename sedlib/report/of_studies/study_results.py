@@ -12,6 +12,7 @@ from sedlib.base.errors import UserError
 from sedlib.leads import accurate_step, onset
 from sedlib.report.numbers.gap_onsets import gap_numbers
 from sedlib.report.numbers.results import RunFolder, RunResults, mean_ratios
+from sedlib.report.numbers.trajectories import in_basis
 from sedlib.terms.stream_names import UPDATE
 from sedlib.terms.tables.curvature_table import CURVATURE
 from sedlib.terms.tables.frozen_table import FROZEN
@@ -42,6 +43,8 @@ class StudyRun:
         of = RunFolder(folder / name, parameters)
         optional = {schema.name: schema for schema in (FROZEN, CURVATURE)}
         there = {key: of.read(schema) for key, schema in optional.items() if (of.path / f"{key}.csv").exists()}
+        if CURVATURE.name in there:
+            there[CURVATURE.name] = in_basis(there[CURVATURE.name])
         return cls(name, seed, RunResults.load(of, ()), **there)
 
     @cached_property

@@ -24,6 +24,11 @@ REPORTED: dict[str, tuple[str, Reported | None]] = {
         "commutator's share in the execution basis over that in a random one",
         paper.SHARE_OVER_RANDOM,
     ),
+    "weights_share_before": (
+        "commutator's share in the weights' singular directions over that in a random subspace, before 90 % accuracy",
+        paper.SHARE_OVER_RANDOM,
+    ),
+    "weights_share_after": ("the same share from 90 % accuracy on", None),
     "rho": ("ρ, the commutator's part across it", paper.RHO),
     "alignment_over_random": ("cosine of step and commutator over that of a random direction", None),
 }
@@ -54,10 +59,11 @@ def _geometry(runs: Mapping[str, Numbers], controls: Numbers) -> pd.DataFrame:
             compared(
                 {"operation": experiment, "quantity": title},
                 None if set(by_run) & set(controls) else reported,
-                asdict(estimate([found[name] for found in by_run.values()])),
+                asdict(estimate(values)),
             )
             for experiment, by_run in experiments.items()
             for name, (title, reported) in REPORTED.items()
+            if (values := [found[name] for found in by_run.values() if found.get(name) is not None])
         ]
     )
 

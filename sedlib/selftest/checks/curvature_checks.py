@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 import sedlib.curvature as curvature
+import sedlib.weight_directions as weight_directions
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import least_squares_part, stepwise_commutator, trajectory_pca
 from sedlib.selftest.setting import Setting
 from sedlib.selftest.tolerance import COMMUTATOR, EXACT, FLOAT64, PRODUCTS, SINGLE
+from sedlib.vectors import ParamLayout
 
 SIZE, ETA = 40, 0.1
 
@@ -66,6 +68,28 @@ def execution_basis(setting: Setting) -> Pair:
         part = np.zeros(600)
         for block in blocks.values():
             axes = trajectory_pca(positions.numpy()[:, block])[0][:2]
+            part[block] = axes.T @ (axes @ vector.numpy()[block])
+        return part
+
+    return found, expected
+
+
+@check("weight_directions.singular_basis", SINGLE)
+def singular_basis(setting: Setting) -> Pair:
+    """A vector's part in the singular directions of two matrices, from NumPy's decomposition of each."""
+    layout = ParamLayout(("first", "second"), ((12, 20), (30, 12)))
+    theta, vector = setting.rounded(setting.normal(layout.size)), setting.normal(layout.size, seed=1)
+    blocks = {"first": slice(0, 240), "half": slice(240, 420)}
+
+    def found() -> Tensor:
+        basis = weight_directions.singular_basis(setting.on(theta), layout, blocks).cpu().double()
+        return basis.T @ (basis @ vector)
+
+    def expected() -> np.ndarray:
+        part = np.zeros(layout.size)
+        for block, width in ((blocks["first"], 20), (blocks["half"], 12)):
+            left, _, right = np.linalg.svd(theta.numpy()[block].reshape(-1, width), full_matrices=False)
+            axes = np.stack([np.outer(left[:, i], right[i]).ravel() for i in range(3)])
             part[block] = axes.T @ (axes @ vector.numpy()[block])
         return part
 
