@@ -28,6 +28,7 @@ from sedlib.models.centroid_function import GUARDED, CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function, probes_of, require_known
+from sedlib.pipeline.coupling.onednn_products import onednn_products
 from sedlib.pipeline.parameters.coupling_params import CouplingParams, RandomDirectionParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.bases_file import used_windows
@@ -48,7 +49,7 @@ class CheckpointResponses:
         self.probes, self.params = probes, params
         self.checkpoint = Checkpoint(networks.load(index), networks.layout)
         self.theta = self.checkpoint.theta
-        with located(f"step {self.step:,}"):
+        with located(f"step {self.step:,}"), onednn_products():
             few = self._centroids_at(slice(None), probes.chosen(torch.arange(min(GUARDED, len(probes)))), check=True)
             self._noise = rounding_noise(few, self.theta)
 
@@ -59,7 +60,8 @@ class CheckpointResponses:
             number = list(self.study.tasks).index(task)
             chosen = slice(number, number + 1)
         respond = self._response(chosen)
-        return torch.stack([respond(vector) for vector in vectors.to(self.theta.device)])
+        with onednn_products():
+            return torch.stack([respond(vector) for vector in vectors.to(self.theta.device)])
 
     def _response(self, tasks: slice) -> Response:
         centroids_at, settings = self._centroids_at(tasks, self.probes), self.params.response

@@ -1,0 +1,65 @@
+"""Products of matrices by oneDNN in place of MKL, which uses half the width of a processor that is not Intel's.
+
+On an AMD processor with AVX-512 MKL multiplies at 100 GFLOP/s a core and oneDNN at 200 (docs/performance.md). Both add
+the same products in an order of their own, so that results differ by rounding.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.types import Number
+
+WIDE = "AVX512"
+"""What the processor must have: in its narrower instructions both libraries are as fast."""
+
+
+@contextmanager
+def onednn_products() -> Iterator[None]:
+    """Inside, PyTorch multiplies float32 matrices on the CPU by oneDNN, where it has it and the processor is wide.
+
+    Derivatives are multiplied so, too: PyTorch's own kernels of ``mm`` and ``addmm`` are replaced, below autograd. They
+    are PyTorch's again after it, also on an error.
+    """
+    if not is_faster():
+        yield
+        return
+    kernels = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s).*Overriding a previously registered kernel")
+        kernels.impl("mm", _mm, "CPU")
+        kernels.impl("addmm", _addmm, "CPU")
+    try:
+        yield
+    finally:
+        del kernels  # PyTorch's kernels come back with the end of the library
+
+
+def is_faster() -> bool:
+    """Whether this PyTorch has oneDNN and this processor the instructions for which MKL is the slower one."""
+    has = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return has and torch.backends.cpu.get_cpu_capability() == WIDE
+
+
+def _mm(first: Tensor, second: Tensor) -> Tensor:
+    if _is_taken(first, second):
+        return _linear(first, second, None)
+    return torch.ops.aten.mm.out(first, second, out=first.new_empty(0))
+
+
+def _addmm(added: Tensor, first: Tensor, second: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    if beta == alpha == 1 and added.shape == second.shape[1:] and _is_taken(first, second, added):
+        return _linear(first, second, added)
+    return torch.ops.aten.addmm.out(added, first, second, beta=beta, alpha=alpha, out=first.new_empty(0))
+
+
+def _linear(first: Tensor, second: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(first, second.t(), bias, "none", [], "")
+
+
+def _is_taken(first: Tensor, second: Tensor, *others: Tensor) -> bool:
+    """Whether oneDNN takes them: float32, with values, and of shapes that fit; PyTorch refuses others with a reason."""
+    fit = first.ndim == second.ndim == 2 and first.shape[1] == len(second)
+    return fit and all(each.dtype == torch.float32 and each.numel() for each in (first, second, *others))

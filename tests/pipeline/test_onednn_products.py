@@ -1,0 +1,85 @@
+"""Products by oneDNN against float64, what it does not take, and PyTorch's own kernels after it."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedlib.pipeline.coupling import onednn_products as module
+from sedlib.pipeline.coupling.onednn_products import is_faster, onednn_products
+
+
+@pytest.fixture
+def widened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of what oneDNN multiplied; the rule of the processor is off."""
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("PyTorch was built without oneDNN")
+    taken = []
+    linear = module._linear
+
+    def counted(first: Tensor, second: Tensor, bias: Tensor | None) -> Tensor:
+        taken.append((*first.shape, second.shape[1]))
+        return linear(first, second, bias)
+
+    monkeypatch.setattr(module, "_linear", counted)
+    monkeypatch.setattr(module, "is_faster", lambda: True)
+    return taken
+
+
+def test_a_network_and_its_derivatives_are_multiplied_by_onednn(widened: list[tuple[int, ...]]) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(32, 48), nn.GELU(), nn.Linear(48, 5, bias=False))
+    inputs = torch.randn(7, 32)
+
+    def gradient(network: nn.Module, inputs: Tensor) -> Tensor:
+        return torch.func.grad(lambda inputs: network(inputs).square().sum())(inputs)
+
+    expected = gradient(network.double(), inputs.double())
+    with onednn_products():
+        found = gradient(network.float(), inputs)
+    assert sorted(widened) == [(7, 5, 48), (7, 32, 48), (7, 48, 5), (7, 48, 32)]
+    assert torch.allclose(found.double(), expected, rtol=1e-5, atol=1e-6)
+    with onednn_products():
+        negated = torch._neg_view(inputs) @ inputs.T
+    assert torch.allclose(negated, -(inputs @ inputs.T), atol=1e-5)  # a view that is negated on reading
+    assert widened.pop() == (7, 32, 7)
+    gradient(network, inputs)
+    assert len(widened) == 4  # PyTorch's own kernels are back
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda a: a.double() @ a.double().T,
+        lambda a: (a + 1j * a) @ a.T.to(torch.cfloat),
+        lambda a: a[:0] @ a.T,
+        lambda a: a[:, :0] @ a[:, :0].T,
+        lambda a: torch.addmm(torch.ones(3, 3), a, a.T),
+        lambda a: torch.addmm(torch.ones(3), a, a.T, beta=2, alpha=3),
+        lambda a: F.linear(a.half(), a.half()),
+    ],
+)
+def test_what_onednn_does_not_take_is_multiplied_as_before(
+    product: Callable[[Tensor], Tensor], widened: list[tuple[int, ...]]
+) -> None:
+    a = torch.arange(12.0).reshape(3, 4)
+    with onednn_products():
+        found = product(a)
+    assert torch.equal(found, product(a))
+    assert not widened
+
+
+def test_kernels_come_back_after_an_error(widened: list[tuple[int, ...]]) -> None:
+    with pytest.raises(RuntimeError, match="cannot be multiplied"), onednn_products():
+        torch.ones(2, 2) @ torch.ones(3, 2)
+    torch.ones(2, 2) @ torch.ones(2, 2)
+    assert not widened
+
+
+def test_narrow_processors_keep_pytorchs_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not is_faster()
+    with onednn_products():
+        pass
