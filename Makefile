@@ -35,6 +35,7 @@ pull-gradients: $(READY)  ## what the analysis of every run starts from, without
 
 report: $(READY)  ## reports/ from whatever results there are, or those that git keeps; then README.md and docs/results.md
 	@$(BIN)/sedlib unpack --if-none
+	@$(BIN)/sedlib costs --keep
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib documents
 

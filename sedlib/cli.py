@@ -104,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "costs", help="print what stages took when repro computed them", description=run_costs.__doc__
     )
     costs.set_defaults(run=run_costs)
+    text = "put those computed in this clone into reports/costs.csv, which git keeps and the report's page shows"
+    costs.add_argument("--keep", action="store_true", help=text)
 
     verify = commands.add_parser(
         "verify", help="find damaged files in workspace, cache and remote", description=run_verify.__doc__
@@ -237,17 +239,20 @@ def run_plan(given: argparse.Namespace) -> None:
     sys.exit(show_plan(given.targets))
 
 
-def run_costs(_: argparse.Namespace) -> None:
+def run_costs(given: argparse.Namespace) -> None:
     """Print time, processor time, peak memory, threads, processor and versions of each stage.
 
-    They are those of the last time that `sedlib repro` or `sedlib sweep` computed the stage in this clone; the table is
-    .dvc/tmp/sedlib/stage_runs.csv.
+    They are those of the last time that `sedlib repro` or `sedlib sweep` computed the stage in this clone (the table
+    .dvc/tmp/sedlib/stage_runs.csv), else those that git keeps (reports/costs.csv).
     """
-    from sedlib.cluster.stage_runs import as_text, read
+    from sedlib.cluster.stage_runs import KEPT, as_text, keep, known
 
-    if not (runs := read(Path())):
+    if given.keep:
+        print(f"{keep(Path())} rows of {KEPT} are new")
+    elif runs := known(Path()):
+        print(as_text(runs.values()))
+    else:
         raise UserError("no stage was computed here by `sedlib repro` or `sweep`; plain `dvc repro` keeps no costs")
-    print(as_text(runs.values()))
 
 
 def run_pack(_: argparse.Namespace) -> None:

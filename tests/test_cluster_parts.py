@@ -23,7 +23,7 @@ from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.plan.jobs import Cost, Job, Settled, StageFailed, Task
 from sedlib.cluster.plan.preview import RUN, Step, as_text
 from sedlib.cluster.run_cache import clear_unfinished
-from sedlib.cluster.stage_runs import TABLE, StageRun, read, record
+from sedlib.cluster.stage_runs import KEPT, TABLE, StageRun, keep, known, read, record
 from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded
@@ -42,6 +42,10 @@ def job(wanted: Task) -> Job:
 def test_longest_chains_come_first() -> None:
     tasks = [task("a"), task("b", "a"), task("c", "b", "a"), task("d"), task("e", "d")]
     assert chains(tasks) == {"a": 2, "b": 1, "c": 0, "d": 1, "e": 0}
+
+
+def ignored(done: Settled) -> None:
+    """Who hears of a stage that is done."""
 
 
 def where(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
@@ -67,7 +71,7 @@ def test_device_stages_go_to_gpus_and_only_what_needs_a_failed_stage_is_skipped(
         client.run(give_gpu, workers=[address])
         client.register_plugin(OneStageAtATime())
         view = View({item.key: item.stage for item in tasks}, "")
-        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view, ignored)
     assert {outcome.done[f"device-{number}"].name for number in range(6)} == {str(gpu["name"])}
     assert outcome.failed["fails"].reason == "ValueError: no such thing"
     assert sorted(outcome.skipped) == ["last", "next"]
@@ -93,7 +97,7 @@ def test_a_stage_that_others_wait_for_overtakes_those_that_could_start_earlier(
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())
-        execute(client, [job(item) for item in tasks], {"none": b""}, view)
+        execute(client, [job(item) for item in tasks], {"none": b""}, view, ignored)
     assert ran.read_text().split() == ["a1", "b1", "a2", "c1", "b2", "a3"]
 
 
@@ -111,7 +115,7 @@ def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytes
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())
-        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view, ignored)
     assert len({settled.name for settled in outcome.done.values()}) == 3
 
 
@@ -135,7 +139,7 @@ def test_a_stage_that_lacked_memory_gets_a_second_try_where_a_worker_has_more(
     with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
         client.wait_for_workers(2)
         client.register_plugin(OneStageAtATime())
-        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view)
+        outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view, ignored)
     assert {settled.name for settled in outcome.done.values()} == {"large"}
     assert len(outcome.done) == 2
     assert outcome.failed["too much"].memory == 600 * 2**20
@@ -160,7 +164,7 @@ def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyP
         Client(cluster) as client,
     ):
         client.register_plugin(OneStageAtATime())
-        execute(client, [job(task("a"))], {"none": b""}, view)
+        execute(client, [job(task("a"))], {"none": b""}, view, ignored)
     assert (tmp_path / "ran").read_text().split() == ["a"]
 
 
@@ -291,11 +295,29 @@ def test_a_long_plan_is_told_by_kinds_with_the_sums_of_what_they_took() -> None:
 
 def test_costs_are_read_as_they_were_written_and_a_damaged_table_is_none(tmp_path: Path) -> None:
     cost = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU, of 2 GHz", {"Python": "3.12", "dvc": "3"})
-    record(tmp_path, [Settled("dvc.yaml", "a", {}, cost=cost), Settled("geometry/dvc.yaml", "b@c", {}, cost=cost)])
-    record(
-        tmp_path, [Settled("dvc.yaml", "a", {}, cost=replace(cost, cpu_seconds=120.0)), Settled("dvc.yaml", "d", {})]
-    )
+    for settled in (
+        Settled("dvc.yaml", "a", {}, cost=cost),
+        Settled("geometry/dvc.yaml", "b@c", {}, cost=cost),
+        Settled("dvc.yaml", "a", {}, cost=replace(cost, cpu_seconds=120.0)),
+        Settled("dvc.yaml", "restored", {}),
+    ):
+        record(tmp_path, settled)
     row = StageRun("geometry/dvc.yaml:b@c", 1.5, 1.0, 3, 2, "Some CPU, of 2 GHz", "Python 3.12")
-    assert read(tmp_path) == {row.stage: row, "a": replace(row, stage="a", core_minutes=2.0)}
+    rows = {row.stage: row, "a": replace(row, stage="a", core_minutes=2.0)}
+    assert read(tmp_path / TABLE) == known(tmp_path) == rows
     (tmp_path / TABLE).write_text("stage,minutes\na,b\n")
-    assert read(tmp_path) == {}
+    assert read(tmp_path / TABLE) == known(tmp_path) == {}
+
+
+def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) -> None:
+    cost = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU", {})
+    assert keep(tmp_path) == 0
+    assert not (tmp_path / KEPT).exists()
+    record(tmp_path, Settled("dvc.yaml", "a", {}, cost=cost))
+    assert keep(tmp_path) == 1
+    (tmp_path / TABLE).unlink()
+    assert set(known(tmp_path)) == {"a"}
+    record(tmp_path, Settled("dvc.yaml", "b", {}, cost=cost))
+    assert keep(tmp_path) == 1
+    assert set(read(tmp_path / KEPT)) == {"a", "b"}
+    assert keep(tmp_path) == 0

@@ -6,7 +6,7 @@ here, and one that goes away is noticed here.
 """
 
 import queue
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -37,8 +37,10 @@ class Outcome:
     skipped: list[str] = field(default_factory=list)  # downstream of a failed one
 
 
-def execute(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], view: View) -> Outcome:
-    """Run all jobs, each after those it needs, which come before it.
+def execute(
+    client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], view: View, ended: Callable[[Settled], None]
+) -> Outcome:
+    """Run all jobs, each after those it needs, which come before it; ``ended`` hears of each that is done.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def execute(client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], v
         The scheduler went away.
     """
     client.subscribe_topic(jobs[0].topic, lambda event: view.heard(event[1]["key"], event[1]["text"]))
-    running = _Running(client, jobs, bundles, view)
+    running = _Running(client, jobs, bundles, view, ended)
     try:
         running.to_the_end()
     finally:
@@ -73,8 +75,15 @@ class _Sent:
 class _Running:
     """Which jobs wait, which are with a worker, and how the others ended."""
 
-    def __init__(self, client: Client, jobs: Sequence[Job], bundles: Mapping[str, bytes], view: View) -> None:
-        self.client, self.view, self.outcome = client, view, Outcome()
+    def __init__(
+        self,
+        client: Client,
+        jobs: Sequence[Job],
+        bundles: Mapping[str, bytes],
+        view: View,
+        on_done: Callable[[Settled], None],
+    ) -> None:
+        self.client, self.view, self.on_done, self.outcome = client, view, on_done, Outcome()
         # Tasks too, so that they outlive the worker that holds them.
         self.snapshots = {
             name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
@@ -132,6 +141,7 @@ class _Running:
         else:
             del self.sent[sent.job.dask_key]
             self.outcome.done[sent.job.task.key] = found
+            self.on_done(found)
             self.view.ended(sent.job.task.key, "restored" if found.restored else "done")
 
     def _urgency(self, job: Job) -> int:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,17 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, 
     outcome, remote = Outcome(), False
     if found.tasks:
         with connected(workers, scratch) as client:
-            outcome, remote = run(client, [(take(root), found)], scratch, keep_failed)
+            outcome, remote = run(client, [(take(root), found)], root, scratch, keep_failed)
     if remote:
         fetch(outcome.done.values())
     if outcome.failed:
         report(outcome)
     restore([*found.settled.values(), *outcome.done.values()], targets)
-    record(root, outcome.done.values())
     return 1 if outcome.failed else dvc("repro", *["--pull"] * remote, *targets)
 
 
 def run(
-    client: Client, plans: Sequence[tuple[Snapshot, Plan]], scratch: Path, keep_failed: bool = False
+    client: Client, plans: Sequence[tuple[Snapshot, Plan]], root: Path, scratch: Path, keep_failed: bool = False
 ) -> tuple[Outcome, bool]:
     """Run the tasks of several plans, equal ones once; and whether results lie in the remote."""
     remote = prepare(client, str(scratch))
@@ -82,7 +82,7 @@ def run(
     ]
     bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}
     with View({key: task.stage for key, (task, _) in tasks.items()}, client.dashboard_link) as view:
-        return execute(client, jobs, bundles, view), remote
+        return execute(client, jobs, bundles, view, partial(record, root)), remote
 
 
 def report(outcome: Outcome) -> None:

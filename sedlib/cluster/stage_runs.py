@@ -12,6 +12,9 @@ from sedlib.base.atomic import replacing
 from sedlib.cluster.plan.jobs import Settled
 
 TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
+"""Of what was computed in this clone."""
+KEPT = Path("reports/costs.csv")
+"""In git: of the run whose results it has."""
 SHOWN_VERSIONS = ("Python", "torch", "numpy")
 
 
@@ -28,21 +31,38 @@ class StageRun:
     versions: str
 
 
-def record(root: Path, done: Iterable[Settled]) -> None:
-    """Put what was computed now in the place of earlier rows of the same stages."""
-    new = {run.stage: run for run in map(_row, done) if run}
-    if new:
-        rows = {**read(root), **new}
-        with replacing(root / TABLE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(StageRun.__dataclass_fields__)
-            writer.writerows([getattr(rows[name], field) for field in StageRun.__dataclass_fields__] for name in rows)
+def record(root: Path, done: Settled) -> None:
+    """Put a stage that was computed now in the place of its earlier row, while the others still run."""
+    if new := _row(done):
+        _write(root / TABLE, {**read(root / TABLE), new.stage: new})
 
 
-def read(root: Path) -> dict[str, StageRun]:
-    """The table by stage; nothing where there is none, or where it is damaged."""
+def keep(root: Path) -> int:
+    """Bring the rows of this clone into the table that git keeps, beside those of others; how many are new or other."""
+    kept, here = read(root / KEPT), read(root / TABLE)
+    changed = sum(kept.get(name) != run for name, run in here.items())
+    if changed:
+        _write(root / KEPT, kept | here)
+    return changed
+
+
+def known(root: Path) -> dict[str, StageRun]:
+    """What this clone knows of every stage: what it computed itself, else what git keeps."""
+    return read(root / KEPT) | read(root / TABLE)
+
+
+def _write(path: Path, rows: dict[str, StageRun]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(StageRun.__dataclass_fields__)
+        fields = StageRun.__dataclass_fields__
+        writer.writerows([getattr(rows[name], field) for field in fields] for name in sorted(rows))
+
+
+def read(path: Path) -> dict[str, StageRun]:
+    """The table in a file by stage; nothing where there is none, or where it is damaged."""
     try:
-        with (root / TABLE).open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             return {row["stage"]: _parsed(row) for row in csv.DictReader(file)}
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return {}

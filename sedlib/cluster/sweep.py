@@ -15,7 +15,6 @@ from sedlib.cluster.exclusive import settings, working
 from sedlib.cluster.grid import Values, grid
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.repro import dvc, report, run
-from sedlib.cluster.stage_runs import record
 from sedlib.cluster.worker.child import configure
 from sedlib.cluster.worker.remote import fetch
 from sedlib.cluster.worker.snapshot import Snapshot, clone, git, take, unpack
@@ -51,12 +50,11 @@ def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequenc
     outcome, remote = Outcome(), False
     if any(point.plan.tasks for point in points):
         with connected(workers, scratch) as client:
-            outcome, remote = run(client, [(point.snapshot, point.plan) for point in points], scratch)
+            outcome, remote = run(client, [(point.snapshot, point.plan) for point in points], root, scratch)
     if remote:
         fetch(outcome.done.values())
     if outcome.failed:
         report(outcome)
-    record(root, outcome.done.values())
     whole = [point for point in points if all(task.key in outcome.done for task in point.plan.tasks)]
     failed = [point for point in whole if not _register(root, origin, base.prefix, scratch, point.overrides, targets)]
     return 1 if failed or len(whole) < len(points) else 0

@@ -10,7 +10,7 @@ from dvc.stage import Stage
 
 from sedlib.cluster.exclusive import working
 from sedlib.cluster.plan.planning import Plan, in_order, plan
-from sedlib.cluster.stage_runs import StageRun, read
+from sedlib.cluster.stage_runs import StageRun, known
 
 MOST_LINES = 20
 """Of single stages; more are shown by kind."""
@@ -42,7 +42,7 @@ def show_plan(targets: Sequence[str]) -> int:
     """
 
     def command(root: Path, scratch: Path) -> int:
-        print(as_text(list(steps(plan(targets), targets)), read(root)))
+        print(as_text(list(steps(plan(targets), targets)), known(root)))
         return 0
 
     return working(command)

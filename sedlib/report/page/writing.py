@@ -28,6 +28,7 @@ from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.page.html import Content, page
 from sedlib.report.page.outgoing import as_csv, as_markdown, without_formulas
+from sedlib.report.tabled.cost_tables import cost_tables
 from sedlib.report.tabled.fresh_seeds import fresh_tables
 from sedlib.report.tabled.geometry_tables import geometry_tables
 from sedlib.report.tabled.paper_tables import tables
@@ -79,7 +80,12 @@ def write_page(folder: Path) -> None:
         path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (folder / "data").glob("*.csv")
     }
     content = Content(
-        numbers, folder / "figures", all_tables(numbers), data, computed_with["missing"], computed_with["with"]
+        numbers,
+        folder / "figures",
+        all_tables(numbers) | cost_tables(folder),
+        data,
+        computed_with["missing"],
+        computed_with["with"],
     )
     _write(folder / "index.html", page(content))
 
