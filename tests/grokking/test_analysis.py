@@ -43,10 +43,12 @@ WINDOWS = BasisParams(window=3, rank=2)
 COUPLING = CouplingParams(probes=ProbeParams(count=16), random_directions=RandomDirectionParams(count=3))
 
 
-def coupling_table(networks: MeasuredNetworks, bases: h5py.File, params: CouplingParams = COUPLING) -> pd.DataFrame:
+def coupling_table(
+    networks: MeasuredNetworks, bases: h5py.File, params: CouplingParams = COUPLING, ladder_probes: int | None = None
+) -> pd.DataFrame:
     """The coupling stage's table, every checkpoint measured."""
     streams = [(stream, read_bases(bases, stream)) for stream in read_streams(networks.file, networks.study)]
-    return pd.DataFrame(measure_coupling(networks, streams, params))
+    return pd.DataFrame(measure_coupling(networks, streams, params, ladder_probes=ladder_probes))
 
 
 STREAMS = ["update", "gradient/add", "gradient/mul", "gradient/total", *(f"ladder/{rung}" for rung in LADDER)]
@@ -171,7 +173,9 @@ def test_a_response_lost_in_rounding_is_refused(
     networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
-    monkeypatch.setattr("sedlib.pipeline.coupling.measurement.central_difference", lambda *_: lambda _: torch.zeros(2))
+    monkeypatch.setattr(
+        "sedlib.pipeline.coupling.checkpoint_responses.central_difference", lambda *_: lambda _: torch.zeros(2)
+    )
     with (
         open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases,
         pytest.raises(ParamsError, match=r"step 0: the median random response .* choose a larger"),
@@ -239,14 +243,14 @@ def test_centroids_are_gradients_of_the_scores(networks: MeasuredNetworks, tmp_p
     assert len(table) == 9 * 2 * 2  # steps, operations, definitions
 
 
-@pytest.mark.parametrize("kind", ["difference", "jvp"])
+@pytest.mark.parametrize(("kind", "ladder_probes"), [("difference", 5), ("jvp", None)])
 def test_coupling_ratios_equal_a_slow_restatement(
-    networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, kind: str
+    networks: MeasuredNetworks, gradients: h5py.File, tmp_path: Path, kind: str, ladder_probes: int | None
 ) -> None:
     write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), WINDOWS, CPU)
     with open_bases(tmp_path / "bases.h5", Grokking(experiment())) as bases:
         response = ResponseParams(kind=kind, epsilon=0.002)  # type: ignore[arg-type]
-        table = coupling_table(networks, bases, COUPLING.model_copy(update={"response": response}))
+        table = coupling_table(networks, bases, COUPLING.model_copy(update={"response": response}), ladder_probes)
     model = networks.load(6).double()
     layout = networks.layout
     probes = probes_of(networks.study, COUPLING.probes, CPU)
@@ -260,24 +264,28 @@ def test_coupling_ratios_equal_a_slow_restatement(
             [torch.autograd.grad(scores.sum(), h, retain_graph=True)[0].flatten(1) for scores in all_scores]
         )
 
-    def response_to(direction: np.ndarray) -> torch.Tensor:
+    def response_to(direction: np.ndarray, probes: int | None) -> torch.Tensor:
         step = 1e-4 * theta.norm()
         vector = torch.from_numpy(direction).double()
         quotient = (centroids_at(theta + step * vector) - centroids_at(theta - step * vector)) / (2 * step)
-        return quotient.square().sum(-1).mean(-1)
+        return quotient[:, :probes].square().sum(-1).mean(-1)
 
     random = random_directions(3, layout.size, generator(0, "random directions"))
-    baseline = torch.stack([response_to(r.numpy()) for r in random]).quantile(0.5, dim=0)
+    baselines = {
+        count: torch.stack([response_to(r.numpy(), count) for r in random]).quantile(0.5, dim=0)
+        for count in {None, ladder_probes}
+    }
     at_six = table[table["step"] == 30]
     assert set(at_six["stream"]) == set(STREAMS)
     for stream in read_streams(gradients, Grokking(experiment())):
         expected, _ = dense_svd_basis(stream.rows[:, :], 6 - stream.first_checkpoint, 3, 2)
+        on = ladder_probes if stream.name.startswith("ladder") else None
         for task, op in enumerate(["add", "mul"]):
             found = at_six[(at_six["stream"] == stream.name) & (at_six["window"] == 3) & (at_six["op"] == op)]
             if stream.task not in (None, op):
                 assert found.empty
                 continue
-            ratios = [float(response_to(direction)[task] / baseline[task]) for direction in expected]
+            ratios = [float(response_to(direction, on)[task] / baselines[on][task]) for direction in expected]
             np.testing.assert_allclose(found["ratio"], ratios, rtol=0.02)
             assert found["direction"].tolist() == [1, 2]
 

@@ -19,6 +19,7 @@ from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.projection_params import longer_than_runs
 from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
 from sedlib.pipeline.parameters.ablation_params import AXES, AnalysisParams
+from sedlib.pipeline.parameters.coupling_params import RunCouplingParams
 from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.limits import CELLS, RUNS
@@ -32,7 +33,7 @@ class SingleStepParams(Section):
     runs: list[str] = Field([], max_length=RUNS.most, description="Runs whose per-example gradients are decomposed.")
 
 
-class Params(AnalysisParams, RowParams, GrokParams, TrajectoryParams):
+class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, TrajectoryParams):
     """All of params.yaml."""
 
     centroid: Literal["logit", "full"] = Field(

@@ -17,7 +17,8 @@ from sedlib.bases import directions
 from sedlib.fisher import empirical_fisher, gradient_basis, lanczos
 from sedlib.gradients import LossAt, per_example_gradients
 from sedlib.pipeline.centroids.probing import probes_of
-from sedlib.pipeline.coupling.measurement import CheckpointResponses, drawn_directions
+from sedlib.pipeline.coupling.checkpoint_responses import CheckpointResponses
+from sedlib.pipeline.coupling.measurement import drawn_directions
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases, used_windows
 from sedlib.pipeline.rows.fixed_choices import fixed_batch

@@ -1,10 +1,11 @@
 """How a coupling ratio is measured: what the coupling stage reads of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
+from sedlib.pipeline.parameters.limits import EXAMPLES
 from sedlib.pipeline.parameters.sections import Section
 from sedlib.pipeline.parameters.value_types import Count, Seed
 
@@ -32,7 +33,25 @@ class RandomDirectionParams(Section):
 
 
 class CouplingParams(CentroidParams):
-    """What the coupling stage reads."""
+    """How the coupling ratios of a basis are measured."""
 
     response: ResponseParams = ResponseParams()
     random_directions: RandomDirectionParams = RandomDirectionParams()
+
+
+class LadderParams(Section):
+    """How the streams between gradient and update are measured."""
+
+    probes: Annotated[int, EXAMPLES] = Field(
+        256,
+        ge=1,
+        le=EXAMPLES.most,
+        description="Number of the probes, the first of them, on which the ladder's streams are measured; "
+        "all where there are no more.",
+    )
+
+
+class RunCouplingParams(CouplingParams):
+    """What the coupling stage reads."""
+
+    ladder: LadderParams = LadderParams()

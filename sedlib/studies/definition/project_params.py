@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from sedlib.pipeline.parameters.basis_params import BasisParams
-from sedlib.pipeline.parameters.coupling_params import CouplingParams
+from sedlib.pipeline.parameters.coupling_params import RunCouplingParams
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.row_params import RowParams
@@ -14,7 +14,7 @@ from sedlib.pipeline.parameters.sections import MOST_PROBLEMS, PARAMS_FILE, Para
 from sedlib.studies.definition.run_settings import RunSettings, StudyParams
 
 
-class ProjectParams(StudyParams, CouplingParams, BasisParams, RowParams, GrokParams, TrajectoryParams):
+class ProjectParams(StudyParams, RunCouplingParams, BasisParams, RowParams, GrokParams, TrajectoryParams):
     """All of params.yaml."""
 
     frozen_runs: list[str] = Field([], description="Runs that are trained again while their slots stay as they are.")
