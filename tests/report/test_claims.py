@@ -12,7 +12,8 @@ from sedlib.report.numbers.paper import OPS
 
 def said(name: str, numbers: Mapping[str, Any]) -> tuple[str, str]:
     """Verdict and numbers of one claim."""
-    row = claims(numbers).set_index("name").loc[name]
+    found = claims(numbers)
+    row = found[found["definition"] == "text"].set_index("name").loc[name]
     return str(row["verdict"]), str(row["here"])
 
 

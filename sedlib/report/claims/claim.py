@@ -1,8 +1,9 @@
 """One claim of a paper beside what was measured and the rule of its verdict; claims that give a range."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, OUTSIDE, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, estimated, nested, shown
 from sedlib.report.numbers.digits import NOTHING, spanned
@@ -46,6 +47,21 @@ class Implied:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A claim under another definition than the text's."""
+
+    definition: str
+    here: str
+    verdict: str
+    rows: Sequence[Compared] = ()
+
+    @property
+    def seeds(self) -> str:
+        """Over how many seeds its means are: one number, or a range."""
+        return counted(self.rows)
+
+
+@dataclass(frozen=True)
 class Claim:
     """One claim, readable by itself."""
 
@@ -65,14 +81,15 @@ class Claim:
 
     counted: str | None = None
     """What its numbers are over, where that is no number of seeds for each."""
+    others: Sequence[Judged] = ()
+    """The claim under other definitions; its own verdict is on the text's."""
 
     @property
     def seeds(self) -> str:
         """Over how many seeds its means are: one number, or a range."""
         if self.counted and self.here != NOTHING:
             return self.counted
-        counts = [row.here.n for row in self.rows]
-        return spanned(min(counts), max(counts)) if counts else NOTHING
+        return counted(self.rows)
 
     @property
     def figure(self) -> str | None:
@@ -80,16 +97,34 @@ class Claim:
         drawn = self.source.figure is not None and self.here != NOTHING
         return f"{self.source.figure}.svg" if drawn else None
 
-    def row(self) -> dict[str, str]:
-        """The claim with its files; a figure that nothing was drawn in is left out."""
-        return {
-            "name": self.name,
-            "claim": f"{self.sentence} ({self.quantity})",
-            **{key: getattr(self, key) for key in ("paper", "here", "seeds", "verdict")},
-            "figure": self.figure or NOTHING,
-            "table": f"{self.source.table}.csv",
-            "command": self.source.command,
-        }
+    def table_rows(self, cause: str, needed: str) -> Iterator[dict[str, str]]:
+        """The claim with its files, and below it a row for each other definition.
+
+        ``cause`` says why it deviates, ``needed`` how many seeds would settle it; a figure that nothing was drawn in is
+        left out.
+        """
+        own = Judged(TEXT, self.here, self.verdict)
+        for judged in (own, *self.others):
+            yield {
+                "name": self.name,
+                "claim": f"{self.sentence} ({self.quantity})",
+                "definition": judged.definition,
+                "paper": self.paper,
+                "here": judged.here,
+                "seeds": self.seeds if judged is own else judged.seeds,
+                "settled with": needed if judged is own else NOTHING,
+                "verdict": judged.verdict,
+                "cause of the deviation": cause if judged is own else NOTHING,
+                "figure": self.figure or NOTHING,
+                "table": f"{self.source.table}.csv",
+                "command": self.source.command,
+            }
+
+
+def counted(rows: Sequence[Compared]) -> str:
+    """Over how many seeds some means are: one number, or a range."""
+    counts = [row.here.n for row in rows]
+    return spanned(min(counts), max(counts)) if counts else NOTHING
 
 
 def per_op(numbers: Numbers, *keys: str) -> dict[str, Estimate]:

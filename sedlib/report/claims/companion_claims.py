@@ -26,7 +26,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
         "One principal component holds more of the motion than of a random walk with the same steps",
         "z of the matrix that has the smallest",
         paper.PC1_Z,
-        _over_seeds(numbers, "z_min"),
+        over_seeds(numbers, "z_min"),
         PC1,
     )
     yield _lead(numbers)
@@ -36,7 +36,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
         "Commutators lie outside the execution basis",
         "ρ, the part outside",
         paper.RHO,
-        _over_seeds(numbers, "rho"),
+        over_seeds(numbers, "rho"),
         SHARE,
     )
     yield of_range(
@@ -44,16 +44,17 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
         "Commutators favour the execution basis over a random subspace",
         "share in the execution basis over the share in a random subspace",
         paper.SHARE_OVER_RANDOM,
-        _over_seeds(numbers, "share_over_random"),
+        over_seeds(numbers, "share_over_random"),
         SHARE,
     )
 
 
-def _over_seeds(numbers: Numbers, quantity: str) -> dict[str, Estimate]:
-    """By operation, over the runs of it alone."""
+def over_seeds(numbers: Numbers, quantity: str) -> dict[str, Estimate]:
+    """A quantity by operation, over the runs of it alone that have it."""
     values: dict[str, list[float]] = {}
     for found in _of_one_operation(numbers):
-        values.setdefault(found["ops"], []).append(float(found[quantity]))
+        if found.get(quantity) is not None:
+            values.setdefault(found["ops"], []).append(float(found[quantity]))
     return {op: estimate(of_op) for op, of_op in values.items()}
 
 
@@ -64,7 +65,7 @@ def _of_one_operation(numbers: Numbers) -> list[Numbers]:
 
 def _pc1(numbers: Numbers) -> Claim:
     """Least and largest of the matrices, each against the range."""
-    least, largest = (_over_seeds(numbers, f"pc1_{end}") for end in ("min", "max"))
+    least, largest = (over_seeds(numbers, f"pc1_{end}") for end in ("min", "max"))
     ends = {f"{op}, {end}": values[op] for op in least for end, values in (("smallest", least), ("largest", largest))}
     return Claim(
         "pc1",

@@ -1,12 +1,18 @@
 """The claims of both papers, one by one, beside what was measured; from the numbers in metrics.json alone."""
 
+from dataclasses import replace
+
 import pandas as pd
 
+from sedlib.report.claims.causes import cause_of
 from sedlib.report.claims.claim import Claim
 from sedlib.report.claims.companion_claims import companion_claims
 from sedlib.report.claims.coupling_claims import coupling_claims
 from sedlib.report.claims.intervention_claims import intervention_claims
+from sedlib.report.claims.other_definitions import others
+from sedlib.report.claims.settling import settled_with
 from sedlib.report.metrics.reading import Numbers
+from sedlib.report.numbers.digits import NOTHING
 
 QUESTIONS = {
     "Which directions move the features?": (
@@ -66,12 +72,19 @@ def all_claims(numbers: Numbers) -> list[Claim]:
     found = {
         claim.name: claim for of in (coupling_claims, intervention_claims, companion_claims) for claim in of(numbers)
     }
-    return [found[name] for names in QUESTIONS.values() for name in names]
+    return [replace(found[name], others=tuple(others(name, numbers))) for names in QUESTIONS.values() for name in names]
 
 
 def claims(numbers: Numbers) -> pd.DataFrame:
-    """The summary, a row per claim."""
-    return pd.DataFrame([claim.row() for claim in all_claims(numbers)])
+    """The summary, a row for each claim and definition that it was judged under."""
+    found = all_claims(numbers)
+    return pd.DataFrame(
+        [
+            row
+            for claim in found
+            for row in claim.table_rows(str(cause_of(claim) or NOTHING), settled_with(claim) or NOTHING)
+        ]
+    )
 
 
 def rules() -> pd.DataFrame:

@@ -23,17 +23,21 @@ MEANINGS = {
 """The rule for one number; the page and docs/report.md show it."""
 
 
+def bounds(paper: Reported) -> tuple[float, float]:
+    """The range that counts as the paper's."""
+    low, high = paper.low, paper.high
+    if paper.kind == "no effect":
+        return min(low, NO_EFFECT - TOLERANCE), max(high, NO_EFFECT + TOLERANCE)
+    return (low * (1 - TOLERANCE), high * (1 + TOLERANCE)) if low == high else (low, high)
+
+
 def verdict(ours: Estimate | None, paper: Reported | None) -> str:
     """The verdict on one number."""
     if ours is None:
         return NOT_RUN
     if paper is None:
         return NEW
-    low, high = paper.low, paper.high
-    if paper.kind == "no effect":
-        low, high = min(low, NO_EFFECT - TOLERANCE), max(high, NO_EFFECT + TOLERANCE)
-    elif low == high:
-        low, high = low * (1 - TOLERANCE), high * (1 + TOLERANCE)
+    low, high = bounds(paper)
     ours_low = ours.mean if ours.low is None else ours.low
     ours_high = ours.mean if ours.high is None else ours.high
     if ours_low <= high and ours_high >= low:

@@ -10,26 +10,34 @@ from sedlib.terms.condition import CONTROL, PROJECTIONS
 
 
 def of_conditions(cells: pd.DataFrame | None) -> Metrics:
-    """By projection, operation and condition: grok steps over seeds, speed-up over the control, what passes."""
+    """By projection, operation and condition: grok steps over seeds, speed-up over the control, what passes.
+
+    ``stop`` has the same of the steps at which the paper's scripts stop.
+    """
     if cells is None:
         return {}
     plain = cells[cells["coordinates"].isna() & cells["weight_decay"].isna()]
     result: Metrics = {}
     for op, of_op in plain.groupby("op"):
-        control = _by_seed(of_op[of_op["condition"] == CONTROL.name])
+        controls = of_op[of_op["condition"] == CONTROL.name]
         for projection in PROJECTIONS:
             rows = of_op[of_op["projection"] == projection]
-            steps = {str(condition): _by_seed(group) for condition, group in rows.groupby("condition")}
+            by_condition = {CONTROL.name: controls} | {str(name): group for name, group in rows.groupby("condition")}
             passed = {CONTROL.name: 1} | rows.groupby("condition")["passed"].mean().to_dict()
             result.setdefault(projection, {})[str(op)] = {
                 condition: {
-                    **over_seeds(by_seed),
-                    **_speedup(control, by_seed),
+                    **_steps(controls, group, "grok_step"),
                     "passed": cut(passed[condition]),
+                    "stop": _steps(controls, group, "stop_step"),
                 }
-                for condition, by_seed in {CONTROL.name: control, **steps}.items()
+                for condition, group in by_condition.items()
             }
     return result
+
+
+def _steps(controls: pd.DataFrame, cells: pd.DataFrame, kind: str) -> Metrics:
+    control, by_seed = _by_seed(controls, kind), _by_seed(cells, kind)
+    return {**over_seeds(by_seed), **_speedup(control, by_seed)}
 
 
 def _speedup(control: Mapping[int, float | int | None], steps: Mapping[int, float | int | None]) -> Metrics:
@@ -39,8 +47,8 @@ def _speedup(control: Mapping[int, float | int | None], steps: Mapping[int, floa
     return {name: found[key] for key, name in names.items()}
 
 
-def _by_seed(cells: pd.DataFrame) -> dict[int, float | int | None]:
-    return {int(row["seed"]): row["grok_step"] for row in cells.to_dict("records")}
+def _by_seed(cells: pd.DataFrame, kind: str) -> dict[int, float | int | None]:
+    return {int(row["seed"]): row[kind] for row in cells.to_dict("records")}
 
 
 def rank_sweep(cells: pd.DataFrame | None) -> Metrics:

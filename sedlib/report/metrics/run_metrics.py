@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sedlib.base.errors import located
+from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
+from sedlib.report.metrics.late_numbers import late_of
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Collection, Kind
 from sedlib.report.numbers.experiments import experiment, require_different_seeds
@@ -29,11 +31,28 @@ STREAMS: dict[Kind, dict[str, StreamOf]] = {
 def of_runs(found: Collection) -> Metrics:
     """Numbers over seeds by kind of run and operation, the ladders, the geometry and what its leads say."""
     return {
-        **{kind: _by_operation(found.summaries_of(kind), STREAMS[kind]) for kind in KINDS},
+        **{kind: _with_late(found, kind) for kind in KINDS},
         "ladder": {run: _ladder(found, run) for run in found.runs},
         "geometry": {run: _geometry(found, run) for run in found.geometry},
         "leads": _leads(found),
     }
+
+
+def _with_late(found: Collection, kind: Kind) -> Metrics:
+    """Numbers by operation, with those of each stream's last measured checkpoints."""
+    summaries = found.summaries_of(kind)
+    numbers = _by_operation(summaries, STREAMS[kind])
+    for op, of_op in numbers.items():
+        streams = {name: stream_of(op) for name, stream_of in STREAMS[kind].items()} | {"w1": gradient_of(op)}
+        late = {
+            summary["seed"]: late_of(found.runs[run], op, streams)
+            for run, summary in summaries.items()
+            if op in summary["ops"]
+        }
+        of_op |= {
+            f"{name}_late": over_seeds({seed: values.get(name) for seed, values in late.items()}) for name in streams
+        }
+    return numbers
 
 
 def _by_operation(summaries: Mapping[str, Mapping[str, Any]], streams: Mapping[str, StreamOf]) -> Metrics:
@@ -91,6 +110,9 @@ def _of_trajectory(found: Collection, run: str) -> Metrics:
     geometry, results = found.geometry[run], found.runs[run]
     with located(f"geometry of {run}"):
         numbers = geometry_numbers(geometry, results.training)
+        stopped = third_evaluation(results.training, found.expected.grok_threshold)
+        least, largest = pc1_until(geometry.trajectory_windows, stopped)
+        numbers |= {"stopped": stopped, "pc1_min_stopped": least, "pc1_max_stopped": largest}
         return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
 
 

@@ -10,6 +10,7 @@ from sedlib.base.described.described_files import damaged
 from sedlib.base.described.description import Origin, shown
 from sedlib.base.described.tables import read_table
 from sedlib.base.errors import UserError
+from sedlib.report.by_scripts.stop_steps import stop_step
 from sedlib.report.numbers.digits import printed
 from sedlib.report.numbers.results import grok_step
 from sedlib.report.numbers.seeds import estimate
@@ -58,9 +59,9 @@ def grok_steps(tables: Sequence[pd.DataFrame], threshold: float, labels: Sequenc
     """One row per cell and operation of the cells' ``tables``.
 
     Columns: the cell's ``labels``; ``grok_step`` at ``threshold``, missing where it is not reached, with ``outcome``
-    the step as text or "not within N steps"; ``grok_step_0.5`` and so on; ``train_accuracy``, the last one;
-    ``passed``, mean share of the step that passed the projector after the natural steps; ``overlap``, last mean
-    overlap of successive bases.
+    the step as text or "not within N steps"; ``stop_step``, at which the paper's scripts stop; ``grok_step_0.5`` and
+    so on; ``train_accuracy``, the last one; ``passed``, mean share of the step that passed the projector after the
+    natural steps; ``overlap``, last mean overlap of successive bases.
 
     Raises
     ------
@@ -74,13 +75,14 @@ def grok_steps(tables: Sequence[pd.DataFrame], threshold: float, labels: Sequenc
         for op, curve in table.groupby("op"):
             named = {name: curve[name].iloc[0] for name in labels}
             rows.append({**named, **_outcome(curve, str(op), threshold)})
-    return pd.DataFrame(rows).astype({"grok_step": "Int64", "coordinates": "Int64"})
+    return pd.DataFrame(rows).astype({"grok_step": "Int64", "stop_step": "Int64", "coordinates": "Int64"})
 
 
 def _outcome(curve: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
     found = grok_step(curve, op, threshold)
     return {
         "grok_step": found,
+        "stop_step": stop_step(curve, op, threshold),
         "outcome": f"{found}" if found is not None else f"not within {curve['max_steps'].iloc[0]} steps",
         **{f"grok_step_{t}": grok_step(curve, op, t) for t in GROK_THRESHOLDS},
         "train_accuracy": curve["train_accuracy"].iloc[-1],

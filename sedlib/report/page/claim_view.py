@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sedlib.report.claims.claim import Claim
+from sedlib.report.claims.causes import cause_of
+from sedlib.report.claims.claim import Claim, Compared
+from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.listing import QUESTIONS, all_claims
-from sedlib.report.claims.reasons import why
 from sedlib.report.claims.scoreboard import span_here
+from sedlib.report.claims.settling import settled_with
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.forest import Forest, forest
 from sedlib.report.metrics.reading import Numbers, shown
@@ -22,7 +24,9 @@ class ClaimView:
 
     claim: Claim
     why: str | None
-    """Why the claim fails."""
+    """Why the claim deviates."""
+    settled_with: str | None
+    """How many seeds would settle it."""
     picture: Forest | None
     span: str
     """From the smallest to the largest mean."""
@@ -54,17 +58,22 @@ def claims_view(numbers: Numbers, figures: Path) -> ClaimsView:
 
 
 def _view(claim: Claim, figures: Path) -> ClaimView:
-    rows = [
-        {
-            "of": row.label,
-            "paper": str(row.paper) if row.paper else claim.implied.text if claim.implied else NOTHING,
-            "here": shown(row.here),
-            "n": str(row.here.n),
-        }
-        for row in claim.rows
-    ]
+    rows = [_row(claim, TEXT, row) for row in claim.rows]
+    rows += [_row(claim, judged.definition, row) for judged in claim.others for row in judged.rows]
+    cause = cause_of(claim)
     drawn = claim.figure if claim.figure and (figures / claim.figure).exists() else None
-    return ClaimView(claim, why(claim), forest(claim), span_here(claim), rows, drawn)
+    why = str(cause) if cause else None
+    return ClaimView(claim, why, settled_with(claim), forest(claim), span_here(claim), rows, drawn)
+
+
+def _row(claim: Claim, definition: str, row: Compared) -> dict[str, str]:
+    return {
+        "of": row.label,
+        "definition": definition,
+        "paper": str(row.paper) if row.paper else claim.implied.text if claim.implied else NOTHING,
+        "here": shown(row.here),
+        "n": str(row.here.n),
+    }
 
 
 def _inside(path: Path) -> str:

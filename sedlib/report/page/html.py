@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.claim import WEAKEST
+from sedlib.report.claims.definitions import DEFINITIONS
 from sedlib.report.claims.findings import findings
 from sedlib.report.claims.listing import rules
 from sedlib.report.claims.verdicts import MEANINGS
@@ -74,6 +75,7 @@ def page(content: Content) -> str:
             missing=content.missing,
             foot=content.computed_with,
             meanings=MEANINGS,
+            definitions=DEFINITIONS,
             weakest=WEAKEST,
             width=WIDTH,
         )

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from sedlib.base.atomic import replacing
 from sedlib.base.strict_json import json_text
+from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import INSIDE
 from sedlib.report.drawn.geometry_figures import geometry_figures
@@ -45,12 +46,12 @@ def write_report(found: Collection, folder: Path) -> None:
     """Write everything under ``folder``; files of an earlier report that has more are removed."""
     numbers = metrics(found)
     summary, data = claims(numbers), {name: without_formulas(table) for name, table in tidy(found).items()}
+    inside = int(((summary["verdict"] == INSIDE) & (summary["definition"] == TEXT)).sum())
     built = all_tables(numbers)
     computed_with = {"missing": found.missing, "with": _computed_with()}
     files: dict[Path, str] = {
         Path("metrics.json"): json_text(numbers, indent=2) + "\n",
-        Path("headline.json"): json_text(report_headline(numbers, list(summary["verdict"]).count(INSIDE)), indent=2)
-        + "\n",
+        Path("headline.json"): json_text(report_headline(numbers, inside), indent=2) + "\n",
         Path("claims.md"): as_markdown(summary),
         **{Path(f"tables/{name}.csv"): as_csv(name, table) for name, table in built.items()},
         **{Path(f"tables/{name}.md"): as_markdown(table) for name, table in built.items()},

@@ -1,0 +1,1 @@
+"""Reads off a run what the papers' released scripts record of it."""

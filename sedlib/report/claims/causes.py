@@ -1,0 +1,137 @@
+"""Why a claim deviates from the paper: a cause with the row that shows it, or what was tried without finding one."""
+
+from dataclasses import dataclass
+
+from sedlib.report.claims.claim import Claim
+from sedlib.report.claims.definitions import LATE, STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.verdicts import CONTRADICTED, OUTSIDE, SAME
+
+DEVIATES = (CONTRADICTED, OUTSIDE, SAME)
+NOTHING_TRIED = "nothing yet"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A cause that was measured."""
+
+    sentence: str
+    table: str | None = None
+    """In reports/tables, without its ending."""
+    row: str | None = None
+    """What stands in a cell of the table's row."""
+    definition: str | None = None
+    """Under which the claim is judged as well, where that shows it."""
+
+    def __str__(self) -> str:
+        shown = f"{self.table}.csv, {self.row}" if self.table else f"see the definition: {self.definition}"
+        return f"{self.sentence} ({shown})"
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """No cause that was measured."""
+
+    tried: str
+
+    def __str__(self) -> str:
+        return f"Cause not found; tried: {self.tried}"
+
+
+@dataclass(frozen=True)
+class NoBetter:
+    """No deviation: the rule of the claim has no better verdict, as the paper prints a direction and no number."""
+
+    def __str__(self) -> str:
+        return "No deviation: the paper prints a direction and no number"
+
+
+Cause = Found | NotFound | NoBetter
+
+STOPS = Found(
+    "The paper's tables have the step at which a run stops, the 20th evaluation with 98 %; here it is the first",
+    definition=STOP_STEP,
+)
+AFTER_GROKKING = "the median of the last checkpoints; open: steps since grokking (sweeps/after_grokking)"
+CAUSES: dict[str, Cause] = {
+    "gradient-peak": NotFound(AFTER_GROKKING),
+    "update-peak": NotFound(AFTER_GROKKING),
+    "gradient-over-update": NotFound(f"windows that begin at their checkpoint, {AFTER_GROKKING}"),
+    "op-spread": Found(
+        "A peak is one checkpoint at the end of a run, where R̄ rises: seeds and rounding move it more than the "
+        "operations differ",
+        definition=LATE,
+    ),
+    "ceiling": NoBetter(),
+    "per-example": NotFound(
+        "three seeds, both centroids; the scripts read a run that was not released, at its last checkpoint"
+    ),
+    "window": NotFound(f"windows that begin at their checkpoint, both responses, probe seeds, {AFTER_GROKKING}"),
+    "centroid-rank": Found(
+        "The rank rises and collapses as in the paper; after grokking it goes on falling, and depends on how long a "
+        "run goes on",
+        "centroids",
+        "after",
+    ),
+    "multitask-update": NotFound("batches of each operation (sweeps/definitions)"),
+    "multitask-per-op": NotFound("batches of each operation (sweeps/definitions)"),
+    "aggregation": Found(
+        "Per-coordinate scaling and the sum of the steps between checkpoints take the coupling; the sum of the "
+        "gradients takes little",
+        "multitask",
+        "aggregate final",
+    ),
+    "multitask-window": Found(
+        "One gradient holds the direction already; a window mixes gradients of earlier checkpoints in",
+        "multitask",
+        "W = 1 final",
+    ),
+    "adamw": Found(
+        "Weight decay takes nothing; the paper names it, and does not measure it by itself",
+        "ladder",
+        "step without decay",
+    ),
+    "update-remove-sed": STOPS,
+    "update-keep-sed": STOPS,
+    "update-keep-random": STOPS,
+    "gradient-keep-sed": STOPS,
+    "gradient-keep-random": STOPS,
+    "freeze": Found(
+        "Three random directions let half a per cent of a step's norm through: keeping them is frozen attention",
+        "table4-update-projection",
+        "freeze",
+    ),
+    "rank-curve": Found(
+        "Any number of coordinates that lets little of a step through has the same effect", "rank-curve", "1,311"
+    ),
+    "directions": Found(
+        "The SED basis holds most of a natural step, random directions hold next to nothing of it",
+        "table4-update-projection",
+        "keep-sed-raw",
+    ),
+    "history": Found(
+        "Steps after projection lie in the basis itself, so that the basis hardly changes any more: keeping it is "
+        "frozen attention",
+        "table4-update-projection",
+        "keep-sed",
+    ),
+    "weight-decay-0": NoBetter(),
+    "pc1": Found(
+        "The upper end of the paper's range is of its slow regime; a run here goes on for longer than the companion's",
+        definition=THIRD_EVALUATION,
+    ),
+    "defect-growth": NotFound(
+        "the growth from step 100, differences of θ in float32, and 1,000 more steps, as in the scripts "
+        "(sweeps/definitions)"
+    ),
+    "share": Found(
+        "The paper's scripts take the singular directions of the weights, its text the principal components of the "
+        "trajectory",
+        definition=WEIGHTS,
+    ),
+}
+"""By the claim's name; that of a claim which holds is not shown."""
+
+
+def cause_of(claim: Claim) -> Cause | None:
+    """Why a claim deviates; None for one that does not."""
+    return CAUSES.get(claim.name, NotFound(NOTHING_TRIED)) if claim.verdict in DEVIATES else None

@@ -1,0 +1,100 @@
+"""The same claims under other definitions than the text's: their numbers beside the same ranges, by the same rules."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sedlib.report.claims.basis_claims import INTERVENED
+from sedlib.report.claims.claim import Judged, beside, listed, per_op, weakest
+from sedlib.report.claims.companion_claims import over_seeds
+from sedlib.report.claims.definitions import LATE, STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.verdicts import CONTRADICTED, SAME, verdict
+from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
+from sedlib.report.numbers import paper
+from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.seeds import Estimate
+from sedlib.terms.condition import PROJECTIONS
+
+Judge = Callable[[Numbers], Judged | None]
+KEPT_AND_REMOVED = ("remove-sed", "keep-sed", "remove-random", "keep-random")
+
+
+def others(name: str, numbers: Numbers) -> Iterator[Judged]:
+    """A claim under every other definition that was measured."""
+    for judge in JUDGES.get(name, ()):
+        found = judge(numbers)
+        if found is not None:
+            yield found
+
+
+def _of_range(definition: str, found: Mapping[str, Estimate], reported: Mapping[str, Reported | None]) -> Judged | None:
+    """Numbers by label against ranges; the verdict is the weakest."""
+    if not found:
+        return None
+    said = weakest(verdict(here, reported[label]) for label, here in found.items() if reported[label])
+    return Judged(definition, listed(found), said, beside(found, reported))
+
+
+def _late(quantity: str, reported: Reported) -> Judge:
+    def judge(numbers: Numbers) -> Judged | None:
+        found = per_op(numbers, "single_task", f"{quantity}_late")
+        return _of_range(LATE, found, dict.fromkeys(found, reported))
+
+    return judge
+
+
+def _late_ratio(numbers: Numbers) -> Judged | None:
+    found = per_op(numbers, "derived", "single_task", "late_gradient_over_update")
+    return _of_range(LATE, found, dict.fromkeys(found, paper.GRADIENT_OVER_UPDATE))
+
+
+def _late_ceiling(numbers: Numbers) -> Judged | None:
+    found = per_op(numbers, "derived", "single_task", "late_w1_over_gradient")
+    said = weakest(SAME if ratio.mean >= 1 else CONTRADICTED for ratio in found.values())
+    return Judged(LATE, listed(found), said, beside(found)) if found else None
+
+
+def _late_spread(numbers: Numbers) -> Judged | None:
+    kinds = {name: estimated(nested(numbers, "derived", "spread", f"{name}_late")) for name in ("update", "gradient")}
+    found = {name: spread for name, spread in kinds.items() if spread}
+    if len(found) < len(kinds):
+        return None
+    said = SAME if found["gradient"].mean < found["update"].mean else CONTRADICTED
+    reported = {"update": paper.UPDATE_SPREAD, "gradient": paper.GRADIENT_SPREAD}
+    return Judged(LATE, listed(found), said, beside(found, reported))
+
+
+def _stop(projection: str, condition: str) -> Judge:
+    def judge(numbers: Numbers) -> Judged | None:
+        steps = {op: nested(numbers, "interventions", projection, op, condition, "stop") or {} for op in INTERVENED}
+        speedups = {op: estimated(sped_up(found)) for op, found in steps.items()}
+        there = {op: speedup for op, speedup in speedups.items() if speedup}
+        return _of_range(STOP_STEP, there, {op: paper.speedup(projection, op, condition) for op in INTERVENED})
+
+    return judge
+
+
+def _in_weights(numbers: Numbers) -> Judged | None:
+    found = over_seeds(numbers, "weights_share_before")
+    return _of_range(WEIGHTS, found, dict.fromkeys(found, paper.SHARE_OVER_RANDOM))
+
+
+def _pc1_stopped(numbers: Numbers) -> Judged | None:
+    ends = {"smallest": over_seeds(numbers, "pc1_min_stopped"), "largest": over_seeds(numbers, "pc1_max_stopped")}
+    found = {f"{op}, {end}": values[op] for op in ends["smallest"] for end, values in ends.items()}
+    return _of_range(THIRD_EVALUATION, found, dict.fromkeys(found, paper.PC1_PERCENT))
+
+
+JUDGES: dict[str, tuple[Judge, ...]] = {
+    "gradient-peak": (_late("gradient", paper.SINGLE_TASK_GRADIENT),),
+    "update-peak": (_late("update", paper.SINGLE_TASK_UPDATE),),
+    "gradient-over-update": (_late_ratio,),
+    "op-spread": (_late_spread,),
+    "ceiling": (_late_ceiling,),
+    **{
+        f"{projection}-{condition}": (_stop(projection, condition),)
+        for projection in PROJECTIONS
+        for condition in KEPT_AND_REMOVED
+    },
+    "pc1": (_pc1_stopped,),
+    "share": (_in_weights,),
+}
+"""By the claim's name."""

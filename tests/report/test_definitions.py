@@ -1,0 +1,170 @@
+"""Each claim under each definition, why it deviates, and how many seeds would settle it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
+from sedlib.report.by_scripts.stop_steps import stop_step
+from sedlib.report.claims.causes import CAUSES, DEVIATES, NOTHING_TRIED, Cause, Found, NotFound, cause_of
+from sedlib.report.claims.claim import Claim, Compared, Implied, Source
+from sedlib.report.claims.definitions import DEFINITIONS, STOP_STEP, TEXT, WEIGHTS
+from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
+from sedlib.report.claims.other_definitions import JUDGES
+from sedlib.report.claims.settling import settled_with
+from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.seeds_needed import deviation_of, seeds_needed
+from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.seeds import Estimate, estimate
+from sedlib.report.page.writing import all_tables
+from tests.imports import ROOT
+from tests.report.made_up import collection
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "reports/metrics.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return metrics(collection(tmp_path_factory.mktemp("results")))
+
+
+def faults(claim: Claim, cause: Cause | None, tables: dict[str, pd.DataFrame]) -> str | None:
+    """What is wrong with the cause of a claim that deviates."""
+    if cause is None or str(cause) == str(NotFound(NOTHING_TRIED)):
+        return "has no cause, nor says what was tried"
+    if isinstance(cause, Found) and cause.definition:
+        return (
+            None if cause.definition in DEFINITIONS and claim.name in JUDGES else "is judged under no other definition"
+        )
+    if isinstance(cause, Found):
+        table = tables.get(str(cause.table))
+        shows = table is not None and bool((table.astype(str) == cause.row).any(axis=None))
+        if not shows and table is not None:  # a row is named by its first two cells as well
+            shows = cause.row in (table.iloc[:, :2].astype(str).agg(" ".join, axis=1)).tolist()
+        return None if shows else f"names no row of {cause.table}.csv: {cause.row}"
+    return None
+
+
+def test_every_claim_that_deviates_has_a_cause_with_its_row_or_what_was_tried(committed: dict[str, Any]) -> None:
+    tables = all_tables(committed)
+    deviating = [claim for claim in all_claims(committed) if claim.verdict in DEVIATES]
+    assert len(deviating) > 10
+    assert {claim.name: fault for claim in deviating if (fault := faults(claim, cause_of(claim), tables))} == {}
+
+
+def test_a_claim_without_a_cause_or_with_a_row_that_is_not_there_is_found_out(committed: dict[str, Any]) -> None:
+    (claim,) = [claim for claim in all_claims(committed) if claim.name == "freeze"]
+    unknown = replace(claim, name="something new")
+    assert faults(unknown, cause_of(unknown), {}) == "has no cause, nor says what was tried"
+    gone = Found("It is.", "table4-update-projection", "a row that is not there")
+    assert "names no row" in str(faults(claim, gone, all_tables(committed)))
+    assert faults(claim, Found("It is.", definition=STOP_STEP), {}) == "is judged under no other definition"
+
+
+def test_causes_and_definitions_are_of_claims_that_exist() -> None:
+    names = {name for of in QUESTIONS.values() for name in of}
+    assert set(CAUSES) <= names
+    assert set(JUDGES) <= names
+
+
+def test_a_claim_that_holds_shows_no_cause() -> None:
+    holds = Claim("freeze", "", "", "", "", "inside", "", Source(None, "", ""))
+    assert cause_of(holds) is None
+    assert isinstance(cause_of(replace(holds, verdict="contradicted")), Found)
+
+
+def test_the_companions_share_is_judged_under_both_definitions(made_up: dict[str, Any]) -> None:
+    table = claims(made_up)
+    rows = table[table["name"] == "share"].set_index("definition")
+    assert rows["verdict"].to_dict() == {TEXT: "inside", WEIGHTS: "inside"}
+    assert rows.loc[TEXT, "here"] == "add 2 [2, 2]"
+    for run, values in made_up["geometry"].items():
+        if run.startswith("add"):
+            values["weights_share_before"] = 0.7
+    assert claims(made_up).query("name == 'share'").set_index("definition")["verdict"][WEIGHTS] == "contradicted"
+
+
+def test_speedups_are_judged_at_the_stop_step_too() -> None:
+    speedup = {"speedup": 3.2, "speedup_low": 3.0, "speedup_high": 3.4, "speedup_n": 3}
+    stop = {"speedup": 2.4, "speedup_low": 2.2, "speedup_high": 2.5, "speedup_n": 3}
+    numbers = {"interventions": {"gradient": {"add": {"keep-random": {**speedup, "stop": stop}}}}}
+    (claim,) = [claim for claim in all_claims(numbers) if claim.name == "gradient-keep-random"]
+    assert claim.verdict == "same direction"
+    assert [(judged.definition, judged.verdict) for judged in claim.others] == [(STOP_STEP, "inside")]
+
+
+def test_counts_are_of_the_text_alone(made_up: dict[str, Any]) -> None:
+    table = claims(made_up)
+    assert len(table) > table["name"].nunique() == sum(map(len, QUESTIONS.values()))
+    assert (table["definition"] == TEXT).sum() == table["name"].nunique()
+
+
+def curve(accuracies: list[float], every: int = 25) -> pd.DataFrame:
+    steps = range(0, every * len(accuracies), every)
+    return pd.DataFrame({"step": steps, "op": "add", "test_accuracy": accuracies})
+
+
+def test_the_stop_step_is_that_of_the_twentieth_evaluation_in_a_row_or_not() -> None:
+    assert stop_step(curve([0.1, *[0.99] * 10, 0.5, *[0.99] * 15]), "add", 0.98) == 25 * 21
+    assert stop_step(curve([0.1, *[0.99] * 5]), "add", 0.98) == 25 * 20  # 5 were seen, 15 more would follow
+    assert stop_step(curve([0.1, 0.9]), "add", 0.98) is None
+
+
+def test_the_companions_scripts_stop_at_the_third_evaluation_in_a_row() -> None:
+    training = curve([0.1, 0.99, 0.99, 0.5, 0.99, 0.99, 0.99, 0.99], every=100)
+    assert third_evaluation(training, 0.98) == 600
+    assert third_evaluation(training.assign(op="add"), 0.995) is None
+    windows = pd.DataFrame({"step": [500, 600, 600], "matrix": list("aab"), "pc1_percent": [1.0, 70.0, 80.0]})
+    assert pc1_until(windows, 600) == (70, 80)
+    assert pc1_until(windows, None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "bound", "n"), [(1.2, 0.1, 1.0, 4), (2.0, 0.1, 1.0, 3), (1.0, 0.5, 1.0, None)]
+)
+def test_seeds_needed_by_hand(mean: float, deviation: float, bound: float, n: int | None) -> None:
+    """Student's quantile: 4.303 at three seeds, 3.182 at four."""
+    assert seeds_needed(mean, deviation, bound) == n
+
+
+def test_with_as_many_seeds_as_needed_the_interval_decides() -> None:
+    """Of samples with the mean and deviation that were seen, in 95 % the interval with n seeds leaves the bound out."""
+    n = seeds_needed(1.0, 0.5, 0.8)
+    assert n is not None
+    random = np.random.default_rng(0)
+    sample = random.normal(size=n)
+    sample = 1.0 + 0.5 * (sample - sample.mean()) / sample.std(ddof=1)
+    half = 2.06 * sample.std(ddof=1) / np.sqrt(n)
+    assert sample.mean() - half > 0.79
+    nearer = seeds_needed(1.0, 0.5, 0.9)
+    assert nearer is not None
+    assert nearer > 3 * n  # half as far, four times as many
+
+
+def test_the_deviation_of_three_seeds_is_exact_and_of_more_nearly_so() -> None:
+    values = [1.0, 4.0, 2.5]
+    assert deviation_of(estimate(values)) == pytest.approx(np.std(values, ddof=1), rel=1e-3)
+    many = np.random.default_rng(1).normal(3, 2, 200).tolist()
+    assert deviation_of(estimate(many)) == pytest.approx(np.std(many, ddof=1), rel=0.1)
+    assert deviation_of(estimate([1.0, 2.0])) is None
+
+
+def test_only_an_interval_over_an_edge_needs_more_seeds() -> None:
+    def of(low: float, mean: float, high: float, **options: Any) -> str | None:
+        row = Compared("add", Estimate(mean, low, high, 3), options.get("paper"))
+        claim = Claim("a", "", "", "", "", "", "", Source(None, "", ""), [row], options.get("implied"))
+        return settled_with(claim)
+
+    paper = Reported(2.0, 3.0, "made up")
+    assert of(2.1, 2.2, 2.3, paper=paper) is None
+    assert of(1.9, 2.1, 2.3, paper=paper) is not None
+    assert of(0.9, 1.1, 1.3, implied=Implied(1.0, np.inf, "at least 1")) is not None
+    assert of(1.8, 2.0, 2.2, paper=paper) == "more than 1,000"
