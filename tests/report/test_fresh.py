@@ -92,8 +92,8 @@ def test_the_table_says_whether_the_intervals_overlap(fresh: dict[str, float], s
         "fresh": {"multitask": {"mul": {"per_op_final": fresh, "update_final": fresh}}},
     }
     rows = fresh_tables(numbers)["fresh-seeds"].to_dict("records")
-    assert [row["quantity"] for row in rows] == ["per op final", "update final"]
+    assert [row["quantity"] for row in rows] == ["own gradient final", "update final"]
     assert [(row["runs"], row["operation"]) for row in rows] == [("multitask", "mul")] * 2
-    assert (rows[0]["first seeds"], rows[0]["n"], rows[0]["n, fresh"]) == ("2 [1, 2.5]", 3, fresh["n"])
-    assert rows[0]["fresh against first"] == said
-    assert (rows[1]["first seeds"], rows[1]["fresh against first"]) == ("–", "–")
+    assert (rows[0]["paper's seeds"], rows[0]["n"], rows[0]["n (fresh)"]) == ("2 [1, 2.5]", 3, fresh["n"])
+    assert rows[0]["comparison"] == said
+    assert (rows[1]["paper's seeds"], rows[1]["comparison"]) == ("–", "–")

@@ -107,7 +107,7 @@ def test_the_table_has_a_row_per_run_and_kind(tmp_path: Path) -> None:
     rows = by(table, "runs")
     assert list(rows["add-2"].values()) == ["add-2", "20", "10", "0", "30", "0", "10", "20", "30", "not settled"]
     assert rows["single task"]["which first"] == "gap 0, defect 0, not settled 3"
-    assert (rows["single task"]["its lead"], rows["single task"]["the gap's lead"]) == ("mean 10", "mean 0")
+    assert (rows["single task"]["defect lead"], rows["single task"]["gap lead"]) == ("mean 10", "mean 0")
     assert (rows["quad-1"]["σ₂/σ₃ peak"], rows["quad-1"]["which first"]) == ("–", "gap")
     assert (rows["controls"]["defect onset"], rows["controls"]["gap onset"]) == ("3 of 4", "4 of 4")
 

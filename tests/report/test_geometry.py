@@ -126,9 +126,9 @@ def by(table: pd.DataFrame, *keys: str) -> dict[Any, dict[str, Any]]:
 def test_tables_stand_beside_the_paper(found: Collection) -> None:
     built = geometry_tables(metrics(found))
     rows = by(built["geometry"], "operation", "quantity")
-    share = rows["add", "commutator's share in the execution basis over that in a random one"]
+    share = rows["add", "commutator's share in the execution basis / in a random subspace"]
     assert [share[name] for name in ("paper", "here", "n", "verdict")] == ["1.8–2.9", "2 [2, 2]", 3, "inside"]
-    assert rows["add+mul", "PC1 %, least of the attention matrices"]["verdict"] == "inside"
+    assert rows["add+mul", "PC1 %, smallest of the attention matrices"]["verdict"] == "inside"
     assert rows["add", "ρ, the commutator's part across it"]["paper"] == "1"
     leads = by(built["leads"], "runs")
     first = [leads["add-1"][name] for name in ("onset", "accuracy 0.9", "here: lead", "verdict")]

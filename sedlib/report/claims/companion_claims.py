@@ -15,7 +15,7 @@ SHARE = Source("share", "geometry", COMMAND)
 LEADS = Source("defect", "leads", COMMAND)
 GROWTH = Source("defect", "defect-growth", COMMAND)
 LEVEL = 0.05
-GROKKING, OTHERS = "runs that grok, smallest", "other runs, largest"
+GROKKING, OTHERS = "runs that grok", "other runs"
 
 
 def companion_claims(numbers: Numbers) -> Iterator[Claim]:
@@ -24,7 +24,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
     yield of_range(
         "pc1-z",
         "One principal component holds more of the motion than of a random walk with the same steps",
-        "z of the matrix that has the smallest",
+        "smallest z of an attention matrix",
         paper.PC1_Z,
         over_seeds(numbers, "z_min"),
         PC1,
@@ -34,7 +34,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
     yield of_range(
         "rho",
         "Commutators lie outside the execution basis",
-        "ρ, the part outside",
+        "ρ, the share of the norm outside the basis",
         paper.RHO,
         over_seeds(numbers, "rho"),
         SHARE,
@@ -42,7 +42,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
     yield of_range(
         "share",
         "Commutators favour the execution basis over a random subspace",
-        "share in the execution basis over the share in a random subspace",
+        "share in the execution basis / share in a random subspace",
         paper.SHARE_OVER_RANDOM,
         over_seeds(numbers, "share_over_random"),
         SHARE,
@@ -70,7 +70,7 @@ def _pc1(numbers: Numbers) -> Claim:
     return Claim(
         "pc1",
         "One principal component holds most of each attention matrix's motion",
-        "PC1 %, from the smallest to the largest matrix",
+        "PC1 % of the matrix with the smallest and of the matrix with the largest",
         str(paper.PC1_PERCENT),
         ", ".join(f"{op} {number(least[op].mean)}–{number(largest[op].mean)}" for op in least) or NOTHING,
         weakest(verdict(found, paper.PC1_PERCENT) for found in ends.values()),

@@ -24,7 +24,9 @@ PARTS = {
     "decay": "decay",
     "interval": "the sum of the steps between checkpoints (not in the paper)",
 }
-MANY = {"single_task": "one operation", "multitask": "four operations"}
+LABELS = {"interval": "sum of steps"}
+"""Short names of parts, where a label is narrow."""
+KIND_NAMES = {"single_task": "single-task", "multitask": "multitask"}
 LADDER = Source("ladder", "ladder", "dvc repro figures")
 
 
@@ -49,7 +51,7 @@ def coupling_claims(numbers: Numbers) -> Iterator[Claim]:
     yield of_range(
         "gradient-over-update",
         "The gradient's basis moves centroids tens of times as much as the update's basis does",
-        "the gradient's peak R̄ over the update's, one operation",
+        "peak R̄ of the gradient / peak R̄ of the update, one operation",
         paper.GRADIENT_OVER_UPDATE,
         per_op(numbers, "derived", "single_task", "gradient_over_update"),
         GRADIENT,
@@ -71,7 +73,7 @@ def _spread(numbers: Numbers) -> Claim:
     return Claim(
         "op-spread",
         "The four operations differ less under the gradient than under the update",
-        "largest peak R̄ of the four over the smallest",
+        "largest peak R̄ of the four operations / smallest",
         f"update {paper.UPDATE_SPREAD}, gradient {paper.GRADIENT_SPREAD}",
         f"update {shown(update)}, gradient {shown(gradient)}" if update and gradient else NOTHING,
         NOT_RUN if not (update and gradient) else SAME if gradient.mean < update.mean else CONTRADICTED,
@@ -91,7 +93,7 @@ def _ceiling(numbers: Numbers) -> Claim:
     return Claim(
         "ceiling",
         "One gradient alone, W = 1, couples at least as much as a window of gradients",
-        "peak R̄ at W = 1 over the window's",
+        "peak R̄ of one gradient / peak R̄ of the window",
         "the ceiling",
         listed(ratios),
         weakest(SAME if ratio.mean >= 1 else CONTRADICTED for ratio in ratios.values()),
@@ -114,19 +116,20 @@ def _adamw(numbers: Numbers) -> Claim:
     several = sum(TOTAL_GRADIENT in run for run in runs)
     counts = {"single_task": len(runs) - several, "multitask": several}
     rows = {
-        f"{title.partition(' (')[0]}, {MANY[kind]}": Estimate(float(value), None, None, counts[kind])
-        for title, by_kind in factors.items()
-        for kind, value in by_kind.items()
+        f"{LABELS.get(name, name)}, {KIND_NAMES[kind]}": Estimate(float(value), None, None, counts[kind])
+        for name in PARTS
+        for kind, left in kinds.items()
+        if (value := left.get(name)) is not None
     }
     return Claim(
         "adamw",
         "Momentum, per-coordinate scaling and weight decay each reduce the coupling",
-        "R̄ after a part of AdamW over R̄ before it, one operation / four operations",
+        "R̄ after a part of AdamW, divided by R̄ before: runs of one operation / of four operations",
         "three sources of contamination",
         ", ".join(f"{title} {' / '.join(map(number, left.values()))}" for title, left in factors.items()) or NOTHING,
         NOT_RUN if not rows else CONTRADICTED if any(row.mean >= 1 for row in rows.values()) else SAME,
-        f"{SAME} if momentum, scaling, decay and the steps between checkpoints each leave less than they found, in "
-        f"single-task and in multitask runs, else {CONTRADICTED}",
+        f"{SAME} if R̄ after momentum, scaling, decay and the sum of the steps between checkpoints is below R̄ before "
+        f"each of them, in single-task and in multitask runs, else {CONTRADICTED}",
         LADDER,
         beside(rows),
         LESS_THAN_ONE,

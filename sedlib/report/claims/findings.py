@@ -1,4 +1,4 @@
-"""What was found, in five sentences; each says what its numbers and verdicts allow."""
+"""What was found, in five points; each says what its numbers and verdicts allow."""
 
 from collections.abc import Mapping
 
@@ -12,36 +12,39 @@ HOLDS = (INSIDE, SAME)
 SENTENCES: tuple[tuple[Mapping[str, tuple[str, ...]], str], ...] = (
     (
         {"gradient-peak": HOLDS, "update-peak": HOLDS},
-        "Directions of the loss gradient move the network's features {gradient-peak} times as much as random "
-        "directions do, directions of the optimizer's update {update-peak} times: the paper's measurement reproduces.",
+        "At the peak, directions of the loss gradient move the network's features {gradient-peak} times as much as "
+        "random directions do; directions of the optimizer's update move the features {update-peak} times as much. "
+        "The paper's measurement reproduces.",
     ),
     (
         {"ceiling": HOLDS, "multitask-window": (CONTRADICTED,)},
-        "A window of gradients adds nothing to one gradient, which has {ceiling} times the window's peak on one "
-        "operation and {multitask-window} times its final value in a network of four.",
+        "One gradient is enough. Its peak R̄ is {ceiling} times the peak R̄ of a window of gradients in networks of "
+        "one operation; its final R̄ is {multitask-window} times the window's in networks of four operations.",
     ),
     (
         {"multitask-update": HOLDS, "aggregation": (CONTRADICTED,)},
-        "In a network of four operations the update's directions move features less than random directions do, "
-        "{multitask-update} times, but not because gradients are summed: the sum keeps {aggregation} of the coupling.",
+        "In a network of four operations the update's directions move features less than random directions do: "
+        "{multitask-update} times as much. Summing the operations' gradients is not the reason: R̄ of the sum is "
+        "{aggregation} times R̄ of one operation's gradient.",
     ),
     (
         {"update-keep-random": HOLDS, "freeze": (CONTRADICTED,), "directions": (CONTRADICTED,)},
-        "A network whose attention moves in three random directions alone groks {update-keep-random} times as early, "
-        "and so does a network whose attention is frozen: the rank has no part in it, but which directions are kept or "
-        "removed matters.",
+        "A network whose attention moves along three random directions alone groks {update-keep-random} times as "
+        "early as the control. A network whose attention is frozen groks as early, so that the number of directions is "
+        "not the reason. Which directions are kept or removed does matter.",
     ),
     (
         {"lead": HOLDS, "share": (CONTRADICTED,)},
-        "The commutator defect rises {lead} steps before held-out accuracy does in the mean, but the commutator's "
-        "share in the execution basis is no more than {share} times its share in a random subspace.",
+        "The commutator defect, a measure of curvature, rises {lead} steps before held-out accuracy, in the mean. "
+        "Commutators do not favour the execution basis: their share in this basis is {share} times their share in a "
+        "random subspace.",
     ),
 )
-"""Verdicts on which a sentence stands, and the sentence, with the ranges of claims."""
+"""The verdicts that a point needs, and the point, with the ranges of claims."""
 
 
 def findings(numbers: Numbers) -> list[str]:
-    """The sentences; in place of one that does not hold, the claims that it is about with their verdicts."""
+    """The points; in place of a point that does not hold, the claims that the point is about, with their verdicts."""
     found = {claim.name: claim for claim in all_claims(numbers)}
     spans = {name: span_here(claim) for name, claim in found.items()}
     return [

@@ -41,7 +41,7 @@ def _aggregation(numbers: Numbers) -> Claim:
         "aggregate_over_per_op",
         0.5,
         "Summing the operations' gradients hides the coupling",
-        "final R̄ of the summed gradient over that of the operation's gradient",
+        "final R̄ of the summed gradient / final R̄ of the operation's own gradient",
         "a general obstruction",
     )
 
@@ -53,7 +53,7 @@ def _single_rows(numbers: Numbers) -> Claim:
         "w1_over_per_op",
         1,
         "A network of four operations needs a window of gradients to recover a direction",
-        "final R̄ at W = 1 over the window's",
+        "final R̄ of one gradient / final R̄ of the window",
         "mechanically necessary",
     )
 

@@ -11,13 +11,13 @@ from sedlib.report.numbers.digits import NOTHING, spanned
 SCORED = {
     "gradient-peak": "Gradient directions move features far more than random directions (peak R̄)",
     "update-peak": "Update directions move features a few times as much as random directions (peak R̄)",
-    "aggregation": "Summing four tasks' gradients hides the coupling (R̄ of the sum / of one gradient)",
-    "freeze": "Grokking is fast because three directions are kept (grok step with none / three)",
-    "directions": "Any three directions will do (speed-up with SED / random directions)",
-    "lead": "Curvature rises before held-out accuracy (lead in steps)",
+    "aggregation": "Summing four tasks' gradients hides the coupling (R̄ of the sum / R̄ of one task's gradient)",
+    "freeze": "Grokking is faster because three directions are kept (grok step: none kept / three kept)",
+    "directions": "Any three directions will do (speed-up of grokking: SED directions / random directions)",
+    "lead": "Curvature rises before held-out accuracy does (lead in steps)",
 }
 """In the README's words."""
-REPRODUCED = {INSIDE: "yes", SAME: "the direction", CONTRADICTED: "**no**", OUTSIDE: "**no**"}
+REPRODUCED = {INSIDE: "yes", SAME: "the direction only", CONTRADICTED: "**no**", OUTSIDE: "**no**"}
 """Answers by verdict; of other verdicts there is no answer."""
 SIGNS = {INSIDE: "✓", SAME: "≈", CONTRADICTED: "✕", OUTSIDE: "✕"}
 """Before the claim: on a phone the last column is out of sight."""

@@ -1,7 +1,7 @@
 """Claims about what the coupling depends on: window, rank, batch, centroid, single checkpoints (arXiv 2604.25143)."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source, alone, beside, weakest
 from sedlib.report.claims.verdicts import (
@@ -18,7 +18,7 @@ from sedlib.report.claims.verdicts import (
 from sedlib.report.metrics.reading import PHASES, Numbers, nested
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number, quotient
-from sedlib.report.numbers.paper import exactly
+from sedlib.report.numbers.paper import CENTROID_NAMES, exactly
 from sedlib.report.numbers.seeds import Estimate
 
 ABLATION = Source(None, "table2-ablations", "dvc repro ablations/dvc.yaml:ablate")
@@ -26,8 +26,14 @@ BATCH = Source(None, "table2-ablations", "dvc repro ablations/dvc.yaml:ablate_ba
 PHASE = Source(None, "table3-single-checkpoint", "dvc repro ablations/dvc.yaml:single_step")
 CENTROIDS = Source(None, "centroids", "dvc repro ablations/dvc.yaml:single_step")
 LEFT_OPEN = "left open"
-CENTROIDS_OF = {"logit": "simplified", "full": "full"}
-"""Words for the two definitions."""
+VALUES: Mapping[str, str | Mapping[str, str]] = {
+    "alignment": {"trailing": "end", "forward": "begin"},
+    "batch_pairs": {"all": "all", "train": "training", "test": "held-out"},
+    "batch_size": "{} pairs",
+    "batch_seed": "seed {}",
+    "centroid": CENTROID_NAMES,
+}
+"""Words for the values of what the paper left open, by axis."""
 
 
 def window(numbers: Numbers) -> Claim:
@@ -63,7 +69,7 @@ def settings(numbers: Numbers) -> Claim:
     return Claim(
         "settings",
         "Rank and probe seed change the coupling little",
-        "largest peak R₁ over the smallest",
+        "largest peak R₁ / smallest",
         f"within about {100 * about:.0f} %",
         ", ".join(f"{title} {ratio:.2f}" for title, ratio in found.items()) or NOTHING,
         NOT_RUN if len(found) < 2 else INSIDE if inside else OUTSIDE,
@@ -77,13 +83,18 @@ def settings(numbers: Numbers) -> Claim:
 def left_open(numbers: Numbers) -> Iterator[Claim]:
     """What the paper did not vary: plateau and peak of R̄ at each value, and how much they differ."""
     for name, axis, sentence, source in (
-        ("alignment", "alignment", "Windows that end at their checkpoint against windows that begin at it", ABLATION),
-        ("pairs", "batch_pairs", "Gradient batches with held-out pairs against batches without", BATCH),
+        (
+            "alignment",
+            "alignment",
+            "Windows that end at a checkpoint against windows that begin at a checkpoint",
+            ABLATION,
+        ),
+        ("pairs", "batch_pairs", "Gradient batches of all pairs, of training pairs and of held-out pairs", BATCH),
         ("batch-size", "batch_size", "Gradient batches of several sizes", BATCH),
         ("batch-seed", "batch_seed", "Gradient batches drawn from several seeds", BATCH),
         ("full-centroid", "centroid", "The simplified centroid against the full centroid", ABLATION),
     ):
-        found = nested(numbers, "ablation", axis) or {}
+        found = {_worded(axis, value): values for value, values in (nested(numbers, "ablation", axis) or {}).items()}
         kept = [key for key in ("plateau", "peak") if all(values[key] is not None for values in found.values())]
         cells = [f"{value}: {' / '.join(number(values[key]) for key in kept)}" for value, values in found.items()]
         differ = [f"{key}s by {_difference([values[key] for values in found.values()])}" for key in kept if found]
@@ -100,6 +111,11 @@ def left_open(numbers: Numbers) -> Iterator[Claim]:
         )
 
 
+def _worded(axis: str, value: str) -> str:
+    words = VALUES[axis]
+    return words.format(value) if isinstance(words, str) else words.get(value, value)
+
+
 def _difference(values: Sequence[float | int]) -> str:
     ratio = quotient(max(values), min(values))
     return NOTHING if ratio is None else f"{100 * (ratio - 1):.0f} %"
@@ -108,7 +124,7 @@ def _difference(values: Sequence[float | int]) -> str:
 def ranks(numbers: Numbers) -> Claim:
     """Both centroids' rank-90 at each phase."""
     found = {
-        phase: [nested(numbers, "centroids", phase, f"rank90_{kind}") for kind in CENTROIDS_OF] for phase in PHASES
+        phase: [nested(numbers, "centroids", phase, f"rank90_{kind}") for kind in CENTROID_NAMES] for phase in PHASES
     }
     there = {phase: values for phase, values in found.items() if None not in values}
     rows = [
@@ -118,7 +134,7 @@ def ranks(numbers: Numbers) -> Claim:
             exactly(reported, "limitations", "size"),
         )
         for phase, values in there.items()
-        for kind, value, reported in zip(CENTROIDS_OF.values(), values, paper.RANK90[phase], strict=True)
+        for kind, value, reported in zip(CENTROID_NAMES.values(), values, paper.RANK90[phase], strict=True)
     ]
     return Claim(
         "centroid-rank",

@@ -25,7 +25,7 @@ COLOURS = {
     "freeze": PURPLE,
     "held-out pairs": BLUE,
     "training pairs": GREY,
-    "logit": BLUE,
+    "simplified": BLUE,
     "full": GREY,
     "loss, all pairs": GREY,
     "restricted to key frequencies": BLUE,
@@ -71,8 +71,9 @@ CHARTS = (
     Chart(
         "coupling",
         "Coupling ratio over training",
-        "How much centroids move along a stream's basis, relative to a random direction (1).",
-        "The gradient lies far above the update at every step. On add, sub and mul it rises when the network groks.",
+        "How much centroids move along a stream's basis, relative to a random direction (1). W is the window.",
+        "The gradient lies far above the update at every step. On add, sub and mul the gradient's ratio rises when the "
+        "network groks.",
         *("step", "ratio", "stream", ("experiment", "window"), "training step", "coupling ratio R̄"),
         log=True,
         shows={"gradient and update": GRADIENT_AND_UPDATE, "parts of AdamW": ("gradient", *PARTS, "update")},
@@ -80,15 +81,17 @@ CHARTS = (
     Chart(
         "accuracy",
         "Accuracy",
-        "Share of pairs answered correctly; the grok step is the first with 98 % of the held-out pairs.",
-        "Training pairs are learned within some hundred steps, held-out pairs thousands of steps later.",
+        "Share of pairs answered correctly. The grok step is the first checkpoint with 98 % of the held-out pairs.",
+        "The network learns training pairs within a few hundred steps, held-out pairs thousands of steps later.",
         *("step", "accuracy", "split", ("experiment",), "training step", "accuracy"),
     ),
     Chart(
         "ladder",
         "The estimator ladder",
-        "Median coupling ratio before grokking on each rung between the gradient and the update.",
-        "Two rungs lose most: the per-coordinate scaling, and the sum of the steps between two checkpoints.",
+        "Median coupling ratio before grokking, rung by rung from the gradient to the update. Each rung adds one part "
+        "of AdamW.",
+        "Two rungs lose most: the per-coordinate scaling (Adam direction), and the sum of the steps between two "
+        "checkpoints (update).",
         *("rung", "plateau", "window", ("experiment",), "", "coupling ratio R̄"),
         log=True,
         order="position",
@@ -96,8 +99,11 @@ CHARTS = (
     Chart(
         "interventions",
         "Interventions",
-        "Held-out accuracy while the attention slots move by a part of each step only.",
-        "Frozen attention and three random directions grok together, long before the control.",
+        "Held-out accuracy while attention moves by a part of each step only: keep lets the named directions alone "
+        "through, remove lets everything else through, freeze nothing, control everything. SED directions are those "
+        "of the steps after projection; with -raw, of the steps before projection.",
+        "Frozen attention and three random directions grok at the same step, long before the control: their lines "
+        "coincide.",
         *("step", "test_accuracy", "condition", ("op", "projection"), "training step", "held-out accuracy"),
         shows={
             "SED basis of the steps before projection": NATURAL,
@@ -107,16 +113,18 @@ CHARTS = (
     Chart(
         "rank_curve",
         "How much attention must move",
-        "Grok step against the number of attention coordinates, fresh at each step, that may move.",
-        "Nothing changes from no coordinate to a hundredth of them: three is no special number.",
+        "Grok step against the number of attention coordinates that may move. The coordinates are drawn anew at each "
+        "step.",
+        "The grok step is the same from no coordinate to a hundredth of all coordinates: three is no special number.",
         *("coordinates", "grok_step", "run", (), "coordinates that may move", "grok step"),
         logarithmic_x=True,
     ),
     Chart(
         "defect",
         "Commutator defect",
-        "How far two gradient steps are from commuting: the median of a measurement's draws, and their quartiles.",
-        "The defect grows before the grok step; on quad and cubic, which never grok, it grows as well.",
+        "How far two gradient steps are from commuting. A line is the median of a measurement's draws of batches, a "
+        "band lies between their quartiles.",
+        "The defect grows before the grok step. The defect grows as well on quad and cubic, which never grok.",
         *("step", "defect", "line", ("experiment",), "training step", "commutator defect"),
         log=True,
         band=("lower_quartile", "upper_quartile"),
@@ -124,15 +132,16 @@ CHARTS = (
     Chart(
         "rank90",
         "Rank of the centroids",
-        "Principal components that hold 90 % of the centroids' spectrum.",
-        "The rank rises in memorisation and falls when the network groks.",
+        "Number of principal components that hold 90 % of the centroids' spectrum.",
+        "The rank rises while the network memorises, and falls when the network groks.",
         *("step", "rank90", "centroid", ("experiment",), "training step", "rank-90"),
     ),
     Chart(
         "restricted_loss",
         "Restricted and excluded loss",
-        "Loss of the network's key frequencies alone, and of everything but these frequencies.",
-        "On add, sub and mul the key frequencies alone have a lower loss than the whole network long before it groks.",
+        "Loss of the network restricted to its key frequencies, and of the network without its key frequencies.",
+        "On add, sub and mul the restricted network has a lower loss than the whole network long before the whole "
+        "network groks.",
         *("step", "loss_value", "kind", ("experiment",), "training step", "cross-entropy (nats)"),
         log=True,
     ),

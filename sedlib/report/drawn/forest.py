@@ -15,8 +15,9 @@ from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers.digits import number
 from sedlib.report.numbers.seeds import Estimate
 
-WIDTH, MARGIN, ROW, AXIS = 360, 10, 14, 20
-MOST_TICKS = 6
+WIDTH, LEFT, MARGIN, ROW, AXIS = 380, 124, 10, 14, 20
+"""LEFT is where the axis begins; the labels stand before it."""
+MOST_TICKS = 5
 FEWEST_TICKS = 2
 AS_A_LOGARITHM = 4.0
 """Largest over smallest positive value, from which the axis is logarithmic."""
@@ -83,11 +84,11 @@ def forest(claim: Claim) -> Forest | None:
         )
         for place, row in enumerate(claim.rows)
     ]
-    ticks = {number(value): value for value in _ticks(low, high, logarithmic=logarithmic)}
+    ticks = _ticks(low, high, logarithmic=logarithmic)
     return Forest(
         float(MARGIN + ROW * len(strips) + AXIS),
         strips,
-        [(at(value), text) for text, value in ticks.items()],
+        [(at(value), text) for value, text in zip(ticks, _texts(ticks), strict=True)],
         at(1.0) if low < 1 < high else None,
         Span(at(claim.implied.low), at(claim.implied.high)) if claim.implied else None,
     )
@@ -126,9 +127,18 @@ def _scale(low: float, high: float, *, logarithmic: bool) -> Callable[[float], f
     def at(value: float) -> float:
         inside = min(max(value, low), high)
         share = math.log(inside / low) / math.log(high / low) if logarithmic else (inside - low) / (high - low)
-        return round(MARGIN + (WIDTH - 2 * MARGIN) * share, 1)
+        return round(LEFT + MARGIN + (WIDTH - LEFT - 2 * MARGIN) * share, 1)
 
     return at
+
+
+def _texts(ticks: list[float]) -> list[str]:
+    """As numbers are shown everywhere; with as many digits as tell them apart, where three do not."""
+    texts = [number(value) for value in ticks]
+    digits = 4
+    while len(set(texts)) < len(texts):
+        texts, digits = [f"{value:.{digits}g}" for value in ticks], digits + 1
+    return texts
 
 
 def _ticks(low: float, high: float, *, logarithmic: bool) -> list[float]:

@@ -22,6 +22,7 @@ from sedlib.report.drawn.panels import (
     panels_of,
     ratio_axis,
 )
+from sedlib.report.numbers.paper import CENTROID_NAMES
 from sedlib.report.numbers.results import RunResults, grok_step, mean_ratios
 from sedlib.report.numbers.rungs import RUNGS, ladder
 from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, UPDATE, StreamName, gradient_of
@@ -86,7 +87,8 @@ def _rank90(centroids: pd.DataFrame, run: str, grokked: GrokSteps) -> Figure:
         kinds, lines = centroids["centroid"].unique(), ((BLUE, "-"), (GREY, "--"), (SKY, ":"), (PURPLE, "-."))
         for kind, (colour, style) in zip(kinds, itertools.cycle(lines), strict=False):
             curve = centroids[(centroids["op"] == op) & (centroids["centroid"] == kind)]
-            axes.plot(curve["step"], curve["rank90"], color=colour, linestyle=style, label=f"{kind} centroid")
+            label = f"{CENTROID_NAMES.get(kind, kind)} centroid"
+            axes.plot(curve["step"], curve["rank90"], color=colour, linestyle=style, label=label)
         axes.set(ylabel="rank-90", ylim=(0, None))
     return finish(figure, panels, grokked)
 

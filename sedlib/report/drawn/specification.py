@@ -15,6 +15,9 @@ from sedlib.report.drawn.charts import CHARTS, COLOURS, Chart
 from sedlib.report.drawn.panels import BLUE, GREY
 
 DATA_ANCHOR = "<DVC_METRIC_DATA>"
+TITLES = {"op": "operation"}
+"""Words for columns that are chosen by."""
+ROUND_NUMBERS = [0, *(10**power for power in range(1, 10))]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -29,7 +32,10 @@ def specification(chart: Chart, data: pd.DataFrame) -> dict[str, Any]:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": DATA_ANCHOR},
         "params": [
-            *(_choice(column, [str(value) for value in data[column].unique()], column) for column in chart.choices),
+            *(
+                _choice(column, [str(value) for value in data[column].unique()], TITLES.get(column, column))
+                for column in chart.choices
+            ),
             *([_choice("show", list(shows), "show")] if shows else []),
         ],
         "transform": [
@@ -140,10 +146,11 @@ def _y(chart: Chart) -> dict[str, Any]:
 
 def _x(chart: Chart) -> dict[str, Any]:
     if chart.order:
-        axis = {"labelAngle": -30, "title": None, "labelLimit": 160}
-        return {"field": chart.x, "type": "ordinal", "sort": {"field": chart.order}, "axis": axis}
+        slanted = {"labelAngle": -30, "title": None, "labelLimit": 160}
+        return {"field": chart.x, "type": "ordinal", "sort": {"field": chart.order}, "axis": slanted}
     scale = {"type": "symlog" if chart.logarithmic_x else "linear"}
-    return {"field": chart.x, "type": "quantitative", "title": chart.x_title, "scale": scale}
+    axis: dict[str, Any] = {"labelFlush": False, **({"values": ROUND_NUMBERS} if chart.logarithmic_x else {})}
+    return {"field": chart.x, "type": "quantitative", "title": chart.x_title, "scale": scale, "axis": axis}
 
 
 def charts_of(tables: dict[str, pd.DataFrame]) -> Sequence[tuple[Chart, dict[str, Any]]]:

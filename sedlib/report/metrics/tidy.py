@@ -8,6 +8,7 @@ import pandas as pd
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.digits import rounded
 from sedlib.report.numbers.experiments import experiment
+from sedlib.report.numbers.paper import CENTROID_NAMES
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, ladder, rung_label
 from sedlib.terms.condition import CONTROL
@@ -105,7 +106,8 @@ def _ladder(found: Collection, run: str) -> pd.DataFrame:
 
 
 def _rank90(centroids: pd.DataFrame) -> pd.DataFrame:
-    return centroids[["step", "op", "centroid", "rank90", "pc1_share", "alignment"]]
+    table = centroids[["step", "op", "centroid", "rank90", "pc1_share", "alignment"]]
+    return table.replace({"centroid": CENTROID_NAMES})
 
 
 def _losses(losses: pd.DataFrame) -> pd.DataFrame:

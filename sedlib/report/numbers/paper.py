@@ -84,8 +84,10 @@ GROK_STEPS = {
 }
 """Tables 4 (update projection) and 5 (gradient projection), by seed."""
 
+CENTROID_NAMES = {"logit": "simplified", "full": "full"}
+"""Words for the two centroids, by the words of the result tables."""
 RANK90 = {"init": (62.0, 76.0), "mid": (96.0, 88.0), "after": (23.0, 18.0)}
-"""Limitations: rank-90 of the logit and the full centroid."""
+"""Limitations: rank-90 of the simplified and the full centroid."""
 
 
 GROK_STEP_MEANS = {

@@ -24,12 +24,13 @@ from sedlib.report.claims.findings import findings
 from sedlib.report.claims.listing import rules
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.charts import Chart
-from sedlib.report.drawn.forest import WIDTH
+from sedlib.report.drawn.forest import LEFT, WIDTH
 from sedlib.report.drawn.specification import charts_of
 from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.page.claim_view import claims_view
 from sedlib.report.page.outgoing import compact
+from sedlib.report.page.terms import TABLES, TERMS
 
 HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
@@ -78,6 +79,9 @@ def page(content: Content) -> str:
             definitions=DEFINITIONS,
             weakest=WEAKEST,
             width=WIDTH,
+            left=LEFT,
+            terms=TERMS,
+            captions=TABLES,
         )
     )
 

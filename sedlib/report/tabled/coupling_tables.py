@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from sedlib.report.metrics.reading import Numbers, nested, not_controls, quantity_title
+from sedlib.report.metrics.reading import Numbers, nested, not_controls
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.paper import OPS, Reported, exactly
 from sedlib.report.numbers.rungs import RUNGS, rung_label, streams_on
-from sedlib.report.tabled.compared import compared, not_run
+from sedlib.report.tabled.compared import compared, not_run, titled
 
 
 def single_task(numbers: Numbers) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def single_task(numbers: Numbers) -> pd.DataFrame:
             reported["update_peak"] = paper.UPDATE_PEAK_SEEDS
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
         for name, value in reported.items():
-            labels = {"operation": op, "quantity": quantity_title(name)}
+            labels = {"operation": op, "quantity": titled(name)}
             rows.append(compared(labels, value, found.get(name)))
     return pd.DataFrame(rows)
 
@@ -46,7 +46,7 @@ def ablations(numbers: Numbers) -> pd.DataFrame:
     rows = []
     for axis, values in (nested(numbers, "ablation") or {}).items():
         for value, found in values.items():
-            labels = {"axis": axis, "value": value, "quantity": "R₁ peak"}
+            labels = {"setting": axis, "value": value, "quantity": "R₁ peak"}
             row = compared(labels, reported.get((axis, value)), found["r1_peak"])
             means = {name: found[name] for name in ("plateau", "peak", "final") if found[name] is not None}
             rows.append({**row, "n": found["n"], **{f"R̄ {name}": number(mean) for name, mean in means.items()}})
@@ -70,7 +70,7 @@ def multitask(numbers: Numbers) -> pd.DataFrame:
     return pd.DataFrame(
         [
             compared(
-                {"operation": op, "quantity": quantity_title(name)},
+                {"operation": op, "quantity": titled(name)},
                 value,
                 nested(numbers, "multitask", op, name),
             )

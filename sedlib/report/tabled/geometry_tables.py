@@ -17,20 +17,23 @@ from sedlib.report.tabled.compared import compared, not_run
 
 COMMAND = "dvc repro geometry/dvc.yaml"
 REPORTED: dict[str, tuple[str, Reported | None]] = {
-    "pc1_min": ("PC1 %, least of the attention matrices", paper.PC1_PERCENT),
-    "pc1_max": ("PC1 %, largest", paper.PC1_PERCENT),
-    "z_min": ("z of PC1 % against random walks, least", paper.PC1_Z),
+    "pc1_min": ("PC1 %, smallest of the attention matrices", paper.PC1_PERCENT),
+    "pc1_max": ("PC1 %, largest of the attention matrices", paper.PC1_PERCENT),
+    "z_min": ("z of PC1 % against random walks, smallest", paper.PC1_Z),
     "share_over_random": (
-        "commutator's share in the execution basis over that in a random one",
+        "commutator's share in the execution basis / in a random subspace",
         paper.SHARE_OVER_RANDOM,
     ),
     "weights_share_before": (
-        "commutator's share in the weights' singular directions over that in a random subspace, before 90 % accuracy",
+        "commutator's share in the weights' singular directions / in a random subspace, before 90 % accuracy",
         paper.SHARE_OVER_RANDOM,
     ),
-    "weights_share_after": ("the same share from 90 % accuracy on", None),
-    "rho": ("ρ, the commutator's part across it", paper.RHO),
-    "alignment_over_random": ("cosine of step and commutator over that of a random direction", None),
+    "weights_share_after": (
+        "commutator's share in the weights' singular directions / in a random subspace, from 90 % accuracy on",
+        None,
+    ),
+    "rho": ("ρ, the commutator's share outside the execution basis", paper.RHO),
+    "alignment_over_random": ("cosine of step and commutator / of random direction and commutator", None),
 }
 """Quantities over seeds, with their titles."""
 
@@ -123,12 +126,12 @@ def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
         {
             "runs": run,
             "defect onset": _step(found["onset"]),
-            "its lead": _step(found["lead"]),
-            "gap from": _step(found["gap_from"]),
+            "defect lead": _step(found["lead"]),
+            "first gap": _step(found["gap_from"]),
             "gap onset": _step(found["gap_onset"]),
-            "the gap's lead": _step(found["gap_lead"]),
+            "gap lead": _step(found["gap_lead"]),
             "σ₂/σ₃ peak": _step(found["gap_peak"]),
-            "the peak's lead": _step(found["gap_peak_lead"]),
+            "σ₂/σ₃ peak lead": _step(found["gap_peak_lead"]),
             f"accuracy {ACCURACY}": _step(found["accurate_step"]),
             "which first": found["first_onset"] or "neither",
         }
@@ -139,7 +142,7 @@ def _gaps(runs: Mapping[str, Numbers], tests: Numbers) -> pd.DataFrame:
             alarms = {"defect onset": test["false_alarms"], "gap onset": test["gap_false_alarms"]}
             rows.append({"runs": kind, **{name: f"{count} of {test['n']}" for name, count in alarms.items()}})
             continue
-        means = {"its lead": test["mean"], "the gap's lead": test["gap"]["mean"]}
+        means = {"defect lead": test["mean"], "gap lead": test["gap"]["mean"]}
         firsts = ", ".join(f"{name} {test['gap'][key]}" for key, name in FIRST.items())
         shown = {name: NOTHING if mean is None else f"mean {number(mean)}" for name, mean in means.items()}
         rows.append({"runs": kind.replace("_", " "), **shown, "which first": firsts})
