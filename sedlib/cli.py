@@ -1,4 +1,4 @@
-"""The sedlib command: what there is to do beside `dvc repro`."""
+"""Commands beside `dvc repro`: plan, run in parallel, read results, check, repair."""
 
 import argparse
 import json
@@ -26,23 +26,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="sedlib", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="check params.yaml, naming every value that would be refused")
+    check = commands.add_parser("check", help="check params.yaml, and name every value that a stage refuses")
     check.set_defaults(run=lambda given: check_params(given.file))
-    check.add_argument("file", nargs="?", type=Path, default=Path("params.yaml"), help="default: params.yaml")
+    check.add_argument(
+        "file", nargs="?", type=Path, default=Path("params.yaml"), help="file to check; default: params.yaml"
+    )
 
     init = commands.add_parser(
         "init", help="write a project for a study of your own into a folder", description=run_init.__doc__
     )
     init.set_defaults(run=run_init)
-    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="default: the working directory")
     init.add_argument(
-        "--checkpoints", metavar="PATH", help="folder or glob of finished checkpoints, in place of training"
+        "folder", nargs="?", type=Path, default=Path(), help="where to write; default: the working directory"
+    )
+    init.add_argument(
+        "--checkpoints", metavar="PATH", help="folder or glob of checkpoints of a finished run, in place of training"
     )
 
     stage = commands.add_parser("stage", help="run one stage of a study's project, as its dvc.yaml does")
     stage.set_defaults(run=run_stage)
-    stage.add_argument("name", metavar="STAGE", help="such as train, dump or coupling; list names all")
-    stage.add_argument("arguments", nargs=argparse.REMAINDER, help="of the stage, such as --run NAME, or --help")
+    stage.add_argument("name", metavar="STAGE", help="such as train, dump or coupling; list prints all names")
+    stage.add_argument(
+        "arguments", nargs=argparse.REMAINDER, help="arguments of the stage, such as --run NAME, or --help"
+    )
 
     parameters = commands.add_parser("parameters", help="print every parameter with its default, limits and meaning")
     parameters.set_defaults(run=lambda _: print(all_parameters(), end=""))
@@ -54,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     summary.set_defaults(run=of_results(lambda given: print(run_summary(given.name))))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
 
-    interventions = commands.add_parser("interventions", help="print the tables of the intervention cells there are")
+    interventions = commands.add_parser(
+        "interventions", help="print grok steps of the intervention cells that were run"
+    )
     interventions.set_defaults(run=of_results(lambda _: print(intervention_tables())))
 
-    ablations = commands.add_parser("ablations", help="print what each ablated value makes of a run's coupling ratio")
+    ablations = commands.add_parser("ablations", help="print a run's coupling ratio under each ablated value")
     ablations.set_defaults(run=of_results(lambda given: print(run_ablations(given.name))))
     ablations.add_argument("name", metavar="RUN", help="name of a run under ablation.runs, such as add-42")
 
@@ -67,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     geometry = commands.add_parser("geometry", help="print how straight runs are, and when their curvature rises")
     geometry.set_defaults(run=of_results(lambda given: print(run_geometry(given.name))))
-    geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all that were measured")
+    geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all measured runs")
 
-    seeds = commands.add_parser("seeds", help="print means over seeds, with intervals, of all runs there are")
+    seeds = commands.add_parser("seeds", help="print means over seeds of all finished runs, with intervals")
     seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
 
     documents = commands.add_parser(
@@ -83,10 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pack.set_defaults(run=run_pack)
 
     unpack = commands.add_parser(
-        "unpack", help="take the result tables that git keeps into a clone", description=run_unpack.__doc__
+        "unpack", help="unpack the result tables that git keeps", description=run_unpack.__doc__
     )
     unpack.set_defaults(run=run_unpack)
-    unpack.add_argument("--if-none", action="store_true", help="only where there is no result of any kind")
+    unpack.add_argument("--if-none", action="store_true", help="only if the clone has no results at all")
 
     repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
     repro.set_defaults(run=run_repro)
@@ -95,27 +103,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repro.add_argument("--keep-failed", action="store_true", help=text)
 
     plan = commands.add_parser(
-        "plan", help="say what repro would run, pull and restore, and at which cost", description=run_plan.__doc__
+        "plan", help="say what repro would run, pull and restore, and the cost", description=run_plan.__doc__
     )
     plan.set_defaults(run=run_plan)
-    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
+    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as for `dvc repro`; default: every stage")
 
     costs = commands.add_parser(
-        "costs", help="print what stages took when repro computed them", description=run_costs.__doc__
+        "costs", help="print time and memory of each stage, as repro measured them", description=run_costs.__doc__
     )
     costs.set_defaults(run=run_costs)
-    text = "put those computed in this clone into reports/costs.csv, which git keeps and the report's page shows"
+    text = "write the costs of this clone into reports/costs.csv, which git keeps and the report shows"
     costs.add_argument("--keep", action="store_true", help=text)
 
     verify = commands.add_parser(
         "verify", help="find damaged files in workspace, cache and remote", description=run_verify.__doc__
     )
     verify.set_defaults(run=run_verify)
-    verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="what is looked at; default: everything")
     verify.add_argument(
-        "--remote", nargs="?", const="", metavar="NAME", help="read and check a remote too; default: the default one"
+        "paths", nargs="*", type=Path, metavar="PATH", help="files and folders to check; default: everything"
     )
-    verify.add_argument("--mend", action="store_true", help="bring back what is whole elsewhere, take the rest away")
+    verify.add_argument(
+        "--remote", nargs="?", const="", metavar="NAME", help="check a remote as well: NAME, or the default remote"
+    )
+    verify.add_argument("--fix", action="store_true", help="restore what is whole elsewhere, remove the rest")
+    verify.add_argument("--mend", dest="fix", action="store_true", help=argparse.SUPPRESS)  # sedlib/base/remedy.py
 
     selftest = commands.add_parser(
         "selftest",
@@ -125,18 +136,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     selftest.set_defaults(run=run_selftest)
     selftest.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:N, mps or xpu; default: SEDLIB_DEVICE")
     selftest.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="of the arguments; default: float32"
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="precision of the arguments; default: float32",
     )
     selftest.add_argument("--json", action="store_true", help="print versions and outcomes as JSON")
 
-    text = "repair what a crash left of DVC's own files, on which it fails; merge dvc.lock of two branches"
+    text = "repair DVC's own files after a crash; merge the dvc.lock of two branches"
     repair = commands.add_parser("repair", help=text, description=run_repair.__doc__)
     repair.set_defaults(run=run_repair)
 
     sweep = commands.add_parser("sweep", help="run a grid of experiments in parallel", description=run_sweep.__doc__)
     sweep.set_defaults(run=run_sweep)
     add_cluster_arguments(sweep)
-    text = "as of `dvc exp run`, with several values: window=1,5,10; several of them make a grid"
+    text = "as for `dvc exp run`, with several values: window=1,5,10; repeat the option for a grid"
     sweep.add_argument("-S", "--set-param", action="append", required=True, metavar="NAME=VALUES", help=text)
 
     given = parser.parse_args(arguments)
@@ -157,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """A command that reads results: in a clone without any, those that git keeps, of which it speaks where it fails."""
+    """A command that reads results; a clone without results takes those that git keeps, and an error says so."""
 
     def run(given: argparse.Namespace) -> None:
         from sedlib.upkeep.packing.unpack import only_in_pack, unpack_if_none
@@ -179,8 +193,8 @@ def worker_count(text: str) -> int:
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the commands that run stages in parallel have in common."""
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as of `dvc repro`; default: every stage")
+    """The arguments of every command that runs stages in parallel."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as for `dvc repro`; default: every stage")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers", type=worker_count, metavar="N", help="processes on this machine; default: one per core"
@@ -192,7 +206,7 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 def run_init(given: argparse.Namespace) -> None:
     """Write dvc.yaml, params.yaml and a study.py that runs as it is, and make the folder a git and DVC repository.
 
-    No file that is there already is written anew. README.md says what to edit.
+    An existing file stays as it is. README.md says what to edit.
     """
     from sedlib.studies.project_folder import write_project
 
@@ -230,8 +244,8 @@ def run_repro(given: argparse.Namespace) -> None:
 def run_plan(given: argparse.Namespace) -> None:
     """Say which stages `sedlib repro` would run, pull or restore, and the core minutes they took last time.
 
-    It runs the stage `code`, which takes a second: what it writes says which other stages an edit concerns. No other
-    stage runs, and it works in a fresh clone.
+    The command runs the stage `code`, which takes a second and says which other stages an edit concerns. No other
+    stage runs. The command works in a fresh clone.
     """
     check_texts()
     from sedlib.cluster.plan.preview import show_plan
@@ -242,8 +256,8 @@ def run_plan(given: argparse.Namespace) -> None:
 def run_costs(given: argparse.Namespace) -> None:
     """Print time, processor time, peak memory, threads, processor and versions of each stage.
 
-    They are those of the last time that `sedlib repro` or `sedlib sweep` computed the stage in this clone (the table
-    .dvc/tmp/sedlib/stage_runs.csv), else those that git keeps (reports/costs.csv).
+    The numbers are those of the last time that `sedlib repro` or `sedlib sweep` computed the stage in this clone (the
+    table .dvc/tmp/sedlib/stage_runs.csv), else those that git keeps (reports/costs.csv).
     """
     from sedlib.cluster.stage_runs import KEPT, as_text, keep, known
 
@@ -252,13 +266,15 @@ def run_costs(given: argparse.Namespace) -> None:
     elif runs := known(Path()):
         print(as_text(runs.values()))
     else:
-        raise UserError("no stage was computed here by `sedlib repro` or `sweep`; plain `dvc repro` keeps no costs")
+        raise UserError(
+            "neither `sedlib repro` nor `sedlib sweep` computed a stage here; plain `dvc repro` keeps no costs"
+        )
 
 
 def run_pack(_: argparse.Namespace) -> None:
-    """Pack the tables that DVC's locks name, of all stages, into reports/results.tar.xz; equal tables give equal bytes.
+    """Pack the result tables that DVC's locks name into reports/results.tar.xz; identical tables give identical bytes.
 
-    Tables that are not here are taken from the pack that is there, if they are what the locks say.
+    A table that is missing here is taken from the existing pack, if the table is what the locks say.
     """
     from sedlib.upkeep.packing.pack import pack
 
@@ -266,9 +282,10 @@ def run_pack(_: argparse.Namespace) -> None:
 
 
 def run_unpack(given: argparse.Namespace) -> None:
-    """Unpack reports/results.tar.xz into artifacts/results: the tables that are missing there, and no others.
+    """Unpack into artifacts/results the tables of reports/results.tar.xz that are missing there.
 
-    They must be what DVC's locks say, and params.yaml as it was when they were computed; else nothing is written.
+    The tables must be what DVC's locks say, and params.yaml must be as it was when the tables were computed; otherwise
+    nothing is written.
     """
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.table_pack import PACK
@@ -283,22 +300,23 @@ def run_unpack(given: argparse.Namespace) -> None:
 
 
 def run_verify(given: argparse.Namespace) -> None:
-    """Compare every object that DVC's locks name with its hash, and files with their seals and descriptions.
+    """Compare every object that DVC's locks name with its hash, and every file with its seal and its description.
 
-    DVC itself compares what is in its cache with nothing. Exit code 1 where damage is left.
+    DVC itself does not check its cache. The exit code is 1 if damage remains.
     """
     from sedlib.upkeep.verify import verify
 
-    sys.exit(verify(given.paths, given.remote, given.mend))
+    sys.exit(verify(given.paths, given.remote, given.fix))
 
 
 def run_selftest(given: argparse.Namespace) -> None:
     """Compare every routine of the library, and the paper's network, with slow float64 oracles on the CPU.
 
-    It runs on the device and threads that the stages would use (SEDLIB_DEVICE, SEDLIB_THREADS), takes less than a
-    minute and prints versions, each routine's error and what is allowed. Every routine must also give the same bits
-    twice, and be within its tolerance on one thread. Exit code 1 where one fails; its name is in the last lines.
-    Stages run on a device that nobody tested only after this passed on it in float32: docs/machines.md.
+    The selftest runs on the device and the threads that the stages would use (SEDLIB_DEVICE, SEDLIB_THREADS), takes
+    less than a minute, and prints versions, each routine's error and the tolerance. Every routine must also give
+    identical bits twice, and be within its tolerance on one thread. The exit code is 1 if a routine fails; the last
+    lines name the routine. Stages run on an untested device only after the selftest passed there in float32:
+    docs/machines.md.
     """
     if given.device is not None:
         os.environ["SEDLIB_DEVICE"] = given.device
@@ -310,8 +328,9 @@ def run_selftest(given: argparse.Namespace) -> None:
 def run_repair(given: argparse.Namespace) -> None:
     """Repair dvc.lock, .dvc/tmp/rwlock and the run-cache after a crash in the middle of a write.
 
-    In the middle of a `git merge` or `git rebase`, merge each dvc.lock with conflicts stage by stage, and `git add` it:
-    each stage's entry from the branch that changed it; where both did, of the side that git calls ours.
+    In the middle of a `git merge` or `git rebase`, merge each dvc.lock with conflicts stage by stage, and `git add` the
+    lock. A stage's entry comes from the branch that changed the entry; if both branches did, from the side that git
+    calls ours.
     """
     from sedlib.cluster.exclusive import repair_workspace
 
@@ -319,7 +338,7 @@ def run_repair(given: argparse.Namespace) -> None:
 
 
 def run_sweep(given: argparse.Namespace) -> None:
-    """Run a grid's stages in parallel, equal ones once, and register each point for `dvc exp show`."""
+    """Run a grid's stages in parallel, identical stages once, and register each point for `dvc exp show`."""
     check_texts()
     from sedlib.cluster.sweep import sweep
 
@@ -437,7 +456,7 @@ def run_phases(name: str) -> str:
     single_step = folder.read(SINGLE_STEP)
     tables = {
         "bases from single checkpoints": estimators(single_step, folder.read(ANGLES)),
-        "logit and full centroid": centroid_definitions(folder.read(CENTROIDS), single_step),
+        "simplified and full centroid": centroid_definitions(folder.read(CENTROIDS), single_step),
     }
     return "\n\n".join(f"{name}: {title}\n{printed(table)}" for title, table in tables.items())
 

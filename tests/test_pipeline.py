@@ -73,7 +73,7 @@ def test_an_axis_is_ablated_on_its_own_and_nothing_is_trained_or_dumped_for_it(c
     assert {"window", "batch_seed"} <= {line.split()[0] for line in table.splitlines()}
     phases = clone.call("sedlib", "phases", "add-1").stdout
     assert "bases from single checkpoints" in phases
-    assert "logit and full centroid" in phases
+    assert "simplified and full centroid" in phases
     assert "add" in clone.call("sedlib", "seeds").stdout
 
 

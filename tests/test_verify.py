@@ -1,4 +1,4 @@
-"""`sedlib verify` in a small repository: whatever is damaged is named, and comes back or is taken away."""
+"""`sedlib verify` in a small repository: whatever is damaged is named, and is restored or removed."""
 
 import subprocess
 from pathlib import Path
@@ -50,7 +50,9 @@ def contents(clone: Clone) -> dict[str, bytes]:
 
 
 def test_what_is_whole_is_said_to_be(clone: Clone) -> None:
-    assert "5 objects that the locks name: what is there of them is whole" in run(clone, "sedlib", "verify", "--remote")
+    assert "5 objects that the locks name: none that is present is damaged" in run(
+        clone, "sedlib", "verify", "--remote"
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_what_is_whole_is_said_to_be(clone: Clone) -> None:
     ],
     ids=str,
 )
-def test_damage_is_named_and_mended(clone: Clone, name: str, places: list[str]) -> None:
+def test_damage_is_named_and_fixed(clone: Clone, name: str, places: list[str]) -> None:
     before = contents(clone)
     files = [clone.folder / name if place == "workspace" else of(clone, place, name) for place in places]
     for file in {file.stat().st_ino: file for file in files}.values():
@@ -76,7 +78,7 @@ def test_damage_is_named_and_mended(clone: Clone, name: str, places: list[str]) 
     assert "run-2" not in found
     assert "one.svg" not in found
     hopeless = "cache" in places and "remote" in places and (clone.folder / name).stat().st_nlink > 1
-    run(clone, "sedlib", "verify", "--remote", "--mend", name, code=1 if hopeless else 0)
+    run(clone, "sedlib", "verify", "--remote", "--fix", name, code=1 if hopeless else 0)
     run(clone, "sedlib", "verify", "--remote")
     assert hopeless or contents(clone) == before
 
@@ -86,31 +88,31 @@ def test_what_is_whole_nowhere_is_taken_away_and_computed_anew(clone: Clone) -> 
     every = [of(clone, "remote", "run-1.h5"), of(clone, "cache", "run-1.h5"), clone.folder / "run-1.h5"]
     for path in {path.stat().st_ino: path for path in every}.values():
         flip(path)
-    found = run(clone, "sedlib", "verify", "--remote", "--mend", code=1)
+    found = run(clone, "sedlib", "verify", "--remote", "--fix", code=1)
     assert "whole nowhere" in found
-    (command,) = [line for line in found.splitlines() if line.startswith("Compute them anew: ")]
-    run(clone, *command.removeprefix("Compute them anew: ").split())
+    (command,) = [line for line in found.splitlines() if line.startswith("Compute them again: ")]
+    run(clone, *command.removeprefix("Compute them again: ").split())
     run(clone, "dvc", "push")
     run(clone, "sedlib", "verify", "--remote")
     assert contents(clone) == before
 
 
-def test_a_list_of_files_is_mended_and_its_files_then(clone: Clone) -> None:
+def test_a_list_of_files_is_fixed_and_its_files_then(clone: Clone) -> None:
     before = contents(clone)
     listing = next((clone.folder / ".dvc/cache/files").rglob("*.dir"))
     flip(of(clone, "cache", "drawn/one.svg"))
     flip(listing)
-    run(clone, "sedlib", "verify", "--mend")
+    run(clone, "sedlib", "verify", "--fix")
     assert contents(clone) == before
 
 
 def test_a_file_newer_than_its_lock_is_left_alone(clone: Clone) -> None:
     run(clone, "python", "-m", "tests.made_file", "run-1", "new")
     content = (clone.folder / "run-1.h5").read_bytes()
-    run(clone, "sedlib", "verify", "--mend")
+    run(clone, "sedlib", "verify", "--fix")
     assert (clone.folder / "run-1.h5").read_bytes() == content
 
 
 def test_a_path_that_dvc_does_not_keep(clone: Clone) -> None:
-    assert "DVC's locks know nothing at other.h5" in run(clone, "sedlib", "verify", "other.h5", code=1)
+    assert "DVC's locks name nothing at other.h5" in run(clone, "sedlib", "verify", "other.h5", code=1)
     assert "DVC refuses" in run(clone, "sedlib", "verify", "--remote", "nowhere", code=1)

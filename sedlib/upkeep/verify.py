@@ -1,4 +1,4 @@
-"""`sedlib verify`: which objects of workspace, cache and remote are damaged; what can be is brought back."""
+"""`sedlib verify`: finds damaged objects in workspace, cache and remote, and fixes them on request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,24 +9,24 @@ from dvc.repo import Repo, lock_repo
 
 from sedlib.base.errors import UserError
 from sedlib.base.progress import say
+from sedlib.upkeep.fixing import Damage, fix
 from sedlib.upkeep.kept import DIRECTORY, Kept, kept, outputs
-from sedlib.upkeep.mending import Damage, mend
 from sedlib.upkeep.places import Place
 from sedlib.upkeep.workspace_files import damaged_files
 
 NOT_ITS_NAME = "its content is not what its name says"
 
 
-def verify(paths: Sequence[Path], remote: str | None, mending: bool) -> int:
-    """Check all that the locks name, or what lies at ``paths``; exit code: 1 where damage is left.
+def verify(paths: Sequence[Path], remote: str | None, fixing: bool) -> int:
+    """Check all that the locks name, or what lies at ``paths``; exit code: 1 if damage remains.
 
     Parameters
     ----------
     remote
-        Name of a DVC remote, all of which is read and checked too; an empty one is the default remote.
-    mending
-        Bring back what another place has whole; take the rest away, so that nothing believes it, and say which
-        stages compute it anew.
+        Name of a DVC remote, which is then read and checked whole; an empty name is the default remote.
+    fixing
+        Replace a damaged object by a whole copy from another place. Remove an object that is whole nowhere, so that
+        no stage reads it, and say which stages compute it again.
 
     Raises
     ------
@@ -35,16 +35,16 @@ def verify(paths: Sequence[Path], remote: str | None, mending: bool) -> int:
     """
     try:
         with Repo(".") as repo, lock_repo(repo):
-            return _verify(repo, paths, remote, mending)
+            return _verify(repo, paths, remote, fixing)
     except DvcException as error:
         raise UserError(f"DVC refuses: {error}") from error
 
 
-def _verify(repo: Repo, paths: Sequence[Path], remote: str | None, mending: bool) -> int:
+def _verify(repo: Repo, paths: Sequence[Path], remote: str | None, fixing: bool) -> int:
     found = outputs(repo, paths)
     if not found:
-        raise UserError(f"DVC's locks know nothing at {', '.join(map(str, paths)) or 'all'}")
-    cache, remotes = Place("cache", repo.cache.local), _remotes(repo, remote, mending)
+        raise UserError(f"DVC's locks name nothing at {', '.join(map(str, paths)) or 'all'}")
+    cache, remotes = Place("cache", repo.cache.local), _remotes(repo, remote, fixing)
     looked_at = [cache] if remote is None else [cache, *remotes]
     seen: list[Damage] = []
     while True:
@@ -53,19 +53,19 @@ def _verify(repo: Repo, paths: Sequence[Path], remote: str | None, mending: bool
         for damage in damages:
             say(str(damage))
         seen += damages
-        if not damages or not mending:
+        if not damages or not fixing:
             break
-        mend(Path(repo.root_dir), damages, cache, remotes, [out for _, out in found])
+        fix(Path(repo.root_dir), damages, cache, remotes, [out for _, out in found])
         if not any(damage.object.oid.endswith(DIRECTORY) for damage in damages):  # whose files are known only now
             break
     lost = {damage.object.oid: damage.object for damage in seen if not cache.has_whole(damage.object.oid)}
-    _sum_up(len(objects), seen, list(lost.values()), mending)
-    return 1 if lost or (seen and not mending) else 0
+    _sum_up(len(objects), seen, list(lost.values()), fixing)
+    return 1 if lost or (seen and not fixing) else 0
 
 
-def _remotes(repo: Repo, name: str | None, mending: bool) -> list[Place]:
-    """The remote that is asked for; else, to mend from it, the default one where there is one."""
-    if name is None and not mending:
+def _remotes(repo: Repo, name: str | None, fixing: bool) -> list[Place]:
+    """The remote that is asked for; else, as a source of whole copies, the default remote if there is one."""
+    if name is None and not fixing:
         return []
     try:
         return [Place("remote", repo.cloud.get_remote_odb(name or None, "verify"))]
@@ -83,13 +83,13 @@ def _damages(repo: Repo, objects: Mapping[str, Kept], places: Sequence[Place]) -
         yield Damage(found, path, problem)
 
 
-def _sum_up(checked: int, seen: Sequence[Damage], lost: Sequence[Kept], mending: bool) -> None:
+def _sum_up(checked: int, seen: Sequence[Damage], lost: Sequence[Kept], fixing: bool) -> None:
     if not seen:
-        say(f"{checked:,} objects that the locks name: what is there of them is whole")
-    elif not mending:
-        say(f"{len(seen)} damaged: `sedlib verify --mend` brings back what is whole elsewhere, and takes away the rest")
+        say(f"{checked:,} objects that the locks name: none that is present is damaged")
+    elif not fixing:
+        say(f"{len(seen)} damaged: `sedlib verify --fix` restores what is whole elsewhere, and removes the rest")
     else:
-        say(f"{len(seen)} damaged, of which {len(lost)} are whole nowhere and were taken away")
-    if mending and lost:
+        say(f"{len(seen)} damaged; {len(lost)} of them are whole nowhere and were removed")
+    if fixing and lost:
         stages = dict.fromkeys(stage for found in lost for stage in found.owners.values())
-        say(f"Compute them anew: dvc repro --single-item {' '.join(stages)}")
+        say(f"Compute them again: dvc repro --single-item {' '.join(stages)}")

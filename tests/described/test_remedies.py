@@ -42,9 +42,9 @@ def test_the_printed_commands_bring_a_table_back_from_damage_of_workspace_and_ca
         flip(file)
     with pytest.raises(UserError, match="a damaged one") as raised:
         read(files[0])
-    mend, _ = re.findall("`(.*?)`", str(raised.value))
-    done = clone.call("sh", "-c", mend, PYTHONPATH=str(ROOT))
-    again = re.findall("^Compute them anew: (.*)$", done.stderr, re.MULTILINE)
+    fix, _ = re.findall("`(.*?)`", str(raised.value))
+    done = clone.call("sh", "-c", fix, PYTHONPATH=str(ROOT))
+    again = re.findall("^Compute them again: (.*)$", done.stderr, re.MULTILINE)
     assert (done.returncode, len(again)) == ((0, 0) if has_remote else (1, 1)), done.stderr
     for command in again:
         run(clone, "sh", "-c", command)

@@ -1,4 +1,4 @@
-"""Brings back damaged objects from where they are whole, and takes away those that are whole nowhere."""
+"""Replaces damaged objects by whole copies from another place, and removes objects that are whole nowhere."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -28,10 +28,10 @@ class Damage:
         return f"damaged in the {where}: {self.object}\n  {self.path}: {self.problem}"
 
 
-def mend(root: Path, damages: Iterable[Damage], cache: Place, remotes: Sequence[Place], outs: Iterable[Output]) -> None:
-    """Put what is whole in a remote, the cache or the workspace wherever it is damaged; remove it where it is not.
+def fix(root: Path, damages: Iterable[Damage], cache: Place, remotes: Sequence[Place], outs: Iterable[Output]) -> None:
+    """Replace each damaged object by a whole copy from a remote, the cache or the workspace; without one, remove it.
 
-    Then link what the workspace lacks of ``outs`` from the cache.
+    Then link the files of ``outs`` that the workspace lacks from the cache.
     """
     places, removed = [cache, *remotes], []
     for damage in damages:
@@ -53,5 +53,5 @@ def mend(root: Path, damages: Iterable[Damage], cache: Place, remotes: Sequence[
             if meet(Path(out.fs_path), path):
                 with suppress(
                     CheckoutError, FileNotFoundError
-                ):  # the cache has it not: it was not pulled, or was taken away now
+                ):  # the cache has it not: it was not pulled, or was removed just now
                     out.checkout(force=True, filter_info=str(path))
