@@ -129,7 +129,7 @@ def test_tables_stand_beside_the_paper(found: Collection) -> None:
     share = rows["add", "commutator's share in the execution basis / in a random subspace"]
     assert [share[name] for name in ("paper", "here", "n", "verdict")] == ["1.8–2.9", "2 [2, 2]", 3, "inside"]
     assert rows["add+mul", "PC1 %, smallest of the attention matrices"]["verdict"] == "inside"
-    assert rows["add", "ρ, the commutator's part across it"]["paper"] == "1"
+    assert rows["add", "ρ, the commutator's share outside the execution basis"]["paper"] == "1"
     leads = by(built["leads"], "runs")
     first = [leads["add-1"][name] for name in ("onset", "accuracy 0.9", "here: lead", "verdict")]
     assert first == ["20", "30", "10", "same direction"]
