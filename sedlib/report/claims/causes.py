@@ -57,7 +57,7 @@ CAUSES: dict[str, Cause] = {
     "update-peak": NotFound(AFTER_GROKKING),
     "gradient-over-update": NotFound(f"windows that begin at their checkpoint, {AFTER_GROKKING}"),
     "op-spread": Found(
-        "A peak is one checkpoint at the end of a run, where R̄ rises: seeds and rounding move it more than the "
+        "A peak is one checkpoint at the end of a run, where R̄ rises. Seeds and rounding move a peak more than the "
         "operations differ",
         definition=LATE,
     ),
@@ -67,26 +67,26 @@ CAUSES: dict[str, Cause] = {
     ),
     "window": NotFound(f"windows that begin at their checkpoint, both responses, probe seeds, {AFTER_GROKKING}"),
     "centroid-rank": Found(
-        "The rank rises and collapses as in the paper; after grokking it goes on falling, and depends on how long a "
-        "run goes on",
+        "The rank rises and collapses as in the paper. After grokking the rank goes on falling, so that the last value "
+        "depends on how long a run goes on",
         "centroids",
         "after",
     ),
     "multitask-update": NotFound("batches of each operation (sweeps/definitions)"),
     "multitask-per-op": NotFound("batches of each operation (sweeps/definitions)"),
     "aggregation": Found(
-        "Per-coordinate scaling and the sum of the steps between checkpoints take the coupling; the sum of the "
-        "gradients takes little",
+        "Per-coordinate scaling and the sum of the steps between checkpoints remove most of the coupling. The sum of "
+        "the gradients removes little",
         "multitask",
-        "aggregate final",
+        "aggregate gradient final",
     ),
     "multitask-window": Found(
-        "One gradient holds the direction already; a window mixes gradients of earlier checkpoints in",
+        "One gradient already holds the direction. A window mixes in gradients of earlier checkpoints",
         "multitask",
         "W = 1 final",
     ),
     "adamw": Found(
-        "Weight decay takes nothing; the paper names it, and does not measure it by itself",
+        "Weight decay does not reduce the coupling. The paper names weight decay and does not measure its effect alone",
         "ladder",
         "step without decay",
     ),
@@ -96,27 +96,29 @@ CAUSES: dict[str, Cause] = {
     "gradient-keep-sed": STOPS,
     "gradient-keep-random": STOPS,
     "freeze": Found(
-        "Three random directions let half a per cent of a step's norm through: keeping them is frozen attention",
+        "Three random directions let half a per cent of a step's norm through. To keep them is to freeze attention",
         "table4-update-projection",
         "freeze",
     ),
     "rank-curve": Found(
-        "Any number of coordinates that lets little of a step through has the same effect", "rank-curve", "1,311"
+        "Any number of coordinates that lets little of a step through gives the same speed-up", "rank-curve", "1,311"
     ),
     "directions": Found(
-        "The SED basis holds most of a natural step, random directions hold next to nothing of it",
+        "The SED basis of the steps before projection holds most of a step. Random directions hold next to nothing of "
+        "a step",
         "table4-update-projection",
         "keep-sed-raw",
     ),
     "history": Found(
-        "Steps after projection lie in the basis itself, so that the basis hardly changes any more: keeping it is "
-        "frozen attention",
+        "Steps after projection already lie in the basis, so that the basis hardly changes. To keep such a basis is to "
+        "freeze attention",
         "table4-update-projection",
         "keep-sed",
     ),
     "weight-decay-0": NoBetter(),
     "pc1": Found(
-        "The upper end of the paper's range is of its slow regime; a run here goes on for longer than the companion's",
+        "The upper end of the paper's range is of its slow regime. A run here goes on for longer than a run of the "
+        "companion paper",
         definition=THIRD_EVALUATION,
     ),
     "defect-growth": NotFound(
@@ -124,12 +126,12 @@ CAUSES: dict[str, Cause] = {
         "(sweeps/definitions)"
     ),
     "share": Found(
-        "The paper's scripts take the singular directions of the weights, its text the principal components of the "
-        "trajectory",
+        "The paper's scripts take the singular directions of the weights. The paper's text takes the principal "
+        "components of the trajectory, and so does this verdict",
         definition=WEIGHTS,
     ),
 }
-"""By the claim's name; that of a claim which holds is not shown."""
+"""By the claim's name. The cause of a claim that holds is not shown."""
 
 
 def cause_of(claim: Claim) -> Cause | None:
