@@ -27,6 +27,7 @@ def main() -> None:
         params.grok_threshold,
         {run: experiment.model_dump_json() for run, experiment in experiments.items()},
         {cell.name: parameters(cell, experiments[cell.run], params) for cell in cells},
+        params.permuted.runs,
     )
     write_report(collect(ARTIFACTS / "results", expected), Path("reports"))
 

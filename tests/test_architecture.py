@@ -233,7 +233,7 @@ def test_every_axis_is_ablated() -> None:
 def test_few_stages_read_checkpoints() -> None:
     """So that the rest of the analysis can be done from the gradients file alone."""
     reads = {name for file, name in GROUPS if any("artifacts/checkpoints" in dep for dep in groups(file)[name]["deps"])}
-    assert reads == {"dump", "trajectory", "curvature", "ablate_batch"}
+    assert reads == {"dump", "trajectory", "curvature", "ablate_batch", "permuted"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -41,6 +41,7 @@ TINY: dict[str, Any] = {
         "centroid": ["logit", "full"],
     },
     "single_step": {"runs": []},
+    "permuted": {"runs": [], "count": 2, "measured": 3, "seed": 0},
     "interventions": {
         "checkpoints": 5,
         "window": 4,

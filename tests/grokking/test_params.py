@@ -10,6 +10,7 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.intervention_params import InterventionParams
 from sedlib.grokking.setup.params import Params
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.pipeline.parameters.permuted_params import PermutedParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from tests.imports import ROOT
 from tests.tiny import TINY
@@ -54,6 +55,7 @@ def test_defaults_are_the_committed_parameters() -> None:
         runs=committed.runs,
         ablation=committed.ablation,
         single_step=committed.single_step,
+        permuted=PermutedParams(runs=committed.permuted.runs),
         interventions=InterventionParams(**lists),
     )
     assert defaults == committed

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
 from sedlib.report.by_scripts.stop_steps import stop_step
 from sedlib.report.claims.causes import CAUSES, DEVIATES, NOTHING_TRIED, Cause, Found, NotFound, cause_of
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source
-from sedlib.report.claims.definitions import DEFINITIONS, STOP_STEP, TEXT, WEIGHTS
+from sedlib.report.claims.definitions import DEFINITIONS, PERMUTED, STOP_STEP, TEXT, WEIGHTS
 from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
 from sedlib.report.claims.other_definitions import JUDGES
 from sedlib.report.claims.settling import settled_with
+from sedlib.report.drawn.null_figure import null_figure
 from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.null_numbers import over_permuted
 from sedlib.report.metrics.seeds_needed import deviation_of, seeds_needed
 from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.seeds import Estimate, estimate
@@ -168,3 +171,22 @@ def test_only_an_interval_over_an_edge_needs_more_seeds() -> None:
     assert of(1.9, 2.1, 2.3, paper=paper) is not None
     assert of(0.9, 1.1, 1.3, implied=Implied(1.0, np.inf, "at least 1")) is not None
     assert of(1.8, 2.0, 2.2, paper=paper) == "more than 1,000"
+
+
+def test_own_answers_are_set_against_permuted_ones_run_by_run(tmp_path: Path) -> None:
+    found = collection(tmp_path)
+    table = pd.DataFrame(
+        [
+            {"step": step, "op": "add", "window": window, "ratio": ratio * window, "permuted_mean": 10.0, "n": 5}
+            for step, ratio in ((10, 10.0), (20, 20.0), (30, 40.0), (40, 5.0))
+            for window in (1, 2)
+        ]
+    )
+    numbers = over_permuted(replace(found, permuted={"add-1": table, "both-1": table}))
+    assert set(numbers) == {"add"}
+    readings = {name: values["mean"] for name, values in numbers["add"].items()}
+    assert readings == {"plateau": 4, "peak": 8, "final": 1}  # the median of 2, 4 and 8 to step 30
+    judged = claims({"permuted": numbers}).query("name == 'gradient-peak'").set_index("definition")
+    assert judged.loc[PERMUTED, "here"] == "add 4"
+    assert null_figure(replace(found, permuted={"add-1": table}))
+    assert null_figure(found) == {}

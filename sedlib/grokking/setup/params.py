@@ -23,6 +23,7 @@ from sedlib.pipeline.parameters.coupling_params import RunCouplingParams
 from sedlib.pipeline.parameters.geometry_params import FEWEST, GeometryParams, TrajectoryParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.limits import CELLS, RUNS
+from sedlib.pipeline.parameters.permuted_params import PermutedAnalysis, PermutedParams
 from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.parameters.sections import MOST_PROBLEMS, PARAMS_FILE, Section, read_params, some, validated
 
@@ -33,7 +34,7 @@ class SingleStepParams(Section):
     runs: list[str] = Field([], max_length=RUNS.most, description="Runs whose per-example gradients are decomposed.")
 
 
-class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, TrajectoryParams):
+class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, TrajectoryParams, PermutedAnalysis):
     """All of params.yaml."""
 
     centroid: Literal["logit", "full"] = Field(
@@ -129,6 +130,7 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
             ("interventions", ("runs", "varied_runs")),
             ("ablation", ("runs",)),
             ("single_step", ("runs",)),
+            ("permuted", ("runs",)),
         ):
             for key in keys:
                 for name in getattr(getattr(self, section), key):
@@ -179,7 +181,12 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
         if not self.ablation.runs:
             return
         ablated = self.model_copy(update={"runs": {name: self.runs[name] for name in self.ablation.runs}})
-        ablated = ablated.model_copy(update={"interventions": InterventionParams(), "single_step": SingleStepParams()})
+        listing_runs = {
+            "interventions": InterventionParams(),
+            "single_step": SingleStepParams(),
+            "permuted": PermutedParams(),
+        }
+        ablated = ablated.model_copy(update=listing_runs)
         for axis in AXES:
             if not getattr(self.ablation, axis):
                 yield f"ablation.{axis} is empty; give it at least one value, or leave ablation.runs empty"

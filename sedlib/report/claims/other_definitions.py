@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from sedlib.report.claims.basis_claims import INTERVENED
 from sedlib.report.claims.claim import Judged, beside, listed, per_op, weakest
 from sedlib.report.claims.companion_claims import over_seeds
-from sedlib.report.claims.definitions import LATE, STOP_STEP, THIRD_EVALUATION, WEIGHTS
-from sedlib.report.claims.verdicts import CONTRADICTED, SAME, verdict
+from sedlib.report.claims.definitions import LATE, PERMUTED, STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.verdicts import CONTRADICTED, NEW, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.paper import Reported
@@ -62,6 +62,11 @@ def _late_spread(numbers: Numbers) -> Judged | None:
     return Judged(LATE, listed(found), said, beside(found, reported))
 
 
+def _over_permuted(numbers: Numbers) -> Judged | None:
+    found = per_op(numbers, "permuted", "plateau")
+    return Judged(PERMUTED, listed(found), NEW, beside(found)) if found else None
+
+
 def _stop(projection: str, condition: str) -> Judge:
     def judge(numbers: Numbers) -> Judged | None:
         steps = {op: nested(numbers, "interventions", projection, op, condition, "stop") or {} for op in INTERVENED}
@@ -84,7 +89,7 @@ def _pc1_stopped(numbers: Numbers) -> Judged | None:
 
 
 JUDGES: dict[str, tuple[Judge, ...]] = {
-    "gradient-peak": (_late("gradient", paper.SINGLE_TASK_GRADIENT),),
+    "gradient-peak": (_late("gradient", paper.SINGLE_TASK_GRADIENT), _over_permuted),
     "update-peak": (_late("update", paper.SINGLE_TASK_UPDATE),),
     "gradient-over-update": (_late_ratio,),
     "op-spread": (_late_spread,),

@@ -11,6 +11,7 @@ import pandas as pd
 from sedlib.report.metrics.cell_metrics import of_conditions, rank_sweep, without_weight_decay
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.derived import derived
+from sedlib.report.metrics.null_numbers import over_permuted
 from sedlib.report.metrics.rounding import Metrics, cut
 from sedlib.report.metrics.run_metrics import of_runs
 from sedlib.report.numbers.collection import Collection
@@ -30,6 +31,7 @@ def metrics(found: Collection) -> Metrics:
         "ablation": _ablation(found.ablations),
         "single_step": _single_step(found),
         "centroids": _centroids(found),
+        "permuted": over_permuted(found),
         "controls": {run: _control(found, run) for run in found.controls},
         "fresh": of_runs(fresh),
     }

@@ -15,6 +15,7 @@ from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.results import RunFolder, RunResults
 from sedlib.report.numbers.trajectories import Geometry
 from sedlib.terms.tables.curvature_table import CURVATURE
+from sedlib.terms.tables.permuted_table import PERMUTED
 from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
 from sedlib.terms.tables.trajectory_tables import TRAJECTORY
 
@@ -37,6 +38,8 @@ class Expected:
     """JSON of all that determines each run, where that is known: results of another are refused."""
     cell_parameters: Mapping[str, str | None] = field(default_factory=dict)
     """Likewise of each cell."""
+    permuted: Sequence[str] = ()
+    """Runs with the null of permuted answers."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Collection:
     """Readouts of every intervention cell over training."""
     missing: dict[str, str]
     """What is not there, and the command that computes it."""
+    permuted: dict[str, pd.DataFrame] = field(default_factory=dict)
+    """The null of permuted answers."""
 
     def summaries_of(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """Summaries of the runs of a kind that have no weight decay of their own."""
@@ -116,10 +121,18 @@ def collect(folder: Path, expected: Expected) -> Collection:
         else:
             writers = (schema.stage_of(run) for schema in (TRAJECTORY, CURVATURE))
             missing[f"geometry of {run}"] = f"dvc repro {' '.join(writers)}"
+    permuted = {}
+    for run in expected.permuted:
+        if run in runs and (folder / run / "permuted.csv").exists():
+            permuted[run] = folders[run].read(PERMUTED)
+        else:
+            missing[f"permuted answers of {run}"] = f"dvc repro {PERMUTED.stage_of(run)}"
     cells, trajectories = _interventions(folder / "interventions", expected, missing)
     if not runs and cells is None:
         raise UserError(f"no results in {folder}; compute them with `dvc repro`, or fetch them with `dvc pull`")
-    return Collection(expected, runs, summaries, ablations, single_steps, geometry, cells, trajectories, missing)
+    return Collection(
+        expected, runs, summaries, ablations, single_steps, geometry, cells, trajectories, missing, permuted
+    )
 
 
 def _interventions(

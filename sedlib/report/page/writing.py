@@ -18,6 +18,7 @@ from sedlib.report.claims.verdicts import INSIDE
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.headline import headline
 from sedlib.report.drawn.intervention_figures import intervention_figures
+from sedlib.report.drawn.null_figure import null_figure
 from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.panels import STYLE
 from sedlib.report.drawn.specification import charts_of
@@ -63,6 +64,7 @@ def write_report(found: Collection, folder: Path) -> None:
         _write(folder / name, text)
     first, _ = first_and_fresh(found)  # whose numbers the claims are
     drawn = overview(first, numbers) | intervention_figures(first, numbers) | geometry_figures(first)
+    drawn |= null_figure(first)
     if "coupling" in data:
         drawn |= headline(data["coupling"], numbers)
     figures = _save(drawn, folder)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from sedlib.report.metrics.reading import Numbers, nested, quantity_title
 from sedlib.report.numbers.digits import number
-from sedlib.report.tabled.compared import not_run
+from sedlib.report.tabled.compared import compared, not_run
 from sedlib.report.tabled.coupling_tables import ablations, ladder, multitask, single_task
 from sedlib.report.tabled.intervention_tables import interventions, rank_curve, without_weight_decay
 from sedlib.report.tabled.phase_tables import centroids, single_checkpoint
@@ -23,8 +23,19 @@ def tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
         "rank-curve": rank_curve(numbers),
         "weight-decay-0": without_weight_decay(numbers),
         "centroids": centroids(numbers),
+        "permuted": _permuted(numbers),
         "controls": _controls(numbers),
     }
+
+
+def _permuted(numbers: Numbers) -> pd.DataFrame:
+    """A row for each operation and reading of the gradient's ratio over that of gradients on permuted answers."""
+    rows = [
+        compared({"operation": op, "quantity": f"R̄ over R̄ on permuted answers, {reading}"}, None, values)
+        for op, found in (nested(numbers, "permuted") or {}).items()
+        for reading, values in found.items()
+    ]
+    return pd.DataFrame(rows) if rows else not_run("dvc repro ablations/dvc.yaml:permuted")
 
 
 def _controls(numbers: Numbers) -> pd.DataFrame:
