@@ -1,65 +1,75 @@
-"""Time the package's routines against the usual script, in pairs, and print a table.
+"""Measure all tables of docs/performance.md again: write them, or say what changed since the committed ones.
 
-    python -m benchmarks [--threads 1 2] [--only "training step" …]
+    python -m benchmarks --write [--only routines …]      replaces each block as its command ends
+    python -m benchmarks --compare [--only routines …]    prints the cells that differ, and ends with 1 if one does
 
-The ratio is ours over the plain one: median over pairs, with the extremes. The first lines say what the cores do on a
-large matrix product, and which share of that a training step reaches.
+A block stands between comments that name its command. Pairs are timed in one process; every command runs alone, one
+after another. All together take hours: --only chooses commands by a part of their text.
 """
 
 import argparse
-import statistics
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from benchmarks.cases import Case, cases, temporary, training_step
-from benchmarks.timing import Paired, milliseconds, paired
-
-LARGE = 2048
+from benchmarks.compared import differences
+from benchmarks.machine import machine
+from benchmarks.page import PAGE, ROOT, Block, blocks, replaced
 
 
-def main(threads: list[int], only: list[str]) -> None:
-    """Print the share reached and the table."""
-    for count in threads:
-        torch.set_num_threads(count)
-        _print_share(count)
-    columns = [f"{count} thread(s): plain, ms | ours, ms | ratio" for count in threads]
-    print(f"\n| case | {' | '.join(columns)} |\n|---{'|---' * 3 * len(threads)}|")
-    with temporary() as folder:
-        for name, make in cases(Path(folder)):
-            if not any(part in name for part in only):
-                continue
-            cells = []
-            for count in threads:
-                torch.set_num_threads(count)
-                cells += _measured(make()).cells()
-            print(f"| {' | '.join([name, *cells])} |", flush=True)
+def measured(block: Block) -> Block:
+    """The block as its command prints it now.
+
+    Raises
+    ------
+    SystemExit
+        The command failed; what the blocks before it measured is kept.
+    """
+    print(f"{block.command} …", file=sys.stderr, flush=True)
+    arguments = shlex.split(block.command)[1:]
+    ran = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if ran.returncode or not ran.stdout.strip():
+        raise SystemExit(f"error: {block.command} ended with {ran.returncode} and printed no table; run it alone")
+    return Block(block.command, ran.stdout)
 
 
-def _measured(case: Case) -> Paired:
-    found = paired(case.other, case.ours, case.pairs, case.calls)
-    return Paired([case.other_counts * value for value in found.other], found.ours)
+def write(page: Path, only: list[str]) -> None:
+    """Replace each block in the page as soon as it is measured."""
+    for block in blocks(page.read_text(), only):
+        page.write_text(replaced(page.read_text(), measured(block)))
 
 
-def _print_share(threads: int) -> None:
-    """Of the time of a training step, what its products would take at the speed of a large one."""
-    first, second = torch.randn(2, LARGE, LARGE)
-    rate = 2 * LARGE**3 / min(milliseconds(lambda: first @ second, 3) for _ in range(5)) / 1e6
-    step = training_step("add-42").ours
-    with FlopCounterMode(display=False) as counter:
-        step()
-    products = counter.get_total_flops()
-    found = statistics.median(milliseconds(step, 20) for _ in range(9))
-    print(
-        f"{threads} thread(s): {rate:.0f} GFLOP/s on a product of {LARGE:,}; a step of add-42 multiplies for "
-        f"{products / 1e9:.2f} GFLOP = {products / rate / 1e6:.1f} ms and takes {found:.1f} ms: "
-        f"{products / rate / 1e6 / found:.0%} of the limit"
-    )
+def compare(page: Path, only: list[str], share: float) -> int:
+    """Print what changed; the number of cells."""
+    text = page.read_text()
+    is_other = machine() not in text
+    if is_other:
+        print(f"The page was measured on another machine than {machine()}: ratios alone are compared.")
+    count = 0
+    for block in blocks(text, only):
+        for line in differences(block.content, measured(block).content, share, ratios_alone=is_other):
+            count += 1
+            print(f"  {line}", flush=True)
+    print(f"{count} cells differ from {page.name}.")
+    return count
+
+
+def main() -> None:
+    """One of both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--write", action="store_true", help="measure, and write the page")
+    what.add_argument("--compare", action="store_true", help="measure, and say what changed")
+    parser.add_argument("--only", nargs="+", default=[""], help="commands that contain one of these")
+    parser.add_argument("--share", type=float, default=0.25, help="by which two single numbers must differ")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    given = parser.parse_args()
+    if given.write:
+        write(given.page, given.only)
+    elif compare(given.page, given.only, given.share):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--only", nargs="+", default=[""], help="cases whose name contains one of these")
-    main(**vars(parser.parse_args()))
+    main()

@@ -4,14 +4,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import plain
@@ -34,6 +36,7 @@ from sedlib.models.centroid_function import GUARDED
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function
+from sedlib.pipeline.coupling.onednn_products import onednn_products
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.study import Examples
@@ -163,7 +166,7 @@ def _batches(experiment: Experiment, data: Data) -> Iterator[torch.Tensor]:
         yield torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=random)
 
 
-def coupling() -> Case:
+def coupling(products: Callable[[], AbstractContextManager[None]] = onednn_products) -> Case:
     """The response along one direction: two sets of centroids of 1,024 probes."""
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
@@ -174,9 +177,12 @@ def coupling() -> Case:
     centroids_at = centroid_function(Grokking(experiment), checkpoint, probes, "logit")
     respond = central_difference(centroids_at, checkpoint.theta, 0.005)
     step = 0.005 * checkpoint.theta.norm().item()
-    return Case(
-        lambda: plain.response(network, direction, step, probes.inputs, probes.targets), lambda: respond(direction), 3
-    )
+
+    def ours() -> torch.Tensor:
+        with products():
+            return respond(direction)
+
+    return Case(lambda: plain.response(network, direction, step, probes.inputs, probes.targets), ours, 3)
 
 
 def guarded() -> Case:
