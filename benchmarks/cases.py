@@ -287,7 +287,10 @@ def per_example_basis(
 
 def stage_start() -> Case:
     """What a stage does before its work: its imports, and the choice of device, threads and kernels."""
-    start = "import runpy, sedlib.base.hardware; sedlib.base.hardware.configure(); runpy.run_path('stages/coupling.py')"
+    start = (
+        "import runpy; from sedlib.base.machine.hardware import configure; configure(); "
+        "runpy.run_path('stages/coupling.py')"
+    )
     python = partial(subprocess.run, check=True, capture_output=True)
     return Case(
         partial(python, [sys.executable, "-c", "import torch"]),

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.models.probes import Probes
 from sedlib.own.measure_run import measure
 from sedlib.pipeline.centroids.probing import probes_of

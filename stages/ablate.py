@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.coupling.ablation import Ablation

@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.rows.spectra import write_bases
 from sedlib.pipeline.rows.streams import open_gradients

@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.centroids.centroid_file import write_centroids
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks

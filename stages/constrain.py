@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cell_texts import origin_of, parameters_of

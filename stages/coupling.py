@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.coupling_params import RunCouplingParams
 from sedlib.pipeline.rows.bases_file import open_bases, read_bases

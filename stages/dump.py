@@ -1,6 +1,6 @@
 """Dump one run's gradient and update rows from its checkpoints."""
 
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.parameters.row_params import RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.rows.dumping import write_streams

@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.grokking.readouts.frequencies import centroid_frequencies, restricted_losses
 from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.study import Grokking

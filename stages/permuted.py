@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.coupling.permuted_answers import measure_permuted
 from sedlib.pipeline.parameters.permuted_params import PermutedAnalysis
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints

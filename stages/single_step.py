@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
 from sedlib.pipeline.coupling.training_phases import phase_steps
 from sedlib.pipeline.parameters.phase_params import PhaseParams

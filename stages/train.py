@@ -4,7 +4,7 @@ import argparse
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.setup.experiment import Experiment

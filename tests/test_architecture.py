@@ -161,7 +161,7 @@ def test_a_stage_depends_on_its_own_code_and_says_what_it_does(file: Path, name:
 def test_what_chooses_a_device_is_marked_as_using_a_gpu(file: Path, name: str) -> None:
     stage = groups(file)[name]
     script = ROOT / command_of(stage).split()[1]
-    chooses = ROOT / "sedlib/base/hardware.py" in import_closure(script)
+    chooses = ROOT / "sedlib/base/machine/hardware.py" in import_closure(script)
     assert chooses == (stage.get("meta") or {}).get("gpu", False)
 
 

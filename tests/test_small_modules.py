@@ -13,7 +13,7 @@ import torch
 import sedlib.base.progress
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
-from sedlib.base.hardware import configure, matmul_precision, replayed
+from sedlib.base.machine.hardware import configure, matmul_precision, replayed
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.base.strict_json import json_text
@@ -116,9 +116,8 @@ def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_configuring_does_not_load_the_compiler() -> None:
     """Which takes as long as all of PyTorch, in every stage."""
-    code = (
-        "import sys, sedlib.base.hardware; sedlib.base.hardware.configure(); sys.exit('torch._inductor' in sys.modules)"
-    )
+    configured = "import sys; from sedlib.base.machine.hardware import configure; configure(); "
+    code = f"{configured} sys.exit('torch._inductor' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sedlib.base import hardware
 from sedlib.base.errors import UserError
-from sedlib.base.hardware import build, configure
-from sedlib.base.tested import (
+from sedlib.base.machine import hardware
+from sedlib.base.machine.hardware import build, configure
+from sedlib.base.machine.tested import (
     SCHEMA,
     TEXTS,
     RecordError,
@@ -179,7 +179,7 @@ def test_the_pinned_version_is_one_that_was_tested_and_its_table_is_installed() 
     pinned = re.findall(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert any(row["device"].startswith("cpu") and pinned[0].startswith(row["torch"]) for row in known_builds())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "tested.json" in project["tool"]["setuptools"]["package-data"]["sedlib.base"]
+    assert "tested.json" in project["tool"]["setuptools"]["package-data"]["sedlib.base.machine"]
     assert all(row.keys() == {*TEXTS, "tried"} for row in known_builds())
 
 

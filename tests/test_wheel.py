@@ -42,7 +42,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(distribution
         held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     scripts = {f"sedlib/stages/{script.name}" for script in (ROOT / "stages").glob("*.py")}
     assert held == tracked() | scripts, "pyproject.toml lists files that are no Python under package-data"
-    assert {"sedlib/py.typed", "sedlib/base/tested.json", "sedlib/report/page/page.html.j2"} <= held
+    assert {"sedlib/py.typed", "sedlib/base/machine/tested.json", "sedlib/report/page/page.html.j2"} <= held
 
 
 def test_the_source_distribution_holds_the_package_and_what_builds_it(distributions: tuple[Path, Path]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from sedlib.base.hardware import build, chosen
+from sedlib.base.machine.hardware import build, chosen
+from sedlib.base.machine.tested import write_record
 from sedlib.base.progress import say, track
-from sedlib.base.tested import write_record
 from sedlib.selftest.all_checks import CHECKS
 from sedlib.selftest.check import Check
 from sedlib.selftest.outcome import Outcome, outcome_of

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 import torch
 
-from sedlib.base.hardware import build, identity
+from sedlib.base.machine.hardware import build, identity
 
 
 def versions(device: torch.device) -> dict[str, str]:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.parameters.row_params import DumpParams, RowParams
 from sedlib.pipeline.rows.checkpoints import RunCheckpoints

@@ -32,7 +32,7 @@ import h5py
 from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.params import Params

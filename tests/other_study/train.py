@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.randomness import generator
 from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema, write_checkpoints
 from sedlib.pipeline.stage import stage

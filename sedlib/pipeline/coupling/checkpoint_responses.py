@@ -16,7 +16,6 @@ from sedlib.models.centroid_function import GUARDED, CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function
-from sedlib.pipeline.coupling.onednn_products import onednn_products
 from sedlib.pipeline.parameters.coupling_params import CouplingParams
 from sedlib.pipeline.parameters.sections import ParamsError
 from sedlib.pipeline.rows.networks import MeasuredNetworks
@@ -41,7 +40,7 @@ class CheckpointResponses:
         self.params, self.parts = params, _parts(probes, fewer or len(probes))
         self.checkpoint = Checkpoint(networks.load(index), networks.layout)
         self.theta = self.checkpoint.theta
-        with located(f"step {self.step:,}"), onednn_products():
+        with located(f"step {self.step:,}"):
             few = self._centroids_at(slice(None), probes.chosen(torch.arange(min(GUARDED, len(probes)))), check=True)
             self._noise = rounding_noise(few, self.theta)
 
@@ -60,8 +59,7 @@ class CheckpointResponses:
             chosen = slice(number, number + 1)
         responses = [self._response(chosen, part) for part in parts]
         vectors = vectors.to(self.theta.device)
-        with onednn_products():
-            return torch.stack([torch.stack([respond(vector) for vector in vectors]) for respond in responses])
+        return torch.stack([torch.stack([respond(vector) for vector in vectors]) for respond in responses])
 
     def _mean(self, by_part: Float[Tensor, "parts directions tasks"]) -> Float[Tensor, "directions tasks"]:
         sizes = [len(part) for part in self.parts[: len(by_part)]]

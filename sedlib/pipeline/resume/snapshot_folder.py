@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from sedlib.base.errors import UserError
-from sedlib.base.hardware import identity
+from sedlib.base.machine.hardware import identity
 from sedlib.base.progress import say
 from sedlib.pipeline.code.current import code_text_of
 from sedlib.pipeline.resume.old_snapshots import FINISHED, remove_old_snapshots, snapshots_folder

@@ -1,6 +1,6 @@
 """Take in one run's finished checkpoints, and write them and their readouts as training does."""
 
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.progress import track
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study

@@ -4,7 +4,7 @@ import sys
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.resume.resumable import tracked
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.stage import stage

@@ -1,14 +1,15 @@
 """Products by oneDNN against float64, what it does not take, and PyTorch's own kernels after it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedlib.pipeline.coupling import onednn_products as module
-from sedlib.pipeline.coupling.onednn_products import is_faster, onednn_products
+from sedlib.base.machine import onednn_products as module
+from sedlib.base.machine.onednn_products import is_faster, onednn_products
 
 
 @pytest.fixture
@@ -78,8 +79,17 @@ def test_kernels_come_back_after_an_error(widened: list[tuple[int, ...]]) -> Non
     assert not widened
 
 
-def test_narrow_processors_keep_pytorchs_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+@pytest.mark.parametrize(
+    ("capability", "vendor", "faster"),
+    [("AVX512", "AuthenticAMD", True), ("AVX512", "GenuineIntel", False), ("AVX2", "AuthenticAMD", False)],
+)
+def test_wide_processors_that_are_not_intels_multiply_by_onednn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capability: str, vendor: str, faster: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"vendor_id\t: {vendor}\n")
+    monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert is_faster() == (faster and torch.backends.mkldnn.is_available())
+    monkeypatch.setattr(module, "CPUINFO", tmp_path / "none")
     assert not is_faster()
-    with onednn_products():
-        pass

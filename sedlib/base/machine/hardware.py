@@ -7,17 +7,20 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 
 from sedlib.base.errors import UserError, in_one_line, quoted
-from sedlib.base.tested import require_tested
+from sedlib.base.machine.onednn_products import onednn_products
+from sedlib.base.machine.tested import require_tested
 
 MOST_THREADS = 1024
 """Cores of the largest machines; each thread takes some megabytes, and with a million none is left."""
 DEVICES = r"cpu|cuda(:[0-9]{1,2})?|mps|xpu(:[0-9]{1,2})?"
+FOR_GOOD = ExitStack()
+"""What holds until the process ends."""
 EAGER_CALLS = 3
 """Calls before a function is recorded: kernels are chosen and workspaces allocated in the first."""
 
@@ -27,7 +30,7 @@ def configure() -> torch.device:
 
     ``SEDLIB_THREADS`` sets the number of CPU threads (default: PyTorch's, one per core). Only deterministic
     kernels are allowed from here on: the same stage on the same device with as many threads writes the same
-    bytes.
+    bytes. Products on the CPU are oneDNN's from here on where MKL's are slow.
 
     Raises
     ------
@@ -64,6 +67,8 @@ def chosen() -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = in_one_line(str(error).splitlines()[0].partition(". ")[0])  # what follows may list all backends
         raise UserError(f"SEDLIB_DEVICE={name!r} cannot be used here: {reason}") from error
+    FOR_GOOD.close()
+    FOR_GOOD.enter_context(onednn_products())
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import all of inductor
     # It would write every result twice; nothing here reads memory that it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

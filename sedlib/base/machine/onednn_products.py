@@ -7,11 +7,13 @@ the same products in an order of their own, so that results differ by rounding.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.types import Number
 
+CPUINFO = Path("/proc/cpuinfo")
 WIDE = "AVX512"
 """What the processor must have: in its narrower instructions both libraries are as fast."""
 
@@ -38,9 +40,18 @@ def onednn_products() -> Iterator[None]:
 
 
 def is_faster() -> bool:
-    """Whether this PyTorch has oneDNN and this processor the instructions for which MKL is the slower one."""
-    has = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    return has and torch.backends.cpu.get_cpu_capability() == WIDE
+    """Whether this PyTorch has both libraries, and this processor instructions that MKL leaves to Intel's alone."""
+    both = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
+    has = both and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return has and torch.backends.cpu.get_cpu_capability() == WIDE and not is_intel()
+
+
+def is_intel() -> bool:
+    """Whether Linux says so of the processor."""
+    try:
+        return "GenuineIntel" in CPUINFO.read_text()
+    except OSError:
+        return True  # or another system, where nothing was timed
 
 
 def _mm(first: Tensor, second: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""What a stage computes on: the device, its threads, the library of its products, and whether it was tested."""
