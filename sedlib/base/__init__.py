@@ -1,1 +1,1 @@
-"""What everything stands on: errors, files and tables, progress, seeded randomness, hardware, precision."""
+"""What everything stands on: errors, files and tables, progress, seeded randomness, precision."""

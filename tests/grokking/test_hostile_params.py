@@ -196,7 +196,7 @@ TEXTS: dict[str, tuple[str | bytes | Change, str]] = {
     ),
     "many subspaces": (
         but("random_subspaces: 5", "random_subspaces: 9999"),
-        "the execution basis and random subspaces",
+        "the bases of commutators and random subspaces",
     ),
     "many coordinates": (
         but("coordinates: [0,", "coordinates: [131073,"),
