@@ -24,7 +24,15 @@ FOUND = {
     for name, stage in YAML(typ="safe").load(file.read_text())["stages"].items()
 }
 STAGES = [pytest.param(*found, id=name) for name, found in FOUND.items()]
-CELLS = [pytest.param(*found, id=name) for name, found in FOUND.items() if "matrix" in found[1]]
+TRAINS = ("intervene.py", "constrain.py")
+CELLS = [
+    pytest.param(*found, id=name)
+    for name, found in FOUND.items()
+    if "matrix" in found[1]
+    and found[1].get("wdir") == "../.."
+    and any(script in str(found[1]["cmd"]) for script in TRAINS)
+]
+"""Stages of intervention cells that are trained with the parameters of the root."""
 SHARED = {f"interventions.{name}" for name in ProjectionParams.model_fields}
 OF_THE_FINISHED_RUN = {"geometry.curvature.eta", "geometry.curvature.components"}
 

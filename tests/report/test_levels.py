@@ -12,7 +12,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claims": {"numbers", "metrics"},
     "drawn": {"numbers", "metrics", "claims"},
     "tabled": {"numbers", "metrics", "claims"},
-    "sweeps": {"numbers", "metrics", "drawn"},
+    "sweeps": {"by_scripts", "numbers", "metrics", "claims", "drawn"},
     "page": {"numbers", "metrics", "claims", "drawn", "tabled"},
     "of_studies": {"numbers", "drawn", "page"},
 }

@@ -1,0 +1,126 @@
+"""Readings by a paper's text and by its released scripts, side by side, each with the verdict on the same range."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from sedlib.leads import growth
+from sedlib.report.claims.verdicts import verdict
+from sedlib.report.metrics.late_numbers import LAST
+from sedlib.report.metrics.reading import shown
+from sedlib.report.numbers import paper
+from sedlib.report.numbers.paper import Reported
+from sedlib.report.numbers.results import before_grokking, mean_ratios
+from sedlib.report.numbers.seeds import estimate
+from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
+
+TRAILING, HELD = "windows that end at their checkpoint (text)", "forward, held at the end (scripts)"
+SHARED, OWN = "one batch for all operations (text)", "a batch for each operation (scripts)"
+PRINCIPAL, ABSOLUTE = "principal cosines (text)", "absolute cosines (scripts)"
+FROM_200, FROM_100, ROUNDED = "every 200 steps", "every 100 steps (scripts)", "differences of θ in float32 (scripts)"
+Row = dict[str, Any]
+Reading = Callable[[pd.DataFrame], float | None]
+
+
+def windows(
+    by_text: Mapping[str, pd.DataFrame], held: Mapping[str, pd.DataFrame], grokked: Mapping[str, int | None]
+) -> list[Row]:
+    """Peak, plateau and last checkpoints of R̄ of gradient and update under both alignments of the window."""
+    rows: list[Row] = []
+    for stream, claim, reported in (
+        (gradient_of("add"), "gradient-peak", paper.SINGLE_TASK_GRADIENT),
+        (UPDATE, "update-peak", paper.SINGLE_TASK_UPDATE),
+    ):
+        for definition, tables in ((TRAILING, by_text), (HELD, held)):
+            curves = {run: _curve(table, stream, "add") for run, table in tables.items() if run in held}
+            for reading, values in _readings(curves, grokked).items():
+                about = claim if reading == "peak" else "–"
+                paper_has = reported if reading == "peak" else None
+                rows.append(_row(about, f"R̄ of {stream}, {reading}", definition, paper_has, values))
+    return rows
+
+
+def batches(by_text: Mapping[str, pd.DataFrame], own: Mapping[str, pd.DataFrame]) -> list[Row]:
+    """Final R̄ of each operation's gradient, and what the sum and one gradient have of it."""
+    rows: list[Row] = []
+    for op in paper.OPS:
+        for definition, tables in ((SHARED, by_text), (OWN, own)):
+            there = [table for run, table in tables.items() if run in own]
+            final = [_final(table, gradient_of(op), op) for table in there]
+            summed = [_final(table, TOTAL_GRADIENT, op) for table in there]
+            alone = [_final(table, gradient_of(op), op, alone=True) for table in there]
+            rows.append(_row("multitask-per-op", f"final R̄ of {op}", definition, paper.MULTITASK_PER_OP, final))
+            rows.append(_row("aggregation", f"sum over own, {op}", definition, None, _over(summed, final)))
+            rows.append(_row("multitask-window", f"W = 1 over the window, {op}", definition, None, _over(alone, final)))
+    return rows
+
+
+def overlaps(tables: Mapping[str, pd.DataFrame]) -> list[Row]:
+    """Overlap of the top three components of both centroids at the start, half way and at the end."""
+    rows: list[Row] = []
+    for phase, place in (("first", 0.0), ("half way", 0.5), ("last", 1.0)):
+        at = {run: table.iloc[round(place * (len(table) - 1))] for run, table in tables.items()}
+        for definition, column in ((PRINCIPAL, "top3_cosine"), (ABSOLUTE, "absolute_overlap")):
+            values = [float(row[column]) for row in at.values()]
+            rows.append(_row("–", f"overlap of both centroids, {phase}", definition, None, values))
+    return rows
+
+
+def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> list[Row]:
+    """Smallest growth of the runs that grok and largest of the others, by where it starts and how it is computed."""
+    ways: dict[str, Reading] = {
+        FROM_200: lambda table: growth(table[table["step"] % 200 == 0]["defect"].to_numpy(float)),
+        FROM_100: lambda table: growth(table["defect"].to_numpy(float)),
+        ROUNDED: lambda table: growth(table["rounded_defect"].to_numpy(float)),
+    }
+    rows: list[Row] = []
+    for definition, way in ways.items():
+        for title, tables, end, reported in (
+            ("smallest growth of the runs that grok", grokking, min, paper.DEFECT_GROWTH),
+            ("largest growth of the other runs", others, max, paper.DEFECT_GROWTH_WITHOUT_GROKKING),
+        ):
+            values = [value for table in tables.values() if (value := way(table)) is not None]
+            if values:
+                row = _row("defect-growth", title, definition, reported, [end(values)])
+                rows.append({**row, "n": len(values)})
+    return rows
+
+
+def _curve(table: pd.DataFrame, stream: str, op: str) -> pd.DataFrame:
+    ratios = mean_ratios(table)
+    own = ratios[(ratios["op"] == op) & (ratios["stream"] == stream)]
+    return own[own["window"] == own["window"].max()].sort_values("step")
+
+
+def _readings(curves: Mapping[str, pd.DataFrame], grokked: Mapping[str, int | None]) -> dict[str, list[float]]:
+    plateaus = (before_grokking(curve, grokked.get(run))["ratio"].median() for run, curve in curves.items())
+    return {
+        "peak": [float(curve["ratio"].max()) for curve in curves.values()],
+        "plateau": [float(value) for value in plateaus if not pd.isna(value)],
+        f"median of the last {LAST}": [float(curve["ratio"].tail(LAST).median()) for curve in curves.values()],
+    }
+
+
+def _final(table: pd.DataFrame, stream: str, op: str, *, alone: bool = False) -> float:
+    ratios = mean_ratios(table)
+    own = ratios[(ratios["op"] == op) & (ratios["stream"] == stream)]
+    chosen = own[own["window"] == (1 if alone else own["window"].max())].sort_values("step")["ratio"]
+    return float(chosen.iloc[-1])
+
+
+def _over(above: Iterable[float], below: Iterable[float]) -> list[float]:
+    return [first / second for first, second in zip(above, below, strict=True)]
+
+
+def _row(claim: str, quantity: str, definition: str, reported: Reported | None, values: list[float]) -> Row:
+    here = estimate(values) if values else None
+    return {
+        "claim": claim,
+        "quantity": quantity,
+        "definition": definition,
+        "paper": str(reported) if reported else "–",
+        "here": shown(here),
+        "n": here.n if here else 0,
+        "verdict": verdict(here, reported),
+    }
