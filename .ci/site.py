@@ -12,10 +12,22 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 STYLE = """
-.wy-nav-content { max-width: 1000px; }
-.wy-table-responsive table td, .wy-table-responsive table th { white-space: normal; }
+.wy-nav-content { max-width: 1150px; }
+.wy-table-responsive table td, .wy-table-responsive table th { white-space: normal; min-width: 6rem; }
+.wy-table-responsive table td code { white-space: normal; overflow-wrap: anywhere; }
+.doc-class > .doc-heading, .doc-function > .doc-heading { border-top: 1px solid #e1e4e5; padding-top: 1rem; }
+.doc-class .doc-children { border-left: 3px solid #e1e4e5; margin-left: 0.3rem; padding-left: 1.2rem; }
+.doc-class .doc-children .doc-heading { border-top: 0; padding-top: 0; font-size: 100%; margin-bottom: 0.5rem; }
 """
-"""The theme would keep a table's cell on one line."""
+"""The theme would keep a table's cell on one line, and would show a class and its members alike."""
+MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
+DRAWING = """<details markdown="1"><summary>The drawing of the stages, as a source in Mermaid</summary>
+
+```text
+{}```
+
+</details>"""
+"""Nothing on the site draws Mermaid, as hosts of repositories do."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)]*)?\))")
 
 
@@ -68,7 +80,7 @@ def on_page_markdown(markdown, page, config, files):
         place = place.removeprefix("docs/")
         return f"{before}{'../' if uri.startswith('root/') else ''}{place}{after}"
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(led, MERMAID.sub(lambda source: DRAWING.format(source[1]), markdown))
 
 
 def place_of(name):
@@ -80,7 +92,13 @@ def api_page():
     """Every name of the listing, under the headings that it has there."""
     source = (ROOT / "sedlib/__init__.py").read_text()
     listing = source[source.index("if TYPE_CHECKING:  # the public listing") :]
-    lines = ["# The library", "", "Everything that `import sedlib` lists. The examples are tests.", ""]
+    lines = [
+        "# The library",
+        "",
+        "Every public name of `sedlib`. `import sedlib` gives all of them: `sedlib.measure`, `sedlib.Probes`. "
+        "A test runs every example.",
+        "",
+    ]
     known = set()
     for block in re.split(r"\n    # ", listing)[1:]:
         title, _, code = block.partition("\n")
@@ -91,5 +109,6 @@ def api_page():
             name for name in names if name not in known
         ]  # of a whole module, only where none of its names is listed
         known |= {node.module for node in imports}
-        lines += [f"## {title}", "", *(f"::: {name}\n" for name in shown)]
+        links = ", ".join(f"[`{name.rpartition('.')[2]}`][{name}]" for name in shown)
+        lines += [f"## {title}", "", links, "", *(f"::: {name}\n" for name in shown)]
     return "\n".join(lines)
