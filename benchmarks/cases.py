@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import plain
+from sedlib.base.machine.onednn_products import onednn_products
 from sedlib.base.randomness import generator
 from sedlib.bases import rolling_bases
 from sedlib.coupling import central_difference
@@ -36,7 +37,6 @@ from sedlib.models.centroid_function import GUARDED
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function
-from sedlib.pipeline.coupling.onednn_products import onednn_products
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.study import Examples

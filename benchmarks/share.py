@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.cases import Case, coupling, evaluation, training_step
 from benchmarks.timing import number
-from sedlib.pipeline.coupling.onednn_products import onednn_products
+from sedlib.base.machine.onednn_products import onednn_products
 
 LARGE, TIMES = 2048, 7
 ROUTINES: dict[str, tuple[Callable[[], Case], int]] = {

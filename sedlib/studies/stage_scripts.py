@@ -1,10 +1,12 @@
 """Stages of a study's project, and the scripts that `sedlib stage` runs for them. No torch."""
 
 import ast
-import runpy
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from typing import cast
 
 from sedlib.pipeline.code.current import shipped_file
 
@@ -26,7 +28,8 @@ def script_of(stage: str) -> Path:
 def run_script(stage: str, arguments: Sequence[str]) -> None:
     """Run a stage's script in the working directory, the project's folder."""
     sys.argv = [str(Path.cwd() / "stages" / f"{stage}.py"), *arguments]  # where its text of code is looked for
-    runpy.run_path(str(script_of(stage)), run_name="__main__")
+    loader = SourceFileLoader("__main__", str(script_of(stage)))  # runpy would put the script's path into sys.argv
+    loader.exec_module(module_from_spec(cast(ModuleSpec, spec_from_loader("__main__", loader))))
 
 
 def described_stages() -> str:

@@ -1,6 +1,7 @@
 """What `sedlib init` writes, what it leaves alone, and what params.yaml may hold."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from sedlib.studies.definition.project_params import ProjectParams
 from sedlib.studies.project_checks import is_project
 from sedlib.studies.project_code import project_texts, why_again
 from sedlib.studies.project_folder import TEMPLATES, write_project
-from sedlib.studies.stage_scripts import STAGES, script_of
+from sedlib.studies.stage_scripts import STAGES, run_script, script_of
 from tests.imports import ROOT
 from tests.studies.tiny_project import tiny_params
 
@@ -129,6 +130,18 @@ def test_an_edit_of_a_helper_or_another_version_is_said_with_the_stages_that_run
     assert line.count(", ") == len(STAGES) - 1
     with pytest.raises(UserError, match=f"{DISTRIBUTION} is not what it was when"):
         require_current_code(str(project / "stages/train.py"))
+
+
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"code"}))
+def test_a_stage_of_a_project_is_held_against_the_project_s_text_of_its_code(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    (project / "artifacts/code").mkdir(parents=True)
+    (project / f"artifacts/code/{stage}.txt").write_text(f"{'0' * 16} sedlib/base/atomic.py\n")
+    with pytest.raises(SystemExit) as ended:
+        run_script(stage, [] if stage == "report" else ["--run", "characters-1"])
+    assert f"sedlib/base/atomic.py is not what it was when artifacts/code/{stage}.txt was written" in str(ended.value)
 
 
 @pytest.mark.parametrize(
