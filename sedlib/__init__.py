@@ -1,7 +1,7 @@
 """Which directions in parameter space carry the features a network forms.
 
-``import sedlib`` imports nothing else: a name of the listing below is imported when ``sedlib.NAME`` is first used. The
-modules are listed for names that say enough only behind theirs: ``sedlib.trajectory.principal_components``.
+``import sedlib`` imports nothing else: the first use of ``sedlib.NAME`` imports a name of the listing below. A module
+is listed if its names need the module's name to be clear: ``sedlib.trajectory.principal_components``.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-r"""What Adam and AdamW did in a step, from the moments that the step left.
+r"""The parts of a step of Adam or AdamW, from the moments after the step.
 
 Shapes: θ, moments and rows are ``[params]``. Units: those of the parameters for steps, of the gradient for momentum;
 Adam's direction has none. η is the learning rate, λ the weight decay. Source: Kingma and Ba, arXiv 1412.6980;
@@ -60,8 +60,8 @@ def update_without_decay(
 ) -> Float[Tensor, " params"]:
     r"""What ``n_steps`` AdamW steps from ``before`` to ``theta`` did, weight decay taken out.
 
-    :math:`\theta - (1 - \eta\lambda)^n \theta'`, which is the sum of the steps' Adam parts, each as far as the decay
-    after it has left it.
+    :math:`\theta - (1 - \eta\lambda)^n \theta'`, which is the sum of the steps' Adam parts, each multiplied by the
+    weight decay of the later steps.
 
     Examples
     --------

@@ -5,8 +5,8 @@ vectors of W consecutive rows A are :math:`v_i = A^\top u_i / \sigma_i` with :ma
 and :math:`A A^\top` is a diagonal block of the stream's Gram matrix: every window of at most W rows, for any k, is an
 eigenproblem of that size. Source of the bases: arXiv 2604.25143, equations 2 and 3.
 
-Rounding turns a direction the further, the smaller its singular value: ``RollingBases.error_bound`` says how far at
-most, by the rule of ``sedlib.base.precision``. A window with a direction that may be wrong by more than 0.1, the sine
+The smaller a singular value, the further rounding turns its direction: ``RollingBases.error_bound`` bounds the
+angle, by the rule of ``sedlib.base.precision``. A window with a direction that may be wrong by more than 0.1, the sine
 of its angle, determines no basis: it is masked, with a reason, and the other windows are kept.
 
 Shapes: rows are ``[rows, params]``, a band ``[rows, offsets]``, coefficients ``[windows, rank, window]``, singular
@@ -52,13 +52,13 @@ choose a smaller rank, or look for repeated or zero rows
     coefficients: Float64[Tensor, "windows rank window"]
     """Row i times the window's rows is the unit direction :math:`v_i`; zero where the window determines no basis."""
     singular_values: Float64[Tensor, "windows window"]
-    """All of them, descending."""
+    """All singular values of each window, descending."""
     rows: torch.dtype = torch.float32
     """The dtype that the rows were rounded to."""
     norms: Float64[Tensor, " windows"] | None = None
     """Frobenius norms of the windows' rows before their mean was taken out, if it was."""
     size: int | None = None
-    """N, where it was said: of fewer parameters the bound is smaller."""
+    """N, if it is known: with fewer parameters the bound is smaller."""
 
     @property
     def window(self) -> int:
@@ -73,18 +73,18 @@ choose a smaller rank, or look for repeated or zero rows
 
     @property
     def determined(self) -> Bool[Tensor, " windows"]:
-        """Which windows have a basis; of the others the coefficients are zero."""
+        """Which windows have a basis; a window without a basis has coefficients of zero."""
         return self.coefficients.flatten(1).any(1)
 
     def reason(self, index: int) -> str | None:
-        """Why window number ``index`` determines no basis; None where it does."""
+        """Why window number ``index`` determines no basis; None if the window determines a basis."""
         end, rank = int(self.window_end[index]), self.coefficients.shape[1]
         named = f"rows {end - self.window + 1} to {end}"
         return shortfall(self.error_bound[index], self.singular_values[index, :rank], rank, named)
 
 
 class UndeterminedBasisError(ValueError):
-    """No window of a stream determines a basis of the rank that it is asked to have."""
+    """No window of a stream determines a basis of the wanted rank."""
 
     def __init__(self, first: int, last: int, problem: str) -> None:
         super().__init__(problem)
@@ -108,7 +108,7 @@ def rolling_bases(
     Parameters
     ----------
     band
-        That of the rows' Gram matrix, with a reach of at least ``window`` − 1.
+        The band of the rows' Gram matrix, with a reach of at least ``window`` − 1.
     window, rank
         W and k.
     rows
@@ -125,7 +125,7 @@ def rolling_bases(
         The band is not finite, the stream is shorter than the window, the band does not reach over it, or rank exceeds
         window.
     UndeterminedBasisError
-        No window determines ``rank`` directions. If some do, the others are masked.
+        No window determines ``rank`` directions. If some windows do, the other windows are masked.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which columns of a vector of parameters are whose.
+"""Which columns of a vector belong to which parameter.
 
 Shapes: a block is a slice of the ``[params]`` of a ParamLayout, counted in parameters.
 """
@@ -16,7 +16,7 @@ from sedlib.vectors import ParamLayout
 def blocks(
     layout: ParamLayout, names: Sequence[str], parts: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, slice]:
-    """Columns of the named parameters in a vector of ``layout``, each in its place.
+    """Columns of each named parameter in a vector of ``layout``.
 
     ``parts`` names, by glob, the equal parts that a parameter's first axis holds, so that each is a block of its own:
     ``{"*.in_proj_weight": ("query", "key", "value")}`` gives ``….in_proj_weight.query`` and so on.

@@ -1,4 +1,4 @@
-r"""Centroids of a network (Linear Centroids Hypothesis) and what is read off them.
+r"""Centroids of a network (Linear Centroids Hypothesis) and their readouts.
 
 The centroid of an input h on a score s is the gradient :math:`c(h) = \nabla_h s(h)`, flattened: the direction of
 the locally linear piece of the network that h lies in. Source: Walker et al., arXiv 2604.11962.
@@ -35,9 +35,9 @@ def centroids(
 ) -> Float[Tensor, "tasks probes inputs"]:
     r"""Centroids :math:`c_o(x) = \nabla_h s_o(h(x))` of every task from one forward pass.
 
-    ``scores`` must treat the inputs one by one: ``check`` tries that out, in about three times the time. The result
-    can be differentiated once more, in whatever ``scores`` closes over. ``scores`` of a module belong into
-    sedlib.CentroidFunction, which puts the module in eval and checks once.
+    ``scores`` must treat the inputs one by one: ``check`` tests this, and takes about three times as long. The result
+    can be differentiated once more, by whatever ``scores`` closes over. For ``scores`` of a module use
+    sedlib.CentroidFunction, which puts the module in eval mode and checks once.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def central_difference(
     r"""Response by a central difference.
 
     :math:`S(v) = \operatorname{mean}_x \lVert [c_{\theta+\eta v}(x) - c_{\theta-\eta v}(x)] / 2\eta \rVert^2` with
-    :math:`\eta = \epsilon \lVert\theta\rVert`. A response of which rounding may be more than 1 % is refused:
+    :math:`\eta = \epsilon \lVert\theta\rVert`. A response that rounding may change by more than 1 % is refused:
     ``noise`` is the ``rounding_noise`` of ``centroids_at``, which is measured unless it is given.
 
     Raises

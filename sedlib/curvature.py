@@ -45,7 +45,7 @@ GradientAt = Callable[..., Tensor]
 
 
 class LostInRoundingError(ValueError):
-    """A step is so short that rounding θ hides it; a wider dtype of θ has room for it."""
+    """A step is so short that rounding θ hides the step; a wider dtype of θ resolves it."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def commutators(
     Computed as :math:`\delta = \eta [g_A(\theta - \eta g_B) - g_A] - \eta [g_B(\theta - \eta g_A) - g_B]`: in float32
     the difference of :math:`\theta_{AB}` and :math:`\theta_{BA}` themselves is lost in the rounding of θ.
 
-    ``check`` takes the first gradient twice. Cost: a gradient for each batch, two for each pair. Memory: a gradient for
-    each batch.
+    ``check`` computes the first gradient twice. Cost: one gradient for each batch, two for each pair. Memory: a
+    gradient for each batch.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def commutators(
 def pooled_pairs(draws: int) -> list[tuple[int, int]]:
     """``draws`` pairs of the fewest batches that have as many: 9 pairs of 5 batches, in place of 18.
 
-    Each pair is of two independent batches, as every pair of separate ones; two pairs may share one batch.
+    Each pair has two independent batches; two pairs may share one batch.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _columns_of(positions: Rows, name: str, block: slice) -> Displacements:
 
 @dataclass(frozen=True)
 class Decomposition:
-    r"""Vectors' parts in a basis and across it, relative to their norms; the two squares add up to 1."""
+    r"""Shares of vectors' norms inside a basis and outside it; the two squares add up to 1."""
 
     share: Float64[Tensor, " vectors"]
     r""":math:`\lVert\delta_\parallel\rVert / \lVert\delta\rVert`."""
@@ -273,7 +273,7 @@ def expected_random_share(rank: int, size: int) -> float:
 def alignment(step: Float[Tensor, " params"], vectors: Float[Tensor, "vectors params"]) -> float:
     r"""Mean :math:`\lvert\cos(\theta_t - \theta_{t-1}, \delta_k)\rvert` of a step with several commutators.
 
-    Of directions without relation it is ``expected_random_share(1, D)``.
+    For unrelated directions the mean is ``expected_random_share(1, D)``.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def gradient_basis(
     rank
         Number of directions.
     rows
-        The dtype that the gradients were computed in, or rounded to, if it is not the one that they have.
+        The dtype in which the gradients were computed or to which they were rounded, if they now have another dtype.
 
     Raises
     ------
@@ -183,11 +183,11 @@ def lanczos(
     rank
         Number of eigenvectors.
     generator
-        Of the vector that the iteration starts from.
+        For the vector that the iteration starts from.
     tolerance
         Relative accuracy of the eigenvalues.
     allow_fewer
-        Give those that are determined, where these are fewer, in place of refusing.
+        If fewer than ``rank`` eigenvectors are determined, return these in place of an error.
     kept
         Vectors that the iteration keeps, more than ``rank``: 20, or 2 ``rank`` + 1 if that is more. With fewer it takes
         less memory, and more products.
@@ -195,8 +195,8 @@ def lanczos(
     Raises
     ------
     ValueError
-        It did not converge, the tolerance is not positive, a product is not finite or not real, rank is not between 1
-        and the dimension less one, or fewer than ``rank`` eigenvectors are determined.
+        The iteration did not converge, the tolerance is not positive, a product is not finite or not real, rank is not
+        between 1 and the dimension less one, or fewer than ``rank`` eigenvectors are determined.
 
     Examples
     --------

@@ -43,10 +43,10 @@ def task_gradients(
     ``losses`` is called with the module in eval, without autocast, its tensors of 16 bits in float32; the module stays
     as it is. The tasks' losses may come from one forward pass through a shared trunk: only the backward pass is
     repeated per task, and only as far down as the layout's parameters. A parameter that a loss does not depend on
-    (another task's head) has gradient zero there; one that is frozen has its gradient. ``check`` tries the first
-    losses out, which takes about eight forward passes: they must be the same at a second call, and come from this
-    checkpoint alone; where autograd's slope is not that of a difference (straight-through estimators, a re-entrant
-    checkpoint that cuts a part off) it warns.
+    (another task's head) has gradient zero in this loss; a frozen parameter has its gradient. ``check`` tries the first
+    losses, which takes about eight forward passes: a second call must give the same losses, and the losses must depend
+    on this checkpoint alone. If autograd's slope differs from the slope of a difference (straight-through estimators, a
+    re-entrant checkpoint that cuts a part off) it warns.
 
     Over ``batches`` a loss is a pair, the sum over what is counted (examples, tokens) and their number:
     :math:`g = \nabla \sum_b S_b / \sum_b n_b`, to which a batch of fewer tokens gives less.
@@ -130,7 +130,7 @@ def _require_finite_examples(rows: Float[Tensor, "examples params"]) -> None:
 
 
 def require_equal_lengths(examples: Sequence[Tensor]) -> None:
-    """Refuse parts of examples that do not belong together.
+    """Refuse parts of examples of different lengths.
 
     Raises
     ------

@@ -26,7 +26,7 @@ ACCURACY = 0.9
 
 
 def first_step(steps: Int[np.ndarray, " measurements"], reached: Bool[np.ndarray, " values"]) -> int | None:
-    """First of ``steps`` at which ``reached`` is true; none if it never is.
+    """First of ``steps`` at which ``reached`` is true; None if no step is.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def first_step(steps: Int[np.ndarray, " measurements"], reached: Bool[np.ndarray
 
 
 def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " measurements"]) -> int | None:
-    """First step with a defect above ten times the median of the first three, and above 20; none if there is none.
+    """First step with a defect above ten times the median of the first three, and above 20; None if no step is.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " 
 
 
 def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, " measurements"]) -> int | None:
-    r"""First step with a gap above ten times the median of the first three, or below a tenth of it; none if it stays.
+    r"""First step with a gap above ten times the median of the first three, or below a tenth; None if no step is.
 
     The gap is :math:`g_{23} = \sigma_2^2 - \sigma_3^2` of successive windows. That its dynamics precede grokking is a
     claim of arXiv 2603.28964, whose abstract gives no rule; this one is ``onset``'s, for a quantity that may fall as
@@ -90,9 +90,9 @@ def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, "
 
 
 def peak_before(steps: Int[np.ndarray, " measurements"], ratios: Float[np.ndarray, " values"], end: int) -> int | None:
-    """Step of the largest ratio before the step ``end``, the first of equal ones; none if no measurement is before it.
+    """Step of the largest ratio before the step ``end``, the first of equal ones; None if there is no such step.
 
-    It is known only afterwards: a landmark, no alarm. The rule is ours.
+    The peak is known only afterwards: a landmark, not an alarm. The rule is ours.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def growth(defects: Float[np.ndarray, " measurements"]) -> float:
 
 
 def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.ndarray, " checkpoints"]) -> int | None:
-    """First step with a test accuracy of at least 90 %; none if there is none. The lead is this minus the onset.
+    """First step with a test accuracy of at least 90 %; None if no step has one. The lead is this minus the onset.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.n
 
 
 def sign_test(leads: Real[np.ndarray, " runs"]) -> float:
-    """P-value of as many positive leads, or more, if either sign were as likely; a lead of zero is not positive.
+    """P-value of this many positive leads, or more, if both signs were equally likely; a lead of zero is not positive.
 
     Raises
     ------
@@ -176,7 +176,7 @@ class PowerLaw:
     low: float
     """Lower end of the exponent's confidence interval."""
     high: float
-    """Upper end of it."""
+    """Upper end of the exponent's confidence interval."""
     factor: float
     """Lead of a run that groks at step 1, as extrapolated."""
 

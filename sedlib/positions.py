@@ -23,7 +23,7 @@ from sedlib.vectors import ParamLayout
 class Positions:
     """θ of every checkpoint as rows ``[steps, params]``, where each parameter lies in a dataset ``[steps, ...]``.
 
-    Reads what is asked for and no more. As sedlib.base.long_rows.matrix_rows.Rows.
+    Reads only the requested rows and columns, as sedlib.base.long_rows.matrix_rows.Rows does.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class Positions:
     values: Mapping[str, Any]
     """Arrays or HDF5 datasets by parameter name."""
     layout: ParamLayout
-    """Which of them are read, and in what order."""
+    """Which parameters are read, and in what order."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.layout, ParamLayout):

@@ -1,4 +1,4 @@
-r"""Gram matrices of rows, their bands along the diagonal and the blocks in these.
+r"""Gram matrices of rows, bands along their diagonals, and blocks in these bands.
 
 A stream is a ``[rows, params]`` matrix of row vectors (gradients, updates), one per checkpoint. A band of reach R holds
 the products of each row with itself and the next R rows, ``band[i, j] = rows[i] · rows[i + j]`` and zero past the last

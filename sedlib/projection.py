@@ -132,7 +132,7 @@ def random_coordinates(count: int, size: int, generator: torch.Generator) -> Boo
     Raises
     ------
     ValueError
-        There are fewer coordinates than that, or the count is negative.
+        The count exceeds the number of coordinates, or is negative.
 
     Examples
     --------
@@ -159,9 +159,9 @@ def orthonormal(
     Parameters
     ----------
     rows
-        As many as the basis will have, of any floating dtype.
+        One row for each direction of the basis, of any floating dtype.
     out
-        Where the result may be put, also ``rows`` themselves.
+        A tensor for the result; ``rows`` itself is allowed.
 
     Raises
     ------
@@ -258,7 +258,7 @@ class RollingHistory:
 
     @property
     def singular_values(self) -> Float64[Tensor, " window"]:
-        """Of the last W rows, descending."""
+        """Singular values of the last W rows, descending."""
         return torch.linalg.eigvalsh(self._gram.cpu()).clamp(min=0).sqrt().flip(0)
 
     @property
@@ -268,7 +268,7 @@ class RollingHistory:
 
     @checked("row")
     def append(self, row: Float[Tensor, " params"]) -> None:
-        """Put ``row`` in the place of the oldest.
+        """Put ``row`` in the place of the oldest row.
 
         Raises
         ------
@@ -315,8 +315,8 @@ class RollingHistory:
     ) -> Float[Tensor, "found params"]:
         """Top ``rank`` right singular vectors of the last W rows, orthonormal.
 
-        With ``allow_fewer`` rows that determine fewer directions give a basis of as many, of none if all are zero.
-        ``smallest_share`` is a rule in the place of the bound's: directions are taken down to that share of the largest
+        With ``allow_fewer``, rows that determine fewer directions give a basis of these directions; rows of zeros give
+        none. ``smallest_share`` replaces the rule of the bound: directions are taken down to this share of the largest
         singular value, however far rounding turns them.
 
         Raises
@@ -348,7 +348,7 @@ class RollingHistory:
 
 @checked()
 def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank params"]) -> Float64[Tensor, ""]:
-    """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal.
+    """Mean principal cosine between two bases; 1: the same subspace, 0: orthogonal subspaces.
 
     Raises
     ------
@@ -373,7 +373,7 @@ def overlap(first: Float[Tensor, "rank params"], second: Float[Tensor, "rank par
 def principal_angles(
     first: Float[Tensor, "first params"], second: Float[Tensor, "second params"]
 ) -> Float64[Tensor, " angles"]:
-    r"""Angles between the spans of two orthonormal bases in degrees, ascending; as many as the smaller has rows.
+    r"""Angles between the spans of two orthonormal bases in degrees, ascending: one for each row of the smaller basis.
 
     :math:`\arccos \sigma_i(V_1 V_2^\top)`; angles below about 0.03° are lost in float32.
 

@@ -38,8 +38,8 @@ def spectral_gaps(
 ) -> SpectralGaps:
     """The gaps between descending singular values.
 
-    Where it is given that a window is not ``determined``, as its third singular value is rounding, k* is 0 and the
-    other readings are NaN.
+    For a window that is not ``determined`` (its third singular value is rounding), k* is 0 and the other readings are
+    NaN.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def successive_overlaps(band: Float64[Tensor, "rows offsets"], bases: RollingBas
 
 @checked()
 def orthonormality(band: Float64[Tensor, "rows offsets"], bases: RollingBases) -> Float64[Tensor, ""]:
-    r"""How far the bases are from orthonormal ones, in what can be told of them.
+    r"""How far the bases are from orthonormal, as far as rounding lets this be measured.
 
     The largest entry of :math:`\sigma_i \sigma_j |C_m G_m C_m^\top - I|_{ij} / \sigma_1^2`: an eigenproblem rounds to a
     share ε of its largest eigenvalue, so that directions of small singular values are less orthonormal than others.

@@ -1,4 +1,4 @@
-"""Random unit directions, drawn one at a time: as many as are asked for, in the memory of one.
+"""Random unit directions, drawn one at a time: any number of directions in the memory of one.
 
 Shapes: a direction is ``[params]``. Units: none, a direction is of length 1.
 """
@@ -17,8 +17,8 @@ from sedlib.base.long_rows.long_sums import SUMMED, norms
 class RandomDirections(Sequence[Float[Tensor, " params"]]):
     """Gaussian unit directions, independent and uniform on the sphere; ``random_directions`` makes it.
 
-    A direction is drawn when it is asked for, the same one each time, on the CPU. Memory: that direction, and 5 kB
-    for each that has been drawn, the state before it.
+    A direction is drawn on the CPU when it is read, and is the same at each read. Memory: one direction, and 5 kB for
+    each direction drawn so far.
 
     Examples
     --------
@@ -67,9 +67,9 @@ class RandomDirections(Sequence[Float[Tensor, " params"]]):
 def random_directions(count: int, size: int, generator: torch.Generator) -> RandomDirections:
     """Gaussian unit directions r, independent and uniform on the sphere, to compare the response of a basis with.
 
-    They are a seeded sequence: iterated, indexed or sliced as often as you like, each direction is drawn anew and is
-    the same. ``torch.stack(tuple(directions))`` is ``[count, params]``. The generator is left with a seed drawn from
-    it, so that nothing that is drawn from it later repeats a direction. Source: arXiv 2604.25143, equation 6.
+    The directions are a seeded sequence: iterate, index or slice it as often as you like, and each direction is the
+    same. ``torch.stack(tuple(directions))`` is ``[count, params]``. The sequence takes one seed from the generator, so
+    that later draws from the generator repeat no direction. Source: arXiv 2604.25143, equation 6.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Scores whose gradient by an embedded input is its centroid.
+"""Scores whose gradient by an embedded input is the centroid of the input.
 
 Shapes: logits are ``[tasks, probes, classes]``, scores and targets ``[tasks, probes]``; outputs of an inner module
 ``[probes, ...]``, directions in them ``[tasks, ...]``.

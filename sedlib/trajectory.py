@@ -54,7 +54,7 @@ class Displacements:
     """
 
     positions: Rows
-    """Those of all parameters."""
+    """Positions of all parameters."""
     block: slice
     """Columns of the block."""
 
@@ -254,7 +254,7 @@ def random_walk_null(
 
 @checked()
 def z_score(value: float, null: Float64[Tensor, " walks"]) -> float:
-    r"""How many standard deviations of the null ``value`` is above its mean, :math:`(x - \bar x_0) / s_0`.
+    r"""How many standard deviations of the null ``value`` lies above the null's mean, :math:`(x - \bar x_0) / s_0`.
 
     Raises
     ------

@@ -33,13 +33,13 @@ from sedlib.slots.slot import Slot
 class ParamLayout:
     """Names and shapes of the parameters that make up a vector, in order.
 
-    A layout is plain where each of them is a whole parameter of the module: ``slots`` is empty. Else ``names`` say
+    A layout is plain if each name is a whole parameter of the module: ``slots`` is empty. Otherwise ``names`` say
     which part is meant (``attn.c_attn.weight[:, 8:12]``), or that an adapter's part is in it (``….weight+BA``).
 
     Raises
     ------
     ValueError
-        There is no name, one comes twice, or there is not a shape for each.
+        There is no name, a name comes twice, or a name has no shape.
 
     Examples
     --------
@@ -57,15 +57,15 @@ class ParamLayout:
     """
 
     names: tuple[str, ...]
-    """Of the parameters, in the module's order."""
+    """Names of the parameters, in the module's order."""
     shapes: tuple[tuple[int, ...], ...]
-    """One for each name; a vector holds each parameter row by row."""
+    """The shape of each parameter; a vector holds a parameter row by row."""
     slots: tuple[Slot, ...] = ()
-    """Where each name's elements lie, in a layout that is not plain."""
+    """In a layout that is not plain: where the elements of each name lie."""
     left_out: tuple[str, ...] = field(default=(), compare=False)
     """Matrices that look like attention by their names, but are of no structure that ``attention`` knows."""
     ties: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
-    """Every further name of a parameter in the module, with the name that it goes by here."""
+    """Every further name of a tied parameter, with the name that the layout uses."""
 
     def __post_init__(self) -> None:
         for field_name in ("names", "shapes"):
@@ -94,16 +94,16 @@ class ParamLayout:
         patterns
             Globs, or lists of them; ``*`` matches dots too.
         exclude
-            What matches one of these is left out.
+            Globs, or lists of them: parameters to leave out.
         trainable_only
-            Whether to leave out what has ``requires_grad=False``.
+            Whether to leave out parameters with ``requires_grad=False``.
 
         Raises
         ------
         ValueError
-            A pattern matches no parameter, or nothing is left; the message lists the nearest names. A pattern matches
-            only one of the names of a tied parameter, and not the one that it goes by. A parameter is complex, or
-            quantised to integers.
+            A pattern matches no parameter, or every parameter is left out; the message lists the nearest names. A
+            pattern matches only one of the names of a tied parameter, and not the name that the layout uses. A
+            parameter is complex, or quantised to integers.
 
         Examples
         --------
@@ -152,7 +152,7 @@ class ParamLayout:
             columns of O, and rows of K and V that it may share with other heads (grouped queries). A mapping gives
             the heads by layer, and chooses the layers: ``{3: [2], 4: [0, 1]}``.
         include, exclude
-            Globs of parameter names, or lists of them: what to keep of all this, and what to leave out.
+            Globs of parameter names, or lists of them: which of these slots to keep, and which to leave out.
         trainable_only
             Whether to leave out what has ``requires_grad=False``, and no adapter that is trained.
         lora

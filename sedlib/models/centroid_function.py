@@ -1,4 +1,4 @@
-"""Centroids at a checkpoint as a function of its slots, tried out before they are believed.
+"""Centroids at a checkpoint as a function of its slots, checked on a few probes first.
 
 Shapes: θ is ``[params]``, centroids are ``[tasks, probes, inputs]``. Units: as in sedlib.centroids. Source: Walker et
 al., arXiv 2604.11962.
@@ -40,9 +40,10 @@ DIFFERENTIATED = 8
 class CentroidFunction:
     r"""Centroids :math:`c_\theta(x) = \nabla_h s_\theta(h)` of probes at a checkpoint, as a function of θ.
 
-    It is tried out on a few probes first: h and every slot must matter, nothing may be computed in 16 bits, a probe's
-    centroid must not depend on the other probes, and the same θ must give the same bits. Where ``probes.embed`` depends
-    on the slots, h moves with θ; the offsets of its neighbours, ``probes.around``, do not.
+    The function is checked on a few probes first: the scores must depend on h and on every slot, nothing may be
+    computed in 16 bits, a probe's centroid must not depend on the other probes, and the same θ must give identical
+    bits. If ``probes.embed`` depends on the slots, h moves with θ; the offsets of its neighbours, ``probes.around``, do
+    not.
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ class CentroidFunction:
     probes
         Where the centroids are taken.
     chunk
-        Probes that are measured at once; fewer take less memory. All of them unless it is given.
+        Probes that are measured at once; fewer take less memory. Default: all.
     check
-        Whether it is tried out; not where the same network and probes were already.
+        Whether the function is checked; False if the same network and probes were checked before.
 
     Raises
     ------

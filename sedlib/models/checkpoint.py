@@ -25,14 +25,14 @@ from sedlib.vectors import ParamLayout
 class Checkpoint:
     r"""Every parameter and buffer of ``module`` at one step, of which the slots θ can be moved.
 
-    The values are copies: training may go on, and nothing that is measured changes the module. A measurement puts the
-    module in eval, without autocast, for as long as it runs; tensors of 16 bits are measured in float32. Weights that
+    The values are copies: training may go on, and nothing that is measured changes the module. A measurement runs with
+    the module in eval mode, without autocast; tensors of 16 bits are measured in float32. Weights that
     are tied move together.
 
     Parameters
     ----------
     module
-        The network; its code is used, and its values where ``state`` is not given.
+        The network. Without ``state``, its own values are used.
     layout
         The slots.
     state
@@ -113,7 +113,7 @@ class Checkpoint:
 
     @property
     def parameters(self) -> list[str]:
-        """Names of the parameters of which the slots are parts, or which they are."""
+        """Names of the parameters that the slots are, or are parts of."""
         return list(self.layout.placed(self.theta, self._state))
 
     def unreached(self, function: Callable[[nn.Module], Tensor]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Inputs at which centroids are taken, and what is read off the network there.
+"""Inputs at which centroids are taken, and the scores of the network at these inputs.
 
 Shapes: inputs are ``[probes, ...]``, the embedded input h ``[probes, ...]``, targets ``[tasks, probes, ...]``, scores
 ``[tasks, probes]``.
@@ -63,11 +63,11 @@ class Probes:
     """
 
     inputs: Shaped[Tensor, "probes ..."] | Mapping[str, Any]
-    """What the module is called with, one tensor or arguments by name; h itself where ``embed`` is not given."""
+    """The module's arguments, one tensor or arguments by name; without ``embed``, h itself."""
     scores: Callable[..., Float[Tensor, "tasks probes"]]
     """Scores from the arguments above; each probe on its own."""
     targets: Shaped[Tensor, "tasks probes ..."] | None = None
-    """What ``scores`` compares with, such as the right classes."""
+    """The last argument of ``scores``, such as the right classes."""
     embed: Callable[[nn.Module, Any], Tensor] | str | None = None
     """The submodule whose output is h, or ``embed(module, inputs)``. h moves with the slots that it depends on."""
     read: str | None = None
@@ -107,7 +107,7 @@ class Probes:
         return probe_count(self.inputs)
 
     def first(self, count: int) -> "Probes":
-        """The first ``count`` of them.
+        """The first ``count`` probes.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Probes:
         return next(self.split(count))
 
     def split(self, size: int) -> Iterator["Probes"]:
-        """``size`` at a time.
+        """The probes in groups of ``size``.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Probes:
             yield Probes(inputs, self.scores, targets, self.embed, self.read, around)
 
     def turned(self) -> "Probes":
-        """The last one first, without neighbours.
+        """The probes in reverse order, without neighbours.
 
         Examples
         --------
@@ -162,7 +162,7 @@ class Probes:
         return require_scores(found, len(self))
 
     def embedded(self, module: nn.Module) -> Float[Tensor, "probes ..."]:
-        """Their embedded inputs h.
+        """The embedded inputs h of the probes.
 
         Raises
         ------

@@ -19,9 +19,9 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
     Parameters
     ----------
     table
-        As ``sedlib.measure`` gives it.
+        The table of ``sedlib.measure``.
     tasks
-        Those to show, all of them unless it is given.
+        Tasks to show; default: all.
 
     Raises
     ------

@@ -62,15 +62,16 @@ def measure(
 
     Streams are each task's gradient, their sum where there are several tasks, the updates between checkpoints, and
     the ladder where a recorder's rows have it. The module is measured at one whole checkpoint at a time, in eval, and
-    stays as it was. Losses and probes are tried out at the first checkpoint; then a line says how long the rest takes.
+    stays as it was. Losses and probes are tried at the first checkpoint; then a line says how long the other
+    checkpoints take.
 
     Parameters
     ----------
     checkpoints
-        Files that were found, or a function that yields steps and state dicts. It is called three times, the first
-        time for its first pair alone.
+        ``sedlib.Checkpoints``, or a function that yields steps and state dicts. The function is called three times, the
+        first time for its first pair alone.
     module
-        A network of that architecture; its values do not matter.
+        A network of the checkpoints' architecture; its values do not matter.
     tasks
         Losses by name: ``loss(module, batch)``.
     batches
@@ -83,22 +84,22 @@ def measure(
     windows, rank
         W and k.
     measured
-        How many checkpoints are measured, evenly spaced, the first and the last among them; all of them by None.
+        How many checkpoints are measured, evenly spaced, with the first and the last; None measures all.
     response, epsilon, random
-        How a response is measured, and with how many random directions it is compared.
+        How a response is measured, and the number of random directions.
     matched
-        Random directions whose part in each slot is as long as the basis's: a null. 0 leaves it out.
+        Number of random directions whose norm in each slot is the basis's norm in that slot: a null. 0 leaves it out.
     permutations, permute
         How often the batches' targets are permuted for the other null, and by what function; 0 leaves it out.
     rows, dtype
-        A folder that keeps the rows and what was measured, in which an interrupted call goes on, and in what rows are
-        kept there. A recorder's folder will do.
+        A folder that keeps rows and responses, so that an interrupted call goes on, and the dtype of the rows in the
+        folder. A recorder's folder is allowed.
     sketch
-        Keeps sketches in place of rows. Directions then are of rows that are taken again, and have an error.
+        Keeps sketches in place of rows. Directions then come from rows that are computed again, and have an error.
     chunk
         Probes in memory at once.
     seed
-        Of all random choices.
+        The seed of all random choices.
 
     Returns
     -------
@@ -106,9 +107,9 @@ def measure(
         ``ratio`` is :math:`\bar R`, ``ratio_1`` that of the first direction. ``basis_error`` is the sine of an angle:
         a bound on what rounding turns the basis by, or a sketch's standard error. ``random_median`` is the response of
         random directions, ``random_low`` and ``random_high`` are their quartiles as ratios. ``matched_mean`` and
-        ``permuted_mean`` are :math:`\bar R` of the nulls; z is the distance to it in standard deviations of
-        ``matched`` draws and of ``permuted_n``. ``reason`` says why a window has no basis, and the ratio is missing
-        there.
+        ``permuted_mean`` are :math:`\bar R` of the nulls; z is the distance of the ratio to a null in standard
+        deviations of the null, over ``matched`` draws and over ``permuted_n``. ``reason`` says why a window has no
+        basis and no ratio.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checkpoints of somebody's training run, in the order of their steps, one in memory at a time."""
+"""Checkpoints of a training run, in the order of their steps, one in memory at a time."""
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,10 +72,10 @@ class SavedCheckpoint:
 
 
 class Checkpoints(Sequence[SavedCheckpoint]):
-    """A run's checkpoints: files of weights or folders that each are one, in any usual format.
+    """A run's checkpoints, one for each file of weights or folder, in any usual format.
 
-    safetensors, sharded ones too; state dicts and trainers' dictionaries of ``torch.save``; folders of Hugging Face
-    (``checkpoint-500``); Lightning's. Steps are those in the names, unless they are given.
+    Formats: safetensors, also sharded; state dicts and trainers' dictionaries of ``torch.save``; folders of Hugging
+    Face (``checkpoint-500``); checkpoints of Lightning. Steps come from the names, unless ``steps`` gives them.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Checkpoints(Sequence[SavedCheckpoint]):
 
     @property
     def steps(self) -> list[int]:
-        """Ascending."""
+        """The steps, ascending."""
         return [saved.step for saved in self._saved]
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class Checkpoints(Sequence[SavedCheckpoint]):
 
 
 def whole_step(step: object) -> int:
-    """A step as Python's own number, whatever counts it.
+    """A step as a Python int, whatever its type.
 
     Raises
     ------

@@ -67,9 +67,9 @@ class CountSketch:
     """
 
     buckets: int
-    """m. ``sedlib.sketch_errors`` says what errors it brings, ``sedlib.buckets_for`` which m a wanted error needs."""
+    """m. ``sedlib.sketch_errors`` gives the errors of m, ``sedlib.buckets_for`` the m of a wanted error."""
     seed: int = 0
-    """Sketches of one seed and one m can be compared with one another, others cannot."""
+    """Only sketches of one seed and one m can be compared."""
 
     def __post_init__(self) -> None:
         require_fields(self)

@@ -70,11 +70,11 @@ def sketched_directions(
     Parameters
     ----------
     rows
-        Those of window number ``index``, in order.
+        The rows of window number ``index``, in order.
     sketch, sketches
-        The map, and what it made of all rows of the stream: ``[rows, sketch]``.
+        The map, and the sketches of all rows of the stream: ``[rows, sketch]``.
     bases
-        Those of ``gram_band(sketches, …)``.
+        The bases of ``gram_band(sketches, …)``.
 
     Raises
     ------

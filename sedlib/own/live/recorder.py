@@ -35,13 +35,14 @@ class Recorder:
     At a chosen step t it writes ``gradient/TASK``, the gradient of each task's loss on fixed batches, and ``update``,
     :math:`\theta_t - \theta_{t'}` from the step t' that was recorded before. With an ``optimizer`` (Adam or AdamW) also
     ``ladder/momentum``, ``ladder/adam-direction``, ``ladder/step-without-decay`` and ``ladder/step`` of the step that
-    led to t. Training goes on as it would without: values, gradients, modes and random states are left as they were.
+    led to t. Training does not change: values, gradients, modes and random states stay as they were.
 
     A row that is not finite is left out with a warning, and the folder says so. A loop that starts again at an earlier
-    step must come by the same rows there, or says ``on_restart="replace"``.
+    step must compute the same rows there, or pass ``on_restart="replace"``.
 
-    In several processes (DistributedDataParallel, FSDP2) each has a part of the batches and all call ``after``; a row
-    is of all batches, and the first process writes. Source: the rows of arXiv 2604.25143; the recorder is ours.
+    In several processes (DistributedDataParallel, FSDP2) each process has a part of the batches and every process calls
+    ``after``; a row is over all batches, and the first process writes. Source: the rows of arXiv 2604.25143; the
+    recorder is ours.
 
     Parameters
     ----------
@@ -52,27 +53,27 @@ class Recorder:
     losses
         ``losses(module)``, or ``losses(module, batch)`` where there are batches, as ``task_gradients`` takes them.
     slots
-        The attention slots unless they are given.
+        A layout; default: the attention slots.
     batches
-        Fixed ones, iterated anew at each recorded step.
+        Fixed batches, iterated again at each recorded step.
     every, steps
         Which steps are chosen: multiples of a number, or a list; one of the two.
     optimizer
-        Whose moments give the ladder.
+        The optimizer whose moments give the ladder.
     states
         A folder for whole state dicts at the recorded steps, which ``sedlib.Checkpoints`` reads.
     dtype
-        Of the rows on disk: ``float32``, ``float16`` or ``bfloat16``.
+        The dtype of the rows on disk: ``float32``, ``float16`` or ``bfloat16``.
     sketch
         Keeps a sketch of each row in its place: gaps then have the errors that ``sketch_errors`` says.
     on_restart
-        What becomes of rows of steps that the loop comes to again: ``compare`` refuses other rows, ``replace``
-        deletes that step's and all later ones.
+        Rows of a step that is recorded already: ``compare`` refuses other rows, ``replace`` deletes the rows of that
+        step and of all later steps.
 
     Raises
     ------
     UserError
-        An argument is none of these; the folder is of another run; rows differ at a step that is there already.
+        An argument is none of these; the folder is of another run; rows differ at a step that is recorded already.
     ValueError
         A loss cannot be measured, as ``task_gradients`` says.
 
@@ -139,7 +140,7 @@ class Recorder:
 
     @property
     def rows(self) -> Any:
-        """What is in the folder, a ``RowFolder``; in the first process, as no other reads it."""
+        """The rows of the folder, a ``RowFolder``; only in the first process."""
         if self._recorded is None:
             raise UserError(f"rows: the first process has them, and this is process {self._processes.rank}")
         return self._recorded.folder
@@ -167,7 +168,7 @@ class Recorder:
                 _warn(step, self._recorded.record(step, taken))
 
     def close(self) -> None:
-        """Let go of the optimizer."""
+        """Release the optimizer."""
         if self._ladder:
             self._ladder.close()
 

@@ -23,8 +23,8 @@ except ModuleNotFoundError as error:
 class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Records while ``Trainer`` trains, at step 0 and at the chosen ones.
 
-    A step is one of the optimizer, however many batches it accumulates. The folders that Trainer saves
-    (``checkpoint-500``) are read by ``sedlib.Checkpoints``: choose the same steps, ``every=save_steps``.
+    A step is a step of the optimizer, however many batches it accumulates. ``sedlib.Checkpoints`` reads the folders
+    that Trainer saves (``checkpoint-500``): choose the same steps, ``every=save_steps``.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
     with_ladder
         Whether moments of Adam or AdamW are recorded too, as ``Recorder(optimizer=…)`` does.
     options
-        What else ``Recorder`` takes: ``batches``, ``every`` or ``steps``, ``states``, ``dtype``, ``on_restart``.
+        Further arguments of ``Recorder``: ``batches``, ``every`` or ``steps``, ``states``, ``dtype``, ``on_restart``.
 
     Raises
     ------
@@ -85,6 +85,6 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
             self.recorder.after(state.global_step)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Let go of the optimizer."""
+        """Release the optimizer."""
         if self.recorder:
             self.recorder.close()
