@@ -39,7 +39,7 @@ report: $(READY)  ## reports/ from whatever results there are, or those that git
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib documents
 
-sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: learning_rates, suppression, constraints
+sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: make sweep-NAME, NAME a folder of sweeps/
 	@cat sweeps/$*/cost.txt
 	$(BIN)/sedlib repro sweeps/$*/dvc.yaml
 

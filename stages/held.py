@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.grokking.by_the_scripts.held_windows import measure_held
 from sedlib.pipeline.parameters.ablation_params import AnalysisParams
 from sedlib.pipeline.rows.bases_file import open_bases

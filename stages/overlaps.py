@@ -2,8 +2,8 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
-from sedlib.grokking.by_the_scripts.absolute_overlaps import measure_overlaps
+from sedlib.base.machine.hardware import configure
+from sedlib.pipeline.centroids.absolute_overlaps import measure_overlaps
 from sedlib.pipeline.parameters.centroid_params import CentroidParams
 from sedlib.pipeline.rows.networks import MeasuredNetworks
 from sedlib.pipeline.stage import stage

@@ -4,7 +4,7 @@ from typing import cast
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import write_table
-from sedlib.base.hardware import configure
+from sedlib.base.machine.hardware import configure
 from sedlib.grokking.by_the_scripts.own_batches import measure_own
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.parameters.ablation_params import AnalysisParams

@@ -12,9 +12,12 @@ from ruamel.yaml import YAML
 from sedlib.base.described.description import description_of
 from sedlib.grokking.interventions.cell_command import parse_cell
 from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
 from sedlib.grokking.setup.projection_params import ProjectionParams
+from sedlib.grokking.study import Grokking
 from sedlib.terms.condition import NEED_FINISHED_RUN
+from sedlib.vectors import ParamLayout
 from tests.imports import ROOT
 
 FILES = sorted((ROOT / "sweeps").glob("*/dvc.yaml"))
@@ -103,6 +106,22 @@ def test_a_learning_rate_is_its_folders_name(folder: Path) -> None:
     committed = Params.load(ROOT / "params.yaml")
     assert params.model == committed.model
     assert params.runs["add-42"].seed == committed.runs["add-42"].seed
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "sweeps/acceleration").glob("lr*")), ids=lambda folder: folder.name)
+def test_a_setting_is_its_folders_name(folder: Path) -> None:
+    params = Params.load(folder / "params.yaml")
+    assert folder.name == f"lr{params.optimizer.lr:g}-wd{params.optimizer.weight_decay:g}"
+    assert {run: found.seed for run, found in params.runs.items()} == {f"add-{seed}": seed for seed in (42, 137, 2024)}
+
+
+@pytest.mark.parametrize("name", ["mlp", "without_embeddings"])
+def test_a_target_is_of_parameters_that_there_are(name: str) -> None:
+    target = Params.load(ROOT / f"sweeps/acceleration/{name}/params.yaml").interventions.target
+    names = ParamLayout.select(Grokking(Experiment.load("add-42", ROOT / "params.yaml")).network(), *target).names
+    assert any("linear1" in parameter for parameter in names)
+    assert "token" not in names
+    assert any("self_attn" in parameter for parameter in names) == (name != "mlp")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)

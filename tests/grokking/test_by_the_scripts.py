@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from sedlib.bases import directions
-from sedlib.grokking.by_the_scripts.absolute_overlaps import measure_overlaps, overlaps
 from sedlib.grokking.by_the_scripts.held_windows import held, measure_held
 from sedlib.grokking.by_the_scripts.own_batches import OwnExamples, measure_own
 from sedlib.grokking.by_the_scripts.rounded_defects import measure_defects, rounded_defect
 from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.centroids.absolute_overlaps import measure_overlaps, overlaps
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.rows.bases_file import read_band, read_bases, used_windows

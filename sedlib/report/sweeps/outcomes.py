@@ -80,7 +80,8 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
 def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
     """The cells with rank, target and start as they were, where they have any."""
     projected = cells["projection"].notna()
-    ranked = cells["condition"].map(lambda name: CONDITIONS[name].basis in OF_SOME_RANK)
+    of_some_rank = [name for name, condition in CONDITIONS.items() if condition.basis in OF_SOME_RANK]
+    ranked = cells["condition"].isin(of_some_rank)
     has = {"target": projected, "start": projected, "rank": ranked}
     return cells.assign(
         **{

@@ -1,0 +1,69 @@
+"""Speed-up of grokking against the share of a step that passes, of coordinates and of SED directions."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
+from sedlib.report.numbers.seeds import estimate
+from sedlib.terms.condition import CONTROL
+
+COORDINATES, DIRECTIONS = "fresh coordinates", "SED directions"
+MARKS = {COORDINATES: (GREY, "s"), DIRECTIONS: (BLUE, "o")}
+USUAL_RANK = 3
+
+
+def share_curve(tables: Sequence[pd.DataFrame], threshold: float) -> pd.DataFrame:
+    """A row per projection, kind of subspace and its size: share passed and speed-up over seeds, with intervals.
+
+    Raises
+    ------
+    UserError
+        There is no table.
+    """
+    cells = grok_steps(tables, threshold, [*OWN_LABELS, "rank"])
+    control = cells[cells["condition"] == CONTROL.name].set_index("seed")["grok_step"]
+    kept = cells[cells["condition"] != CONTROL.name]
+    kept = kept.assign(
+        kind=kept["coordinates"].isna().map({True: DIRECTIONS, False: COORDINATES}),
+        size=kept["coordinates"].astype(float).fillna(kept["rank"].astype(float)).fillna(USUAL_RANK),
+    )
+    rows = []
+    for (projection, kind, _), group in kept.groupby(["projection", "kind", "size"]):
+        by_seed = group.set_index("seed")
+        passed = estimate(by_seed["passed"].astype(float).tolist())
+        rows.append(
+            {
+                "projection": projection,
+                "kind": kind,
+                "size": int(group["size"].iloc[0]),
+                "passed": passed.mean,
+                **spread(speedups(control, by_seed["grok_step"]).dropna()),
+                "never": int(by_seed["grok_step"].isna().sum()),
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["projection", "passed"], ignore_index=True)
+
+
+def share_figure(curve: pd.DataFrame) -> Figure:
+    """A panel per projection; a bar is the interval over seeds."""
+    with mpl.rc_context(STYLE):
+        names = list(curve["projection"].unique())
+        title = "Speed-up of grokking against the share of a step's norm that passes, add"
+        figure, panels = panels_of(names, title, xlabel="share of the step's norm that passes")
+        for name, axes in panels.items():
+            for kind, (colour, marker) in MARKS.items():
+                found = curve[(curve["projection"] == name) & (curve["kind"] == kind)].dropna(subset="speedup")
+                if found.empty:
+                    continue
+                mean = found["speedup"].astype(float)
+                low, high = (found[f"speedup_{end}"].astype(float).fillna(mean) for end in ("low", "high"))
+                axes.errorbar(
+                    found["passed"], mean, [mean - low, high - mean], color=colour, marker=marker, label=kind, capsize=3
+                )
+            axes.axhline(1, color="black", linewidth=1, linestyle=":", label="the control (1)")
+            axes.set(ylabel="speed-up")
+        return finish(figure, panels, dict.fromkeys(panels))

@@ -1,0 +1,31 @@
+"""Set speed-ups against the share of a step that passes, of coordinates and of SED directions: sweeps/doses."""
+
+import argparse
+from pathlib import Path
+
+from sedlib.base.arguments import file_name, folder_below
+from sedlib.base.atomic import replacing
+from sedlib.base.script import clear_errors
+from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.workspace import INTERVENTION_TABLES
+from sedlib.report.drawn.panels import save
+from sedlib.report.numbers.cell_results import read_cell
+from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.sweeps.share_curve import share_curve, share_figure
+
+
+def main(folder: Path, beside: list[str]) -> None:
+    files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
+    curve = share_curve([read_cell(file) for file in files], GrokParams.load().grok_threshold)
+    for suffix, text in {"csv": as_csv("shares", curve), "md": as_markdown(curve.round(4))}.items():
+        with replacing(folder / f"shares.{suffix}") as path:
+            path.write_text(text)
+    save({"shares": share_figure(curve)}, folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=folder_below, help="of the sweep, whose cells are in its folder results")
+    parser.add_argument("beside", nargs="*", type=file_name, help="names of cells of the pipeline, the controls too")
+    with clear_errors():
+        main(**vars(parser.parse_args()))

@@ -1,0 +1,45 @@
+"""Set coupling ratios against the steps since grokking, of runs that go on after it: sweeps/after_grokking."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from sedlib.base.atomic import replacing
+from sedlib.base.script import clear_errors
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.pipeline.parameters.basis_params import BasisParams
+from sedlib.pipeline.parameters.grok_params import GrokParams
+from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
+from sedlib.pipeline.workspace import ARTIFACTS
+from sedlib.report.drawn.panels import save
+from sedlib.report.numbers.digits import NOTHING
+from sedlib.report.numbers.results import RunFolder, grok_step
+from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.sweeps.since_grok import curves_of, peaks, sentence, since_figure
+from sedlib.terms.tables.training_table import TRAINING
+from sedlib.terms.tables.windows_table import WINDOWS
+
+
+def main() -> None:
+    window, threshold = BasisParams.load().window, GrokParams.load().grok_threshold
+    curves: dict[str, dict[str, dict[str, pd.Series]]] = {}
+    for run in read_params(PARAMS_FILE)["runs"]:
+        folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
+        training, table = folder.read(TRAINING), folder.read(WINDOWS)
+        (op,) = training["op"].unique()
+        if (grokked := grok_step(training, op, threshold)) is not None:
+            curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
+    found = peaks(curves)
+    text = as_markdown(found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"}))
+    texts = {"since.csv": as_csv("since", found.drop(columns="shown")), "since.md": sentence(found) + "\n" + text}
+    for name, content in texts.items():
+        with replacing(Path(name)) as path:
+            path.write_text(content.replace("nan", NOTHING))
+    save({"since": since_figure(curves)}, Path())
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with clear_errors():
+        main()

@@ -1,0 +1,88 @@
+"""Windows along a run from its checkpoints alone, and peaks by the steps since grokking."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.coupling.along_run import measure_windows
+from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.rows.bases_file import read_bases
+from sedlib.pipeline.rows.streams import read_streams
+from sedlib.report.sweeps.since_grok import Curves, curves_of, peaks, sentence, since_figure
+from tests.grokking.test_ablations import opened
+from tests.grokking.test_training import experiment, write
+from tests.imports import ROOT
+from tests.tiny import TINY
+
+PARAMS = Params.model_validate({**TINY, "gradient_batch": {"size": 15}})
+
+
+def test_the_stages_own_ratios_come_out_from_the_checkpoints_alone(tmp_path: Path) -> None:
+    write(tmp_path / "checkpoints.h5", experiment())
+    with opened(tmp_path / "checkpoints.h5", tmp_path, PARAMS) as (checkpoints, networks, bases):
+        wanted = {"gradient/add", "gradient/mul", "update"}
+        streams = [
+            (stream, read_bases(bases, stream))
+            for stream in read_streams(networks.file, networks.study)
+            if stream.name in wanted
+        ]
+        expected = pd.DataFrame(measure_coupling(networks, streams, PARAMS))
+        found = pd.DataFrame(measure_windows(checkpoints, PARAMS, [1, 2, 3], 4))
+    keys = ["step", "stream", "window", "op", "direction"]
+    assert set(found["window"]) == {1, 2, 3}
+    both = expected.merge(found, on=keys, suffixes=("", "_found"))
+    assert len(both) == len(expected[(expected["stream"] != "update") | (expected["window"] == 3)])
+    np.testing.assert_allclose(both["ratio_found"], both["ratio"], rtol=1e-4)
+
+
+def table(level: float) -> pd.DataFrame:
+    """R̄ that rises by one a step after step 1,000, of one direction at W = 1 and W = 20."""
+    return pd.DataFrame(
+        [
+            {
+                "step": step,
+                "stream": stream,
+                "window": window,
+                "op": "add",
+                "direction": 1,
+                "ratio": level + step - 1000,
+            }
+            for stream in ("gradient/add", "update")
+            for window in (1, 20)
+            for step in range(0, 2001, 250)
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def curves() -> Curves:
+    return {"add": {run: curves_of(table(level), "add", 1000, 20) for run, level in (("a", 10), ("b", 20), ("c", 30))}}
+
+
+def test_a_peak_is_that_of_a_run_that_stopped_there(
+    curves: Curves,
+) -> None:
+    found = peaks(curves)
+    gradient = found[found["quantity"] == "gradient"].set_index("stops after")["peak"]
+    assert gradient.to_dict() == {0: 20, 500: 520, 1000: 1020}  # none of the runs goes on for 1,500 steps
+    assert (found["n"] == 3).all()
+    assert set(found["quantity"]) == {"gradient", "alone", "update", "R1 at W = 1", "R1 at W = 20"}
+
+
+def test_the_sentence_says_where_the_papers_numbers_lie(
+    curves: Curves,
+) -> None:
+    text = sentence(peaks(curves))
+    assert "R1 at W = 1, add: nearest to the paper's 648 is the peak up to 500 steps after grokking, 520;" in text
+    assert "Stopped 0 steps after grokking, 0 of 1 operations have their peak R̄ in 110–330." in text
+    assert since_figure(curves).axes
+
+
+def test_runs_of_the_sweep_are_the_roots_and_go_on_for_2500_steps() -> None:
+    params, committed = Params.load(ROOT / "sweeps/after_grokking/params.yaml"), Params.load(ROOT / "params.yaml")
+    assert params.stopping.checkpoints == 1 + 2500 // 25
+    for run, settings in params.runs.items():
+        assert settings.model_dump(exclude={"max_steps"}) == committed.runs[run].model_dump(exclude={"max_steps"})

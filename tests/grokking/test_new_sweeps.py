@@ -1,0 +1,99 @@
+"""Cells of the sweeps: random kicks on a tiny run, and what their tables and figures say of numbers made up."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from sedlib.grokking.interventions.cells import Cell
+from sedlib.grokking.interventions.execution import execution_basis_of
+from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.interventions.random_kicks import RANDOM_KICK, RandomKicks, kicking
+from sedlib.grokking.network.evaluation import Data
+from sedlib.grokking.network.model import build_model
+from sedlib.grokking.study import Grokking
+from sedlib.report.sweeps.accelerations import acceleration_figure, accelerations
+from sedlib.report.sweeps.outcomes import outcomes
+from sedlib.report.sweeps.share_curve import COORDINATES, DIRECTIONS, share_curve, share_figure
+from sedlib.vectors import ParamLayout
+from tests.grokking.test_training import CPU, experiment, write
+from tests.report.made_up import cell
+
+
+@pytest.fixture(scope="module")
+def execution(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
+    path: Path = tmp_path_factory.mktemp("run") / "checkpoints.h5"
+    write(path, experiment())
+    return execution_basis_of(Grokking(experiment()), path, 2, CPU)
+
+
+def test_a_random_kick_has_its_length_and_lies_across_the_execution_basis(execution: torch.Tensor) -> None:
+    run = experiment()
+    data, model = Data.of(run, CPU), build_model(run)
+    kicked = Cell(run="add-1", condition=RANDOM_KICK, projection=None, size=50.0, start=0)
+    draws = torch.Generator().manual_seed(3)
+    kicks = RandomKicks(kicked, Grokking(run), 0.01, data, model, draws, execution)
+    layout = ParamLayout.select(model, "*")
+    theta = layout.flatten(model.state_dict()).clone()
+    kick = kicks._kick(theta)
+    torch.testing.assert_close(execution @ kick, torch.zeros(len(execution)), atol=1e-5, rtol=0)
+    norms = [kicks._gradient_at(theta, *kicks_batch).norm() for kicks_batch in _same_batches(run, data)]
+    assert float(kick.norm()) == pytest.approx(50 * 0.01 * float(torch.stack(norms).mean()), rel=1e-4)
+    assert not torch.equal(kicks._kick(theta), kick)
+
+
+def _same_batches(run: object, data: Data) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The first two batches of that generator."""
+    draws, size = torch.Generator().manual_seed(3), experiment().optimizer.batch_size
+    chosen = [torch.randint(len(data.train_pairs), (size,), generator=draws) for _ in range(2)]
+    return [(data.train_pairs[drawn], data.train_answers[:, drawn]) for drawn in chosen]
+
+
+def test_a_kicked_run_has_the_name_and_the_rows_of_a_cell(execution: torch.Tensor) -> None:
+    kicked = Cell(run="add-1", condition=RANDOM_KICK, projection=None, size=50.0, start=5)
+    assert kicked.name == "add-1-kick-random-from5-size50"
+    rows = pd.DataFrame(trajectory(kicked, experiment(), CPU, kicking(kicked, experiment(), 0.01, execution)))
+    assert rows["condition"].unique().tolist() == ["kick-random"]
+    assert rows["step"].max() == 40
+
+
+def cells_of(**grokked: int | None) -> list[pd.DataFrame]:
+    """The control and a condition, of two seeds, with the grok step of both seeds."""
+    return [
+        cell(run, name.replace("_", "-"), None if name == "control" else "update", step)
+        for name, step in grokked.items()
+        for run in ("add-1", "add-2")
+    ]
+
+
+def test_kicks_stand_beside_the_control_without_a_rank() -> None:
+    control, kicked = cells_of(control=40)[:1], cell("add-1", "kick-random", None, 20)
+    table = outcomes([*control, kicked.assign(size=50.0)], 0.98, {"rank": 3, "target": "attention", "start": 4})
+    row = table.set_index("condition").loc["kick-random"]
+    assert row["speedup"] == 2
+    assert pd.isna(row["rank"])
+
+
+def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
+    settings = {
+        "usual": cells_of(control=40, freeze=20),
+        "slow": cells_of(control=40, freeze=40),
+        "mlp": cells_of(freeze=10),
+    }
+    table = accelerations(settings, "usual", 0.98)
+    frozen = table[table["condition"] == "freeze"].set_index("setting")
+    assert frozen["speedup"].to_dict() == {"usual": 2, "slow": 1, "mlp": 4}
+    assert frozen.loc["mlp", "seed 1"] == "10"
+    assert acceleration_figure(table).axes
+
+
+def test_speedups_are_set_against_the_share_that_passes() -> None:
+    tables = [
+        *cells_of(control=40, keep_sed_raw=20),
+        *(cell(run, "keep-random", "update", 10, coordinates=131) for run in ("add-1", "add-2")),
+    ]
+    curve = share_curve([table.assign(passed=0.5) for table in tables], 0.98).set_index("kind")
+    rows = curve[["size", "passed", "speedup", "n"]].T.to_dict("list")
+    assert rows == {COORDINATES: [131, 0.5, 4, 2], DIRECTIONS: [3, 0.5, 2, 2]}
+    assert share_figure(curve.reset_index()).axes
