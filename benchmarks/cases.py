@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,6 +67,8 @@ class Case:
     calls: int = 1
     pairs: int = 9
     other_counts: float = 1
+    other_is_ours: bool = False
+    """Whether the other is of this package, too, and multiplies as its stages do."""
 
 
 def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
@@ -106,7 +107,7 @@ def medium_precision() -> Case:
         _steps(changed, data, lambda model: Intervention())
         for changed in (experiment, experiment.model_copy(update={"optimizer": optimizer}))
     )
-    return Case(highest, medium, 20)
+    return Case(highest, medium, 20, other_is_ours=True)
 
 
 def evaluation(run: str) -> Case:
@@ -147,7 +148,7 @@ def intervened_step(intervention: str) -> Case:
     steps = _steps(experiment, data, lambda model: intervene(model, data))
     for _ in range(ProjectionParams().window + 1):
         steps()
-    return Case(_steps(experiment, data, lambda model: Intervention()), steps, 20)
+    return Case(_steps(experiment, data, lambda model: Intervention()), steps, 20, other_is_ours=True)
 
 
 def _steps(
@@ -166,7 +167,7 @@ def _batches(experiment: Experiment, data: Data) -> Iterator[torch.Tensor]:
         yield torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=random)
 
 
-def coupling(products: Callable[[], AbstractContextManager[None]] = onednn_products) -> Case:
+def coupling() -> Case:
     """The response along one direction: two sets of centroids of 1,024 probes."""
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
@@ -177,12 +178,9 @@ def coupling(products: Callable[[], AbstractContextManager[None]] = onednn_produ
     centroids_at = centroid_function(Grokking(experiment), checkpoint, probes, "logit")
     respond = central_difference(centroids_at, checkpoint.theta, 0.005)
     step = 0.005 * checkpoint.theta.norm().item()
-
-    def ours() -> torch.Tensor:
-        with products():
-            return respond(direction)
-
-    return Case(lambda: plain.response(network, direction, step, probes.inputs, probes.targets), ours, 3)
+    return Case(
+        lambda: plain.response(network, direction, step, probes.inputs, probes.targets), lambda: respond(direction), 3
+    )
 
 
 def guarded() -> Case:
@@ -203,7 +201,7 @@ def guarded() -> Case:
         tried = centroid_function(study, checkpoint, few, "logit", check=True)
         respond(rounding_noise(tried, checkpoint.theta))
 
-    return Case(lambda: respond(torch.zeros(1)), ours)
+    return Case(lambda: respond(torch.zeros(1)), ours, other_is_ours=True)
 
 
 def bases(folder: Path, n_rows: int) -> Case:
@@ -245,7 +243,7 @@ def curvature(run: str) -> Case:
         return readings(found, basis, others, motion)
 
     step = _steps(experiment, data, lambda model: Intervention())
-    return Case(lambda: [step() for _ in range(10)], ours, other_counts=settings.every / 10)
+    return Case(lambda: [step() for _ in range(10)], ours, other_counts=settings.every / 10, other_is_ours=True)
 
 
 def pc1() -> Case:

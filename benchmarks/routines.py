@@ -6,12 +6,14 @@ The ratio is ours over the plain one: median over pairs, with the extremes.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from benchmarks.cases import Case, cases, temporary
 from benchmarks.timing import Paired, paired
+from sedlib.base.machine.onednn_products import onednn_products
 
 
 def main(threads: list[int], only: list[str], without: list[str]) -> None:
@@ -30,8 +32,19 @@ def main(threads: list[int], only: list[str], without: list[str]) -> None:
 
 
 def _measured(case: Case) -> Paired:
-    found = paired(case.other, case.ours, case.pairs, case.calls)
+    other = _as_in_a_stage(case.other) if case.other_is_ours else case.other
+    found = paired(other, _as_in_a_stage(case.ours), case.pairs, case.calls)
     return Paired([case.other_counts * value for value in found.other], found.ours)
+
+
+def _as_in_a_stage(routine: Callable[[], object]) -> Callable[[], object]:
+    """By oneDNN's products where a stage multiplies so."""
+
+    def run() -> object:
+        with onednn_products():
+            return routine()
+
+    return run
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ROUTINES: dict[str, tuple[Callable[[], Case], int]] = {
     "training step, add-42": (partial(training_step, "add-42"), 10),
     "training step, multitask-42": (partial(training_step, "multitask-42"), 10),
     "evaluation, add-42": (partial(evaluation, "add-42"), 1),
-    "response of 1,024 probes": (partial(coupling, nullcontext), 2),
+    "response of 1,024 probes": (coupling, 2),
 }
 """Each with the number of calls that are timed at once."""
 LIBRARIES: dict[str, Callable[[], AbstractContextManager[None]]] = {"MKL": nullcontext, "oneDNN": onednn_products}

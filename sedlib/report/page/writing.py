@@ -4,23 +4,20 @@ import json
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
 from sedlib.base.atomic import replacing
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import INSIDE
+from sedlib.report.drawn.figure_files import save_figures
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.headline import headline
 from sedlib.report.drawn.intervention_figures import intervention_figures
 from sedlib.report.drawn.null_figure import null_figure
 from sedlib.report.drawn.overview import overview
-from sedlib.report.drawn.panels import STYLE
 from sedlib.report.drawn.specification import charts_of
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.metrics.headline_numbers import report_headline
@@ -38,7 +35,6 @@ from sedlib.report.tabled.paper_tables import tables
 CODE = ("sedlib", "stages", "study.py", "params.yaml", "dvc.yaml", "ablations", "geometry", "interventions")
 """What determines the results; the commit that changed it last is the report's revision."""
 PACKAGES = ("torch", "numpy", "scipy", "h5py", "pandas", "dvc", "matplotlib", "vl-convert-python")
-DPI = 150
 COMPUTED_WITH = Path("data/computed_with.json")
 """What the page says of how its numbers were computed, and of what is missing."""
 
@@ -67,7 +63,7 @@ def write_report(found: Collection, folder: Path) -> None:
     drawn |= null_figure(first)
     if "coupling" in data:
         drawn |= headline(data["coupling"], numbers)
-    figures = _save(drawn, folder)
+    figures = {path.relative_to(folder) for path in save_figures(drawn, folder / "figures")}
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures}:
@@ -101,20 +97,6 @@ def all_tables(numbers: Numbers) -> dict[str, pd.DataFrame]:
 def _write(target: Path, text: str) -> None:
     with replacing(target) as path:
         path.write_text(text)
-
-
-def _save(figures: dict[str, Figure], folder: Path) -> set[Path]:
-    """SVG and PNG of each; equal results give equal bytes."""
-    written = set()
-    options: dict[str, Any] = {"svg": {"metadata": {"Date": None}}, "png": {"dpi": DPI, "metadata": {"Software": None}}}
-    with mpl.rc_context(STYLE):
-        for name, figure in figures.items():
-            for kind, more in options.items():
-                target = Path("figures") / f"{name}.{kind}"
-                with replacing(folder / target) as path:
-                    figure.savefig(path, format=kind, **more)
-                written.add(target)
-    return written
 
 
 def _computed_with() -> dict[str, str]:
