@@ -80,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = commands.add_parser("seeds", help="print means over seeds of all finished runs, with intervals")
     seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
 
+    compare = commands.add_parser(
+        "compare", help="print the summaries of two folders of results side by side, such as those of two processors"
+    )
+    compare.set_defaults(run=of_results(lambda given: print(compared_sets(given.first, given.second), end="")))
+    compare.add_argument("first", metavar="A", type=Path, help="folder of results, such as artifacts/results")
+    compare.add_argument("second", metavar="B", type=Path, help="another one, with the same runs")
+
     documents = commands.add_parser(
         "documents", help="render README.md, docs/results.md and reports/index.html from what reports/ holds"
     )
@@ -459,6 +466,19 @@ def run_phases(name: str) -> str:
         "simplified and full centroid": centroid_definitions(folder.read(CENTROIDS), single_step),
     }
     return "\n\n".join(f"{name}: {title}\n{printed(table)}" for title, table in tables.items())
+
+
+def compared_sets(first: Path, second: Path) -> str:
+    """The summaries of two folders of results side by side, and how far each number moves, as Markdown.
+
+    Raises
+    ------
+    UserError
+        A folder has no results, or damaged ones, or the two have no run in common.
+    """
+    from sedlib.report.metrics.compared_sets import compared
+
+    return compared(first, second)
 
 
 def run_geometry(name: str | None) -> str:

@@ -98,9 +98,10 @@ def sentence(table: pd.DataFrame) -> str:
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
         if not found.empty:
             nearest = found.iloc[int((found["peak"] - value).abs().to_numpy().argmin())]
+            at, last = number(nearest["peak"]), number(found["peak"].iloc[-1])
             parts.append(
                 f"{quantity}, {op}: nearest to the paper's {number(value)} is the peak up to "
-                f"{nearest['stops after']:,} steps after grokking, {number(nearest['peak'])}; the last is {number(found['peak'].iloc[-1])}."
+                f"{nearest['stops after']:,} steps after grokking, {at}; the last is {last}."
             )
     inside = table[(table["quantity"] == "gradient") & (table["operation"] != "all")]
     reported = paper.SINGLE_TASK_GRADIENT

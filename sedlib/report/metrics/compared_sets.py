@@ -1,0 +1,113 @@
+"""Two sets of summaries of the same runs, such as those of two processors, number by number."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sedlib.base.errors import UserError
+from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window
+from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.results import RunFolder
+from sedlib.terms.stream_names import UPDATE, gradient_of
+
+GROK_STEP = "grok step"
+QUANTITIES = {
+    "gradient, plateau": ("gradient", "plateau"),
+    "gradient, peak": ("gradient", "peak"),
+    "W = 1, peak": ("alone", "peak"),
+    "update, plateau": ("update", "plateau"),
+    "update, peak": ("update", "peak"),
+}
+"""Of a run's summary, by the column's title."""
+
+
+def summaries_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """The summary of each run in a folder of results, such as artifacts/results, in order of the names.
+
+    Raises
+    ------
+    UserError
+        There is none, or one is damaged.
+    """
+    files = sorted(folder.glob("*/summary.json"))
+    if not files:
+        raise UserError(
+            f"{folder}: expected results of runs, RUN/summary.json and its RUN/summary.resource.json, found none; "
+            "name a folder such as artifacts/results"
+        )
+    return {file.parent.name: RunFolder(file.parent).summary() for file in files}
+
+
+def numbers_of(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A row for each run and operation, a column for each quantity; what does not exist is missing."""
+    rows = []
+    for run, summary in summaries.items():
+        for op, values in summary["ops"].items():
+            curves = {
+                "gradient": longest_window(values, gradient_of(op)),
+                "update": longest_window(values, UPDATE),
+                "alone": gradient_alone(values, op),
+            }
+            named = run if len(summary["ops"]) == 1 else f"{run}, {op}"
+            read = {title: curves[curve][key] for title, (curve, key) in QUANTITIES.items()}
+            rows.append({"run": named, GROK_STEP: values["grok_step"], **read})
+    return pd.DataFrame(rows).set_index("run").astype(float)
+
+
+def side_by_side(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Cells "first / second" of the runs that both sets have.
+
+    Raises
+    ------
+    UserError
+        They have none in common.
+    """
+    common = [run for run in first.index if run in second.index]
+    if not common:
+        raise UserError(
+            f"expected two sets of results with a run in common, found {', '.join(first.index[:5])} in one and "
+            f"{', '.join(second.index[:5])} in the other; name folders of the same experiment"
+        )
+
+    def cell(run: str, title: str) -> str:
+        values = (float(table[title][run]) for table in (first, second))
+        return " / ".join(NOTHING if pd.isna(value) else number(value) for value in values)
+
+    columns = {title: [cell(run, title) for run in common] for title in first.columns}
+    return pd.DataFrame(columns, index=pd.Index(common, name="run")).reset_index()
+
+
+def differences(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    """How far each quantity moves from the first set to the second, in words; then the runs of one set alone."""
+    common = first.index.intersection(second.index)
+    old, new = first.loc[common], second.loc[common]
+    moved = (new[GROK_STEP] - old[GROK_STEP]).dropna()
+    found = []
+    if len(moved):
+        found.append(f"{GROK_STEP}: moves by {number(moved.min())} to {number(moved.max())} steps")
+    for title in QUANTITIES:
+        change = (100 * (new[title] / old[title] - 1)).dropna()
+        if len(change):
+            ends, middle = f"{change.min():+.0f} to {change.max():+.0f} %", change.abs().median()
+            found.append(f"{title}: moves by {ends}, half of the runs by {middle:.1f} % at most")
+    for name, here, there in (("first", first, second), ("second", second, first)):
+        alone = [run for run in here.index if run not in there.index]
+        if alone:
+            found.append(f"in the {name} set alone: {', '.join(alone)}")
+    return found
+
+
+def compared(first: Path, second: Path) -> str:
+    """The table and the differences of two folders of results, as Markdown.
+
+    Raises
+    ------
+    UserError
+        A folder has no results, or damaged ones, or the two have no run in common.
+    """
+    sets = [numbers_of(summaries_in(folder)) for folder in (first, second)]
+    table = side_by_side(*sets).to_markdown(index=False, disable_numparse=True)
+    lines = "\n".join(f"- {line}." for line in differences(*sets))
+    return f"{table}\n\n{lines}\n"

@@ -1,0 +1,54 @@
+"""Two sets of summaries side by side, from results made up."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sedlib.base.errors import UserError
+from sedlib.cli import main
+from sedlib.report.metrics.compared_sets import compared, differences, numbers_of, side_by_side, summaries_in
+from tests.report import made_up
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two folders of the same runs; in the second add-2 has its peaks of add-3, and add-1 is not there."""
+    for name in ("first", "second"):
+        made_up.write(tmp_path / name)
+    shutil.rmtree(tmp_path / "second/add-1")
+    made_up.write_run(tmp_path / "second/add-2", ["add"], 3)
+    return tmp_path
+
+
+def test_cells_have_both_numbers_of_the_runs_that_both_sets_have(results: Path) -> None:
+    first, second = (numbers_of(summaries_in(results / name)) for name in ("first", "second"))
+    table = side_by_side(first, second).set_index("run")
+    assert list(table.index) == ["add-2", "add-3", "both-1, add", "both-1, mul"]
+    assert table.loc["add-2", "grok step"] == "30 / 30"
+    assert table.loc["add-2", "gradient, peak"] == "84 / 126"
+    assert table.loc["add-3", "gradient, peak"] == "126 / 126"
+
+
+def test_differences_are_said_in_words_with_the_runs_of_one_set_alone(results: Path) -> None:
+    first, second = (numbers_of(summaries_in(results / name)) for name in ("first", "second"))
+    found = differences(first, second)
+    assert "grok step: moves by 0 to 0 steps" in found
+    assert "gradient, peak: moves by +0 to +50 %, half of the runs by 0.0 % at most" in found
+    assert found[-1] == "in the first set alone: add-1"
+
+
+def test_the_command_prints_the_table_and_the_differences(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", str(results / "first"), str(results / "second")])
+    assert capsys.readouterr().out == compared(results / "first", results / "second")
+
+
+def test_what_is_no_folder_of_results_is_refused_with_what_would_be(results: Path) -> None:
+    (results / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: expected results of runs, .* name a folder such as artifacts/results"):
+        compared(results / "empty", results / "first")
+    for run in ("add-2", "add-3", "both-1"):
+        shutil.rmtree(results / "second" / run)
+    made_up.write_run(results / "second/sub-9", ["sub"], 1)
+    with pytest.raises(UserError, match=r"with a run in common, found add-1, .* in one and sub-9 in the other"):
+        compared(results / "first", results / "second")
