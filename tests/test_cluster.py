@@ -152,9 +152,7 @@ def test_what_a_crash_left_is_repaired_and_said(fresh: Toy, committed: bool) -> 
     (fresh.folder / ".dvc/tmp/rwlock").write_text("")
     assert fresh.call("dvc", "repro").returncode != 0
     text = fresh.run("repro")
-    assert (
-        f"dvc.lock was broken, as a crash leaves it: {'taken from the last commit' if committed else 'removed'}" in text
-    )
+    assert f"dvc.lock was broken by a crash: {'taken from the last commit' if committed else 'removed'}" in text
     assert ".dvc/tmp/rwlock was broken" in text
     assert fresh.ran() == []
     assert (fresh.folder / "dvc.lock").read_text() == before
@@ -277,7 +275,7 @@ def test_memory_beyond_the_workers_limit_fails_the_stage(fresh: Toy) -> None:
         "cluster: distributed:LocalCluster\nworkers: 1\noptions: {threads_per_worker: 2, memory_limit: 300MiB}\n"
     )
     text = fresh.run("repro", "alone", "--cluster", "cluster.yaml", code=1)
-    assert "of memory, of which its worker may have 0.29" in text
+    assert "of memory; its worker may take 0.29" in text
 
 
 def test_a_file_that_describes_no_cluster_is_refused(fresh: Toy) -> None:

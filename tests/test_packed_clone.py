@@ -99,7 +99,7 @@ def test_own_results_are_read_without_the_pack_and_an_outdated_one_is_named(pack
     assert said(clone, "sedlib", "unpack", "--if-none") == ""
     lock = (clone.folder / "geometry/dvc.lock").read_text()
     (clone.folder / "geometry/dvc.lock").write_text(re.sub("(md5: )[0-9a-f]{32}", r"\1" + "a" * 32, lock))
-    assert "`sedlib pack` writes it anew" in said(clone, "sedlib", "unpack", "--if-none")
+    assert "`sedlib pack` writes the pack again" in said(clone, "sedlib", "unpack", "--if-none")
 
 
 def test_what_the_pack_has_more_is_named_where_it_is_missing(packed: Clone, tmp_path: Path) -> None:

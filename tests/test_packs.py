@@ -194,7 +194,7 @@ def test_a_new_pack_keeps_what_is_not_here_and_still_of_the_locks(
     PACK.unlink()
     pack()
     assert read_pack() == {new: b"step\n"}
-    assert f"{len(tables)} more are named by DVC's locks and are not here" in capfd.readouterr().err
+    assert f"{len(tables)} more tables that DVC's locks name are missing here" in capfd.readouterr().err
     assert Path("dvc.lock").read_text() == known
 
 
@@ -202,7 +202,7 @@ def test_a_new_pack_keeps_what_is_not_here_and_still_of_the_locks(
 def test_a_broken_lock_is_named(tables: dict[str, bytes], text: str) -> None:
     Path("dvc.lock").write_text(text)
     for command in (pack, unpack):
-        with pytest.raises(UserError, match=r"dvc\.lock is no lock that DVC wrote; run `sedlib repair`"):
+        with pytest.raises(UserError, match=r"dvc\.lock is not a lock that DVC wrote; run `sedlib repair`"):
             command()
 
 
@@ -374,8 +374,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a second end": (lambda: lzma.compress(lzma.decompress(archive((MANIFEST, manifest({})))) + bytes(512)), "other b"),
     "a bomb": (lambda: lzma.compress(bytes(2**27 + 2**20), preset=0), "more than 134,217,728 bytes once unpacked"),
     "a dictionary of 4 GiB": (with_largest_dictionary, "no whole xz file .*[Mm]emory"),
-    "a size beyond the end": (of_size(10**9), "'artifacts/results/x.csv' of 1,000,000,000 bytes, more than there are"),
-    "a size below nothing": (of_size(-512), "'artifacts/results/x.csv' of -512 bytes, more than there are"),
+    "a size beyond the end": (
+        of_size(10**9),
+        "'artifacts/results/x.csv' of 1,000,000,000 bytes, more than the file has",
+    ),
+    "a size below nothing": (of_size(-512), "'artifacts/results/x.csv' of -512 bytes, more than the file has"),
     "bytes after its end": (lambda: packed(ONE) + b"\0", "bytes after its end"),
     "two of them": (lambda: packed(ONE) * 2, "bytes after its end"),
     "half of it": (lambda: packed(ONE)[:200], "an end that is missing"),

@@ -187,9 +187,9 @@ def test_the_command_says_what_it_did(done: Toy) -> None:
     rwlock(done).write_text("")
     (done.folder / "dvc.lock").write_text("")
     assert done.run("repair").splitlines() == [
-        ".dvc/tmp/rwlock was broken, as a crash leaves it: removed",
-        "dvc.lock was broken, as a crash leaves it: removed; the run-cache has what is missing",
-        "nothing of DVC's own is broken now; `dvc repro` goes on from here",
+        ".dvc/tmp/rwlock was broken by a crash: removed",
+        "dvc.lock was broken by a crash: removed; the run-cache has what is missing",
+        "none of DVC's own files is broken; `dvc repro` goes on",
     ]
     assert goes_on(done)
 
@@ -208,7 +208,7 @@ def test_a_run_cache_that_is_no_text_stops_dvc_until_it_is_repaired(done: Toy) -
         entry.write_bytes(b"\xff\xfe\x00")
     (done.folder / "dvc.lock").unlink()
     assert done.call("dvc", "repro").returncode != 0
-    assert "was broken, as a crash leaves it: removed, its stage runs again" in repaired(done)
+    assert "was broken by a crash: removed, its stage runs again" in repaired(done)
     assert done.call("dvc", "repro").returncode == 0
 
 

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined or went away
 SECONDS_TO_FETCH = 10.0  # a result, before its worker counts as gone
 SECONDS_TO_STOP = 10.0
 ATTEMPTS = 4
-GONE = "the Dask scheduler went away; finished stages are in the cache: run the command again"
+GONE = "the Dask scheduler was lost; finished stages are in the cache: run the command again"
 
 
 @dataclass

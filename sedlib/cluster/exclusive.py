@@ -40,7 +40,7 @@ def working(command: Callable[[Path, Path], int], merging: bool = False) -> int:
             finally:
                 _repair(root)
     except Stopped as stopped:
-        say("stopped; finished stages are kept, and `dvc repro` or this command goes on from there")
+        say("stopped; finished stages are kept, and `dvc repro` or this command goes on")
         return stopped.exit_code
     except (DvcException, OSError) as error:
         raise UserError(str(error)) from error
@@ -56,7 +56,7 @@ def repair_workspace() -> int:
     """
 
     def command(root: Path, scratch: Path) -> int:
-        say("nothing of DVC's own is broken now; `dvc repro` goes on from here")
+        say("none of DVC's own files is broken; `dvc repro` goes on")
         return 0
 
     return working(command, merging=True)

@@ -109,6 +109,6 @@ def _entries(root: Path, name: str, blob: str | None) -> Entries:
     try:
         lock = COMPILED_LOCKFILE_SCHEMA(parse_yaml(git("cat-file", "blob", blob, cwd=root), name))
     except (DvcException, Invalid, ValueError) as error:
-        raise UserError(f"a branch's {name} is none that DVC wrote; take the other's: {error}") from error
+        raise UserError(f"a branch's {name} is not a lock that DVC wrote; take the other branch's: {error}") from error
     stages: Entries = lock.get("stages", {})
     return stages

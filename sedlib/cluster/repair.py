@@ -37,7 +37,7 @@ def repair(root: Path, cache: Path, merging: bool = False) -> Iterator[str]:
     """
     clear_unfinished(cache)
     for path in clear_unreadable(cache):
-        yield f"{path} was broken, as a crash leaves it: removed, its stage runs again"
+        yield f"{path} was broken by a crash: removed, its stage runs again"
     with _dvc_stands_still(root) as folder:
         yield from _repaired_rwlock(folder / RWLOCK_FILE)
         if merging:
@@ -46,7 +46,7 @@ def repair(root: Path, cache: Path, merging: bool = False) -> Iterator[str]:
         for name in dict.fromkeys(filter(None, listed.split("\0"))):
             if not _is_lock_file(root / name):
                 _require_no_conflict(root, name)
-                yield f"{name} was broken, as a crash leaves it: {_taken_back(root, name)}"
+                yield f"{name} was broken by a crash: {_taken_back(root, name)}"
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def _repaired_rwlock(path: Path) -> Iterator[str]:
         held = SCHEMA(json.loads(path.read_text()))
     except (ValueError, Invalid):
         path.unlink()
-        yield ".dvc/tmp/rwlock was broken, as a crash leaves it: removed"
+        yield ".dvc/tmp/rwlock was broken by a crash: removed"
         return
     written = path.stat().st_mtime
     writes = {name: holder for name, holder in held["write"].items() if _lives(holder, written)}

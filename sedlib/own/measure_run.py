@@ -145,7 +145,7 @@ def measure(
 
 def _require_apart(rows: Path, checkpoints: Checkpoints) -> None:
     if any(saved.place.parent.resolve() == rows.resolve() for saved in checkpoints):
-        raise UserError(f"rows: expected a folder of its own, got {rows}, in which the checkpoints are")
+        raise UserError(f"rows: expected a folder for rows alone, got {rows}, in which the checkpoints are")
 
 
 def _require_run(
@@ -163,7 +163,7 @@ def _require_run(
             "each window, in any order; save the states as files"
         )
     if not tasks or not batches:
-        raise UserError(f"expected a task and a batch, got {len(tasks)} tasks and {len(batches)} batches")
+        raise UserError(f"expected at least one task and one batch, got {len(tasks)} tasks and {len(batches)} batches")
     for name, loss in tasks.items():
         if not isinstance(name, str) or not name or name == TOTAL:
             raise UserError(f"tasks: expected names other than 'total', which is the sum of the tasks, got {name!r}")

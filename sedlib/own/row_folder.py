@@ -237,6 +237,6 @@ def _require_same(file: Path, expected: Mapping[str, Any]) -> None:
         if not isinstance(found, dict) or found.get(key) != json.loads(json.dumps(value)):
             was = found.get(key) if isinstance(found, dict) else found
             raise RowFolderError(
-                f"{file}: the rows there are of other {key}: expected {in_one_line(json.dumps(value))[:120]}, found "
+                f"{file}: the rows in it are of other {key}: expected {in_one_line(json.dumps(value))[:120]}, found "
                 f"{in_one_line(json.dumps(was))[:120]}; choose another folder, or delete that one"
             )

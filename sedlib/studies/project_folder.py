@@ -47,7 +47,7 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
     texts = dict(_texts(checkpoints))
     there = [name for name in texts if name not in (*APPENDED, *OPTIONAL) and (folder / name).exists()]
     if there:
-        raise UserError(f"{folder}: {listed(there)} is there already; init writes no file anew: choose another folder")
+        raise UserError(f"{folder}: {listed(there)} exists already, and init overwrites no file: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     _under_git(folder)
     _under_dvc(folder)

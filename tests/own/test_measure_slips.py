@@ -112,7 +112,7 @@ def test_a_last_checkpoint_that_is_broken_is_refused_before_the_first_is_measure
 
 
 def test_rows_are_kept_apart_from_checkpoints_and_in_a_folder(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"rows: expected a folder of its own, .* in which the checkpoints are"):
+    with pytest.raises(UserError, match=r"rows: expected a folder for rows alone, .* in which the checkpoints are"):
         measured(sedlib.Checkpoints(run), rows=run)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: expected a folder of rows, or none yet, got a file"):

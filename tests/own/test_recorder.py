@@ -223,7 +223,7 @@ def test_another_trajectory_is_refused_or_replaces(tmp_path: Path) -> None:
     train(other, optimizer, range(1, 4))
     with pytest.raises(RowFolderError, match=r"step 4: 'gradient/one' is there, and differs by .* on_restart='repl"):
         recorder_of(tmp_path, other).after(4)
-    with pytest.raises(RowFolderError, match=r"step 5: it is not there, and step 8 is"):
+    with pytest.raises(RowFolderError, match=r"step 5: this row is missing, and step 8 is"):
         recorder_of(tmp_path, other, every=5).after(5)
     replacing = recorder_of(tmp_path, other, on_restart="replace")
     replacing.after(3)

@@ -95,14 +95,26 @@ def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(fold
             f"line 1: the condition of this text does not hold; now: {PEAK} is 151.738",
         ),
         ('{% provided verdict("no") != "inside" %}b{% endprovided %}', "line 1: there is no claim named no"),
-        ("a\nfive or 5\n", "line 2: 5 stands bare; write n(PLACE), or mark it as typed and say from where"),
-        ('{{ n("single_task.add.gradient_peak.n") }}\n<b>5.2</b>', "line 2: 5.2 stands bare; write n(PLACE), or mark"),
-        ("{# a\ncomment #}5", "line 2: 5 stands bare; write n(PLACE), or mark it as typed and say from where"),
+        (
+            "a\nfive or 5\n",
+            "line 2: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
+        ),
+        (
+            '{{ n("single_task.add.gradient_peak.n") }}\n<b>5.2</b>',
+            "line 2: 5.2 is not from metrics.json; write n(PLACE), or mark",
+        ),
+        (
+            "{# a\ncomment #}5",
+            "line 2: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
+        ),
         (
             "{% if true -%}\n\n5{% endif %}",
-            "line 3: 5 stands bare; write n(PLACE), or mark it as typed and say from where",
+            "line 3: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
         ),
-        ('{% filter typed("a") %}4{% endfilter %} 5', "line 1: 5 stands bare; write n(PLACE), or mark it as typed and"),
+        (
+            '{% filter typed("a") %}4{% endfilter %} 5',
+            "line 1: 5 is not from metrics.json; write n(PLACE), or mark the number as typed",
+        ),
         ("{{ 5 }}", "line 1: a tag prints what is neither a function's nor marked as typed"),
         ("\n{{ '5' }}", "line 2: a tag prints what is neither a function's nor marked as typed"),
         ("{{ '5'.strip() }}", "line 1: a tag prints what is neither a function's nor marked as typed"),
@@ -169,7 +181,7 @@ def test_names_and_settings_may_stand_as_they_are(folder: Path, text: str) -> No
     after=st.sampled_from(["", " %", ".", ", so", "×", ")", " |", "\n"]),
 )
 def test_any_number_that_stands_bare_is_refused(folder: Path, before: str, number: float, after: str) -> None:
-    with pytest.raises(UserError, match=r"line 2: .* stands bare"):
+    with pytest.raises(UserError, match=r"line 2: .* is not from metrics.json"):
         page(folder, f"a\n{before}{number}{after}")
 
 

@@ -52,13 +52,15 @@ def test_a_repository_s_own_files_stay(tmp_path: Path) -> None:
     assert (inside / ".gitignore").read_text() == "/data/\n/artifacts/\n__pycache__/\n"
     assert not (inside / ".git").exists()
     assert "no_scm" not in (inside / ".dvc/config").read_text()
-    with pytest.raises(UserError, match=r"'study.py', 'params.yaml', 'dvc.yaml' is there already; init writes no file"):
+    with pytest.raises(
+        UserError, match=r"'study.py', 'params.yaml', 'dvc.yaml' exists already, and init overwrites no file"
+    ):
         write_project(inside)
 
 
 def test_nothing_is_written_where_one_file_is_there(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("mine\n")
-    with pytest.raises(UserError, match=r"'dvc.yaml' is there already"):
+    with pytest.raises(UserError, match=r"'dvc.yaml' exists already"):
         write_project(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["dvc.yaml"]
     with pytest.raises(UserError, match="is a file; name a folder"):

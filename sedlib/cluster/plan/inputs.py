@@ -28,7 +28,7 @@ def refuse_untracked(repo: Repo, stages: Collection[Stage], produced: Collection
     }
     if found:
         raise UserError(
-            "stages run in clones of the repository, where these files are not, because git does not track them:\n"
+            "stages run in clones of the repository, and clones lack these files, because git does not track them:\n"
             + "\n".join(found)
             + "\nRun `git add` on them, or plain `dvc repro`."
         )

@@ -16,7 +16,7 @@ MOST_LINES = 20
 """Of single stages; more are shown by kind."""
 RUN, PULL, RESTORE, CURRENT = "run", "pull", "restore", "up to date"
 MEANINGS = {
-    RUN: "their inputs, parameters or code are others than any result in the cache was made of",
+    RUN: "no result in the cache was made from their inputs, parameters and code",
     PULL: "nothing changed, but their results are not here: `dvc repro --pull` fetches them from the remote; "
     "`sedlib repro` and plain `dvc repro` compute them again",
     RESTORE: "the cache has their results",

@@ -27,6 +27,6 @@ def keep(job: Job, clone: Path) -> str:
     except (OSError, UserError) as error:
         return f"\nIts folder could not be kept: {error}\n"
     return (
-        f"\nIts folder is kept; to run it there by hand:\n  cd {folder / job.prefix}\n"
+        f"\nIts folder is kept; to run the stage in this folder:\n  cd {folder / job.prefix}\n"
         f"  PYTHONPATH={folder} dvc repro --single-item {job.task.stage}\n"
     )

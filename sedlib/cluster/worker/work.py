@@ -115,7 +115,7 @@ def _watch(usage: Usage, worker: Worker, job: Job, log: Path) -> tuple[str | Non
         used = usage.look()
         if limit and used > limit:
             had = f"{limit / 2**30:.2f}"
-            return f"took {used / 2**30:.2f} GiB of memory, of which its worker may have {had}", limit
+            return f"took {used / 2**30:.2f} GiB of memory; its worker may take {had}", limit
         if (line := _last_line(log)) != shown:
             worker.log_event(job.topic, {"key": job.task.key, "text": line})
             shown = line

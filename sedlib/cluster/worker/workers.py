@@ -72,7 +72,7 @@ def refuse_versions(expected: Mapping[str, str], workers: Mapping[str, Mapping[s
     ]
     if differences:
         raise UserError(
-            "workers must have the versions that are installed here, as another one may give other results:\n"
+            "workers must have the versions that are installed here, because another version may give other results:\n"
             + "\n".join(differences)
         )
 
@@ -111,7 +111,7 @@ def prepare(client: Client, scratch: str) -> bool:
     broken = {worker: error for worker, error in found.items() if isinstance(error, Exception)}
     if broken:
         listed = "\n".join(f"  {worker}: {error}" for worker, error in broken.items())
-        raise UserError(f"sedlib cannot be used on these workers; install it there:\n{listed}")
+        raise UserError(f"these workers lack sedlib; install sedlib on them:\n{listed}")
     refuse_versions(versions(), found)
     with suppress(OSError):  # from one that went away: its successor gets the plugin when it joins
         client.register_plugin(OneStageAtATime())

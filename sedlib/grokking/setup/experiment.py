@@ -38,7 +38,9 @@ class RunParams(Section):
     seed: Seed = Field(description="Seed of the split, the initial weights and the training batches.")
     checkpoint_every: Steps = Field(25, description="Steps between checkpoints.")
     max_steps: Steps = Field(8000, description="Steps after which training ends at the latest.")
-    weight_decay: WeightDecay | None = Field(None, description="In place of optimizer.weight_decay, for this run.")
+    weight_decay: WeightDecay | None = Field(
+        None, description="Weight decay of this run, in place of optimizer.weight_decay."
+    )
 
     @model_validator(mode="after")
     def _at_least_one_interval(self) -> "RunParams":
@@ -84,7 +86,7 @@ class DataParams(Section):
     p: Annotated[int, MODULUS] = Field(
         97, ge=2, le=MODULUS.most, description="Modulus of the arithmetic and size of the vocabulary."
     )
-    train_fraction: Fraction = Field(0.5, description="Share of the pairs trained on, the rest is held out.")
+    train_fraction: Fraction = Field(0.5, description="Share of the pairs that are trained on; the rest is held out.")
 
 
 class OptimizerParams(Section):
@@ -96,7 +98,7 @@ class OptimizerParams(Section):
     )
     weight_decay: WeightDecay = Field(1.0, description="Decoupled weight decay, on every parameter.")
     batch_size: Examples = Field(512, description="Training pairs per step, drawn with replacement.")
-    clip_norm: Scale = Field(1.0, description="Largest norm of the whole gradient; larger ones are scaled down.")
+    clip_norm: Scale = Field(1.0, description="Largest norm of the whole gradient; a larger gradient is scaled down.")
     matmul_precision: Literal["highest", "high", "medium"] = Field(
         "highest",
         description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium too, and "
@@ -109,7 +111,7 @@ class StoppingParams(Section):
 
     accuracy: Fraction = Field(0.98, description="Test accuracy that every operation must reach.")
     checkpoints: Annotated[int, CHECKPOINTS] = Field(
-        20, gt=0, le=CHECKPOINTS.most, description="Number of checkpoints at which it must be reached."
+        20, gt=0, le=CHECKPOINTS.most, description="Number of checkpoints at which the accuracy must be reached."
     )
 
 

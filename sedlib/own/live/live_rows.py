@@ -78,7 +78,7 @@ class LiveRows:
             own = gradient_sums(self.losses, checkpoint, self.batches, check=check)
         found = self.processes.added(own, self.layout.size, checkpoint.theta)
         if not found:
-            raise UserError("batches: there is none, so no gradient; is the loader empty, or a generator used up?")
+            raise UserError("batches: expected at least one, got none; is the loader empty, or a generator used up?")
         return checkpoint.theta, found
 
 

@@ -101,7 +101,7 @@ class Recorded:
 
     def _require_same(self, step: int, taken: Taken) -> None:
         if step not in self._steps:
-            raise self._other(step, f"it is not there, and step {self._steps[-1]:,} is")
+            raise self._other(step, f"this row is missing, and step {self._steps[-1]:,} is")
         file = self.folder.at(step)
         there = {name for name in file.names if name.startswith(f"{GRADIENT}/")}
         now = {name: row for name, row in taken.rows.items() if name.startswith(f"{GRADIENT}/")}

@@ -45,7 +45,7 @@ def geometry_figures(found: Collection) -> dict[str, Figure]:
                     ),
                     f"defect{suffix}": _panels(found, runs, "Commutator defect against accuracy", _defect),
                     f"share{suffix}": _panels(
-                        found, runs, "Commutator's share in a basis, relative to expectation", _share
+                        found, runs, "Commutator's share in a basis, relative to a random subspace", _share
                     ),
                     f"alignment{suffix}": _panels(
                         found, runs, "Alignment of the motion between checkpoints with commutators", _alignment

@@ -85,7 +85,7 @@ def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
     found = nested(numbers, "interventions") or {}
     if not found:
         return None
-    title = "Speed-up against how much of the attention's step passes"
+    title = "Speed-up against the share of attention's step that passes"
     figure, panels = panels_of(list(found), title, xlabel="share of the step's norm that passes")
     if "update" in panels:
         swept = [(values["passed"], values["speedup"]) for values in (nested(numbers, "rank_sweep") or {}).values()]

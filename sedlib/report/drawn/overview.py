@@ -107,7 +107,7 @@ def _ladder(found: Collection, numbers: Mapping[str, Any]) -> Figure | None:
         return None
     figure = Figure(figsize=(FIGURE_WIDTH, 4.2), layout="constrained")
     axes = figure.subplots()
-    figure.suptitle("The estimator ladder: coupling left between gradient and update", fontsize=11)
+    figure.suptitle("The estimator ladder: coupling ratio from the gradient to the update", fontsize=11)
     rungs = list(RUNGS)
     for run, streams in runs.items():
         several = len(found.summaries[run]["ops"]) > 1

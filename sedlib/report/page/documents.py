@@ -77,7 +77,7 @@ def strict_environment(vocabulary: Vocabulary) -> Environment:
 
 def _unguarded(environment: Environment, source: str) -> Iterator[tuple[int, str]]:
     for line, number in bare_numbers(environment, source):
-        yield line, f"{number} stands bare; write n(PLACE), or mark it as typed and say from where"
+        yield line, f"{number} is not from metrics.json; write n(PLACE), or mark the number as typed with its source"
     for line in printed_literals(environment, source):
         yield line, "a tag prints what is neither a function's nor marked as typed"
 

@@ -97,6 +97,6 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
             raise ArchiveError(f"{header.name!r}, which is no regular file")
         start = place + BLOCK
         if not 0 <= header.size <= len(tar) - start:
-            raise ArchiveError(f"{header.name!r} of {header.size:,} bytes, more than there are")
+            raise ArchiveError(f"{header.name!r} of {header.size:,} bytes, more than the file has")
         yield header.name, tar[start : start + header.size]
         place = start + header.size + -header.size % BLOCK

@@ -59,7 +59,7 @@ def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 if TABLE.fullmatch(out["path"]):
                     yield out["path"], out["md5"], parameters
     except REFUSED as error:
-        raise UserError(f"{lock} is no lock that DVC wrote; run `sedlib repair`") from error
+        raise UserError(f"{lock} is not a lock that DVC wrote; run `sedlib repair`") from error
 
 
 def _md5(content: bytes) -> str:

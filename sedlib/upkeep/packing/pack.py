@@ -22,7 +22,7 @@ def pack() -> None:
     if differing := locked.differing(tables):
         raise UserError(
             f"{len(differing)} of {len(tables)} tables are not what DVC's locks say, the first is {differing[0]}; run "
-            "`dvc repro`, so that the pack and the locks beside it are of one state"
+            "`dvc repro`, so that pack and locks fit each other"
         )
     if PACK.exists() and locked.hashes.keys() - tables:
         before = read_pack()
@@ -35,7 +35,7 @@ def pack() -> None:
     size = sum(map(len, tables.values()))
     say(f"{PACK}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
     if missing := [name for name in locked.hashes if name not in tables]:
-        say(f"{len(missing)} more are named by DVC's locks and are not here, the first is {missing[0]}")
+        say(f"{len(missing)} more tables that DVC's locks name are missing here, the first is {missing[0]}")
 
 
 def say_if_outdated() -> None:
@@ -52,5 +52,5 @@ def say_if_outdated() -> None:
     if found := differing + unpacked:
         say(
             f"{PACK} is of another state than DVC's locks at {len(found)} tables, the first is {found[0]}: "
-            "`sedlib pack` writes it anew"
+            "`sedlib pack` writes the pack again"
         )

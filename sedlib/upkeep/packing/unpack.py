@@ -34,7 +34,7 @@ def unpack() -> None:
                 shutil.rmtree(debris)  # of one that was killed
             _unpack()
     except OSError as error:
-        raise UserError(f"{PACK} cannot be unpacked into {RESULTS} ({error}); what is there is whole") from error
+        raise UserError(f"{PACK} cannot be unpacked into {RESULTS} ({error}); existing files are whole") from error
 
 
 def unpack_if_none() -> None:
