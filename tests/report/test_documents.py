@@ -52,6 +52,7 @@ def page(root: Path, text: str) -> str:
             "30, of 1.\n",
         ),
         ('{{ table("sweeps/one.md") }}\n', "| 17 |\n"),
+        ('{{ table("sweeps/two.md", "make sweep-two") }}\n', "Not computed yet: `make sweep-two`.\n"),
         ("a < b & `c > d`\n", "a < b & `c > d`\n"),
     ],
 )

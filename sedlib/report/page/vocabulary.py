@@ -64,11 +64,13 @@ class Vocabulary:
             self.problems.append((line, f"the condition of this text does not hold; now: {now}"))
         return caller()
 
-    def table(self, file: str) -> str:
-        """A Markdown table of the repository."""
+    def table(self, file: str, command: str | None = None) -> str:
+        """A Markdown table of the repository; where it is not there, the command that computes it, if one is given."""
         path = self.root / file
         if path.exists():
             return path.read_text().strip()
+        if command is not None:
+            return f"Not computed yet: `{command}`."
         return self._refused(f"{file} is missing; restore it with git checkout", "")
 
     def claims(self, question: str | None = None) -> str:
