@@ -531,7 +531,7 @@ def all_seeds() -> str:
 
 
 def update_documents() -> None:
-    """Render README.md and docs/results.md from their templates and the report's numbers, and the report's page.
+    """Render the pages of docs/templates, README.md among them, and the report's page from the report's numbers.
 
     Raises
     ------

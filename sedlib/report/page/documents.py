@@ -1,4 +1,4 @@
-"""README.md and docs/results.md, rendered from their Jinja templates with the numbers of reports/metrics.json.
+"""Pages rendered from their Jinja templates with the numbers of reports/metrics.json, README.md among them.
 
 A page is written only where every number has its place, the condition of every text holds, and no number stands bare.
 """
@@ -18,12 +18,13 @@ from sedlib.report.page.vocabulary import Vocabulary, printed, typed
 TEMPLATES = {
     Path("README.md"): Path("docs/templates/README.md.j2"),
     Path("docs/results.md"): Path("docs/templates/results.md.j2"),
+    Path("docs/when-not-to-believe.md"): Path("docs/templates/when-not-to-believe.md.j2"),
 }
 HEADER = "<!-- Rendered from {template} by `make report`: edit the template, then run `sedlib documents`. -->\n"
 
 
 def update(root: Path, numbers: Mapping[str, Any]) -> None:
-    """Write both pages anew; neither, where one is refused.
+    """Write the pages anew; none, where one is refused.
 
     Raises
     ------
