@@ -7,9 +7,12 @@ import pytest
 
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source
 from sedlib.report.claims.findings import SENTENCES, findings
+from sedlib.report.claims.listing import all_claims
 from sedlib.report.drawn.forest import LEFT, MARGIN, WIDTH, Forest, forest
 from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.seeds import Estimate
+from sedlib.report.page.terms import TABLES
+from sedlib.report.page.writing import all_tables
 from tests.imports import ROOT
 
 
@@ -78,3 +81,13 @@ def test_a_sentence_that_does_not_hold_gives_way_to_its_claims() -> None:
     peak = {"mean": 0.5, "low": None, "high": None, "n": 1}
     first, *_ = findings({"single_task": {"add": {"gradient_peak": peak}}})
     assert "does: contradicted, paper 110–330, here 0.5." in first
+
+
+def test_every_table_of_the_page_says_what_it_shows() -> None:
+    assert all_tables({}).keys() <= TABLES.keys()
+
+
+def test_a_label_is_short_enough_to_stand_before_its_axis() -> None:
+    found = all_claims(json.loads((ROOT / "reports/metrics.json").read_text()))
+    too_long = [row.label for claim in found for row in claim.rows if len(row.label) > LEFT / 5.4]
+    assert too_long == []

@@ -24,7 +24,7 @@ PARTS = {
     "decay": "decay",
     "interval": "the sum of the steps between checkpoints (not in the paper)",
 }
-LABELS = {"interval": "sum of steps"}
+LABELS = {"interval": "step sum"}
 """Short names of parts, where a label is narrow."""
 KIND_NAMES = {"single_task": "single-task", "multitask": "multitask"}
 LADDER = Source("ladder", "ladder", "dvc repro figures")

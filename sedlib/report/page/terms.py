@@ -35,6 +35,8 @@ TABLES: Mapping[str, str] = {
     "centroids": "rank of the centroids at three phases of training",
     "rank-curve": "grok step by the number of attention coordinates that may move",
     "weight-decay-0": "which conditions grok without weight decay",
+    "permuted": "coupling ratio of the gradient over that of gradients on permuted answers, seed by seed",
+    "costs": "time, processor time and memory of each kind of stage",
     "geometry": "principal components, commutator defect and execution basis, operation by operation",
     "leads": "how many steps the commutator defect rises before held-out accuracy",
     "defect-growth": "growth of the commutator defect, run by run",
