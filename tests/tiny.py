@@ -9,6 +9,7 @@ TINY: dict[str, Any] = {
     "gradient_batch": {"size": 20, "seed": 0, "pairs": "all"},
     "dump": {"dtype": "float32"},
     "probes": {"count": 16, "seed": 0},
+    "ladder": {"probes": 16},
     "random_directions": {"count": 3, "seed": 0},
     "geometry": {
         "walks": {"count": 3, "seed": 0},
