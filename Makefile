@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 IN_PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo repro results pull-gradients report test test-all check format audit docs licences
+.PHONY: demo repro results pull-gradients report test test-all test-newest check format audit docs licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -48,6 +48,11 @@ test: $(READY)  ## the tests that take milliseconds to seconds
 
 test-all: $(READY)  ## these and the slow ones: real DVC, browsers, servers, batch systems, kills
 	$(BIN)/pytest $(PYTEST) $(IN_PARALLEL)
+
+test-newest:  ## the tests of milliseconds to seconds, with the newest versions that pyproject.toml allows, in .venv-newest
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	PATH="$(CURDIR)/.venv-newest/bin:$$PATH" .venv-newest/bin/pytest -m 'not slow' $(IN_PARALLEL)
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .
