@@ -6,6 +6,7 @@ from pathlib import Path
 from sedlib.base.arguments import file_name, folder_below
 from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
+from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
@@ -16,7 +17,8 @@ from sedlib.report.sweeps.share_curve import share_curve, share_figure
 
 def main(folder: Path, beside: list[str]) -> None:
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
-    curve = share_curve([read_cell(file) for file in files], GrokParams.load().grok_threshold)
+    threshold, rank = GrokParams.load().grok_threshold, ProjectionParams.load().rank
+    curve = share_curve([read_cell(file) for file in files], threshold, rank)
     for suffix, text in {"csv": as_csv("shares", curve), "md": as_markdown(curve.round(4))}.items():
         with replacing(folder / f"shares.{suffix}") as path:
             path.write_text(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sedlib.base.atomic import replacing
+from sedlib.base.errors import UserError
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.pipeline.parameters.basis_params import BasisParams
@@ -30,6 +31,8 @@ def main() -> None:
         (op,) = training["op"].unique()
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
+    if not curves:
+        raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
     found = peaks(curves)
     text = as_markdown(found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"}))
     texts = {"since.csv": as_csv("since", found.drop(columns="shown")), "since.md": sentence(found) + "\n" + text}

@@ -93,7 +93,7 @@ def test_speedups_are_set_against_the_share_that_passes() -> None:
         *cells_of(control=40, keep_sed_raw=20),
         *(cell(run, "keep-random", "update", 10, coordinates=131) for run in ("add-1", "add-2")),
     ]
-    curve = share_curve([table.assign(passed=0.5) for table in tables], 0.98).set_index("kind")
+    curve = share_curve([table.assign(passed=0.5) for table in tables], 0.98, 3).set_index("kind")
     rows = curve[["size", "passed", "speedup", "n"]].T.to_dict("list")
     assert rows == {COORDINATES: [131, 0.5, 4, 2], DIRECTIONS: [3, 0.5, 2, 2]}
     assert share_figure(curve.reset_index()).axes

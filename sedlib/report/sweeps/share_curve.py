@@ -13,11 +13,12 @@ from sedlib.terms.condition import CONTROL
 
 COORDINATES, DIRECTIONS = "fresh coordinates", "SED directions"
 MARKS = {COORDINATES: (GREY, "s"), DIRECTIONS: (BLUE, "o")}
-USUAL_RANK = 3
 
 
-def share_curve(tables: Sequence[pd.DataFrame], threshold: float) -> pd.DataFrame:
+def share_curve(tables: Sequence[pd.DataFrame], threshold: float, usual_rank: int) -> pd.DataFrame:
     """A row per projection, kind of subspace and its size: share passed and speed-up over seeds, with intervals.
+
+    ``usual_rank`` is that of a cell that says nothing else.
 
     Raises
     ------
@@ -29,7 +30,7 @@ def share_curve(tables: Sequence[pd.DataFrame], threshold: float) -> pd.DataFram
     kept = cells[cells["condition"] != CONTROL.name]
     kept = kept.assign(
         kind=kept["coordinates"].isna().map({True: DIRECTIONS, False: COORDINATES}),
-        size=kept["coordinates"].astype(float).fillna(kept["rank"].astype(float)).fillna(USUAL_RANK),
+        size=kept["coordinates"].astype(float).fillna(kept["rank"].astype(float)).fillna(usual_rank),
     )
     rows = []
     for (projection, kind, _), group in kept.groupby(["projection", "kind", "size"]):

@@ -66,10 +66,9 @@ def peaks(curves: Curves) -> pd.DataFrame:
 
 
 def _peak(curve: "pd.Series[float]", stop: int) -> float | None:
-    """Largest value up to ``stop``; None where the run ended before."""
-    if curve.empty or curve.index.max() < stop:
-        return None
-    return float(curve[curve.index <= stop].max())
+    """Largest value up to ``stop``; None where the run ended before, or had no whole window yet."""
+    before = curve[curve.index <= stop]
+    return None if before.empty or curve.index.max() < stop else float(before.max())
 
 
 def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.leads import growth
+from sedlib.leads import BASELINE, growth
 from sedlib.report.claims.verdicts import verdict
 from sedlib.report.metrics.late_numbers import LAST
 from sedlib.report.metrics.reading import shown
@@ -44,7 +44,7 @@ def windows(
 def batches(by_text: Mapping[str, pd.DataFrame], own: Mapping[str, pd.DataFrame]) -> list[Row]:
     """Final R̄ of each operation's gradient, and what the sum and one gradient have of it."""
     rows: list[Row] = []
-    for op in paper.OPS:
+    for op in [op for op in paper.OPS if any((table["op"] == op).any() for table in own.values())]:
         for definition, tables in ((SHARED, by_text), (OWN, own)):
             there = [table for run, table in tables.items() if run in own]
             final = [_final(table, gradient_of(op), op) for table in there]
@@ -70,9 +70,9 @@ def overlaps(tables: Mapping[str, pd.DataFrame]) -> list[Row]:
 def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> list[Row]:
     """Smallest growth of the runs that grok and largest of the others, by where it starts and how it is computed."""
     ways: dict[str, Reading] = {
-        FROM_200: lambda table: growth(table[table["step"] % 200 == 0]["defect"].to_numpy(float)),
-        FROM_100: lambda table: growth(table["defect"].to_numpy(float)),
-        ROUNDED: lambda table: growth(table["rounded_defect"].to_numpy(float)),
+        FROM_200: lambda table: _growth(table[table["step"] % 200 == 0]["defect"]),
+        FROM_100: lambda table: _growth(table["defect"]),
+        ROUNDED: lambda table: _growth(table["rounded_defect"]),
     }
     rows: list[Row] = []
     for definition, way in ways.items():
@@ -85,6 +85,11 @@ def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFr
                 row = _row("defect-growth", title, definition, reported, [end(values)])
                 rows.append({**row, "n": len(values)})
     return rows
+
+
+def _growth(defects: "pd.Series[float]") -> float | None:
+    """None of a run with too few measurements for a growth."""
+    return growth(defects.to_numpy(float)) if len(defects) >= BASELINE else None
 
 
 def _curve(table: pd.DataFrame, stream: str, op: str) -> pd.DataFrame:
