@@ -43,7 +43,7 @@ class RollingBases:
     >>> bases.window, bases.determined.tolist(), (bases.error_bound < 0.1).tolist()
     (2, [False, True], [[True, False], [True, True]])
     >>> print(bases.reason(0))
-    rows 0 to 1 determine 1 of rank = 2 directions, what follows is rounding (singular values 1.4e+00, 0.0e+00); \
+    rows 0 to 1 determine 1 of rank = 2 directions, the others are rounding (singular values 1.4e+00, 0.0e+00); \
 choose a smaller rank, or look for repeated or zero rows
     """
 
@@ -139,7 +139,7 @@ def rolling_bases(
         raise ValueError(f"rank must be between 1 and window = {window}, got {rank}")
     if n_rows < window:
         raise ValueError(
-            f"a window of {window} rows does not fit a stream of {n_rows}; "
+            f"a window of {window} rows is longer than the stream of {n_rows} rows; "
             "choose a smaller window or a run with more checkpoints"
         )
     require_finite(band=band)

@@ -72,8 +72,7 @@ def _require_used(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> None:
     found = scores(leaf).sum()
     if not found.requires_grad or torch.autograd.grad(found, leaf, allow_unused=True)[0] is None:
         raise ValueError(
-            "scores: they do not depend on the inputs h: let them use the h that they are given, without detach or "
-            "no_grad"
+            "scores: do not depend on the inputs h; compute the scores from the argument h, without detach or no_grad"
         )
 
 
@@ -198,7 +197,7 @@ def _principal_directions(
 def _require_directions(sizes: Float64[Tensor, " components"], count: int, name: str) -> None:
     found = int((sizes > LEAST_SPREAD * sizes[0]).sum())
     if found < count:
-        raise ValueError(f"{name}: they vary in {found} directions, of which {count} are asked; choose more probes")
+        raise ValueError(f"{name}: vary in {found} directions, {count} are needed; choose more probes")
 
 
 def _centred(centroids: Float[Tensor, "probes inputs"], name: str) -> Float64[Tensor, "probes inputs"]:
@@ -220,5 +219,5 @@ def _mean_cosine(
         lengths = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.float64)
         if len(short := (~((lengths > SHORTEST) & lengths.isfinite())).nonzero()):
             probe = int(short[0])
-            raise ValueError(f"{name}: that of probe {probe} has length {float(lengths[probe])}, so no direction")
+            raise ValueError(f"{name}: the one of probe {probe} has length {float(lengths[probe])} and no direction")
     return float(torch.cosine_similarity(first, second, dim=-1).mean())

@@ -133,7 +133,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--remote", nargs="?", const="", metavar="NAME", help="check a remote as well: NAME, or the default remote"
     )
     verify.add_argument("--fix", action="store_true", help="restore what is whole elsewhere, remove the rest")
-    verify.add_argument("--mend", dest="fix", action="store_true", help=argparse.SUPPRESS)  # sedlib/base/remedy.py
 
     selftest = commands.add_parser(
         "selftest",

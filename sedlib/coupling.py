@@ -206,8 +206,8 @@ def _require_theta(theta: Float[Tensor, " params"], centroids_at: CentroidsAt) -
     own = getattr(centroids_at, "theta", None)
     if own is not None and not torch.equal(own, theta):
         raise ValueError(
-            "theta: expected the slots of the checkpoint that centroids_at is of, got others; the rest of the network "
-            "would be of another step: make a sedlib.Checkpoint of each"
+            "theta: expected the slots of centroids_at's own checkpoint, got others: the rest of the network would "
+            "belong to another step; make a sedlib.Checkpoint of each step"
         )
 
 

@@ -109,8 +109,8 @@ def commutators(
     lengths = [_norm(gradient) for gradient in gradients]
     if check and not torch.equal(_gradient(gradient_at, theta, batches[0], "batch 0"), gradients[0]):
         raise ValueError(
-            "gradient_at: two gradients of batch 0 at the same theta differ; put the module in eval (dropout), and let "
-            "nothing draw random numbers"
+            "gradient_at: two gradients of batch 0 at the same theta differ; put the module in eval mode (dropout), "
+            "and draw no random numbers"
         )
     if not all(lengths):
         raise ValueError(f"batch {lengths.index(0)}: the gradient is zero, and the defect is a ratio to its norm")

@@ -273,7 +273,7 @@ def _iterated(
         eigenvalues, eigenvectors = eigsh(checked, k=rank, which="LA", v0=start, tol=tolerance, ncv=kept)
     except ArpackNoConvergence as error:
         raise ValueError(
-            f"{rank} eigenvectors did not converge to {tolerance}, {len(error.eigenvalues)} of them did: {error}; "
+            f"only {len(error.eigenvalues)} of {rank} eigenvectors converged to {tolerance}: {error}; "
             "choose fewer, or a larger tolerance"
         ) from error
     order = np.argsort(eigenvalues)[::-1]

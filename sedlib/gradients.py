@@ -78,7 +78,7 @@ def task_gradients(
     """
     sums = gradient_sums(losses, Checkpoint(module, layout, state), batches, check=check, refuse_broken=True)
     if not sums:
-        raise ValueError("losses: there is none, so no gradient; is the loader empty?")
+        raise ValueError("losses: expected at least one, got none; is the loader empty?")
     return {task: found.mean() for task, found in sums.items()}
 
 

@@ -99,7 +99,7 @@ CASES: list[tuple[Callable[[], object], str]] = [
     (lambda: sedlib.rolling_bases(sedlib.gram(ROWS), 3, 2), "band: expected zeros past the last row, .*diagonals"),
     (lambda: sedlib.rolling_bases(BAND, given(3.0), 2), "window: expected a whole number"),
     (lambda: sedlib.rolling_bases(BAND, 3, 0), "rank must be between 1 and window = 3, got 0"),
-    (lambda: sedlib.rolling_bases(BAND, 9, 2), "a window of 9 rows does not fit a stream of 8"),
+    (lambda: sedlib.rolling_bases(BAND, 9, 2), "a window of 9 rows is longer than the stream of 8"),
     (lambda: sedlib.rolling_bases(BAND[0], 3, 2), r"band: expected \[rows, offsets\], got shape"),
     (lambda: sedlib.directions(ROWS, BASES, 60), "index: expected one of 6 windows, 0 to 5, got 60"),
     (lambda: sedlib.directions(ROWS[:4], BASES, 5), "rows: expected at least 8, got 4 rows"),

@@ -53,7 +53,7 @@ def test_a_stream_without_rows_is_too_short() -> None:
     assert gram(nothing).shape == (0, 0)
     empty = gram_band(nothing, 1)
     assert empty.shape == (0, 2)
-    with pytest.raises(ValueError, match="a window of 1 rows does not fit a stream of 0"):
+    with pytest.raises(ValueError, match="a window of 1 rows is longer than the stream of 0"):
         rolling_bases(empty, 1, 1)
 
 
@@ -104,7 +104,7 @@ def test_sign_of_a_direction_is_fixed() -> None:
 @pytest.mark.parametrize(
     ("window", "rank", "message"),
     [
-        (11, 3, "a window of 11 rows does not fit a stream of 10"),
+        (11, 3, "a window of 11 rows is longer than the stream of 10"),
         (3, 4, "rank must be between 1 and window = 3, got 4"),
         (3, 0, "rank must be between 1 and window = 3, got 0"),
     ],

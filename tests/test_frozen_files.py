@@ -53,7 +53,7 @@ def centroids(folder: Path, version: int) -> Iterator[h5py.File]:
         yield file
 
 
-BEFORE_SEALS = "found no seal, as of a file that an older sedlib or another program wrote"
+BEFORE_SEALS = "found no seal: an older sedlib or another program wrote the file"
 REFUSED: dict[str, tuple[Callable[[Path, int], Any], int, str]] = {
     "checkpoints": (checkpoints, 1, f"expected a checkpoints/2 artifact, {BEFORE_SEALS}"),
     "gradients": (gradients, 3, f"expected a gradients/4 artifact, {BEFORE_SEALS}"),

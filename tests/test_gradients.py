@@ -121,7 +121,7 @@ def test_a_loader_counts_tokens_not_batches() -> None:
 def test_means_over_batches_and_empty_loaders_are_refused() -> None:
     linear = nn.Linear(2, 1)
     layout, batches = ParamLayout.select(linear, "*"), [torch.ones(3, 2)]
-    with pytest.raises(ValueError, match="must be a pair of a sum and its count where there are batches"):
+    with pytest.raises(ValueError, match="must be a pair of a sum and its count if there are batches"):
         task_gradients(lambda module, batch: {"t": module(batch).mean()}, linear, layout, batches=batches)
     with pytest.raises(ValueError, match="the count of task 't' must be positive, got 0"):
         task_gradients(lambda module, batch: {"t": (module(batch).sum(), 0)}, linear, layout, batches=batches)

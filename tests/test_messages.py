@@ -241,7 +241,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[], object], str]] = {
     "tied slots": (double_slots, "'head.weight' is tied to 'embed.weight', so one parameter|one memory"),
     "two dtypes": (double_inside, "slots: expected one dtype, got torch.float32 of '0.weight' and torch.float64 of"),
     "lazy": (lazy, "'1.weight' has no size yet"),
-    "meta": (lambda: Checkpoint(with_meta(mlp()), layout_of(mlp())), "on the meta device, so without values; load"),
+    "meta": (lambda: Checkpoint(with_meta(mlp()), layout_of(mlp())), "on the meta device and has no values; load"),
     "no function": (lambda: Checkpoint(mlp(), layout_of(mlp())).at(given(X)), "function: expected a function of"),
     "θ of another size": (
         lambda: Checkpoint(mlp(), layout_of(mlp())).at(scores, torch.ones(19)),
@@ -322,7 +322,7 @@ LOSSES: dict[str, tuple[Callable[..., Any], str]] = {
     "an item": (lambda module: {"a": module(X).mean().item()}, r"must be a finite scalar .*got a float .*without item"),
     "an array": (lambda module: {"a": module(X).mean().detach().numpy()}, "got a NumPy array .*without item or numpy"),
     "a vector": (lambda module: {"a": module(X).mean(1)}, r"got shape \(6,\); take its mean"),
-    "a decision": (lambda module: {"a": module(X).argmax(1).sum()}, "got torch.int64: what counts or decides"),
+    "a decision": (lambda module: {"a": module(X).argmax(1).sum()}, "got torch.int64: a count or a decision"),
     "complex": (lambda module: {"a": module(X).mean() * 1j}, "real floating-point number, got torch.complex64"),
     "NaN": (
         lambda module: {"a": module(X).mean() * torch.nan},
@@ -332,7 +332,7 @@ LOSSES: dict[str, tuple[Callable[..., Any], str]] = {
     "three": (lambda module: {"a": (module(X).sum(), 1, 2)}, "a loss, or a pair of a sum and its count, got 3"),
     "no count": (lambda module: {"a": (module(X).sum(), None)}, "the count of task 'a': expected a number, got None"),
     "detached": (lambda module: {"a": module(X).mean().detach()}, "has no gradient in: '0.weight'; .*detach, no_grad"),
-    "another module's": (lambda module: loss(mlp()), "'0.weight'|none of Sequential"),
+    "another module's": (lambda module: loss(mlp()), "'0.weight'|not one of Sequential"),
     "backward before": (
         lambda module: {"a": (value := module(X).mean(), value.backward())[0]},
         "losses: PyTorch cannot compute or differentiate them",
@@ -425,7 +425,7 @@ PROBES: dict[str, tuple[Callable[[], object], str]] = {
             layout_of(Embedded(), "head.weight"),
             Probes(TOKENS + 7, lambda module, h: module.read(h).T, embed=embed),
         ),
-        "a token id is none of an embedding's",
+        "a token id is not one of the embedding's",
     ),
     "a checkpoint's place": (
         lambda: CentroidFunction(given(mlp()), Probes(H, scores)),
@@ -443,8 +443,8 @@ SCORES: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "an array": (lambda module, h: module(h).detach().numpy().T, "got a NumPy array"),
     "transposed": (lambda module, h: module(h), r"scores: expected \[tasks, 12 probes\], .*; return its transpose"),
     "of one task": (lambda module, h: module(h)[:, 0], r"got torch.float32 of shape \(12,\); of a single task return"),
-    "decisions": (lambda module, h: module(h).argmax(1)[None], "got torch.int64: return a logit or a probability"),
-    "complex": (lambda module, h: module(h).T * 1j, "real floating-point numbers, .* got torch.complex64"),
+    "decisions": (lambda module, h: module(h).argmax(1)[None], "got torch.int64: .* return a logit or a probability"),
+    "complex": (lambda module, h: module(h).T * 1j, "real floating-point numbers, got torch.complex64"),
     "NaN": (lambda module, h: module(h).T.log(), "nan"),
     "without h": (lambda module, h: module(torch.ones(12, 4)[: len(h)]).T, "do not depend on the embedded input h"),
 }

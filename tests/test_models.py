@@ -123,7 +123,7 @@ def test_a_measurement_is_of_one_checkpoint_while_training_goes_on() -> None:
     for checkpoint in (early, Checkpoint(module, layout, state)):
         centroids_at = CentroidFunction(checkpoint, PROBES)
         assert float(jvp(centroids_at, checkpoint.theta)(direction)) == pytest.approx(expected, rel=1e-3)
-        with pytest.raises(ValueError, match="the slots of the checkpoint that centroids_at is of"):
+        with pytest.raises(ValueError, match="the slots of centroids_at's own checkpoint"):
             central_difference(centroids_at, layout.flatten(module.state_dict()), 0.005)
 
 

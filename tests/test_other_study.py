@@ -219,7 +219,7 @@ def test_a_definition_that_the_study_lacks_is_refused_with_those_it_has(changed:
     for stage in (f"centroids@{RUN}", f"coupling@{RUN}"):
         done = changed.call("dvc", "repro", "--single-item", stage)
         assert done.returncode != 0
-        assert "error: centroid = 'logit' is none of this study's: score" in done.stderr
+        assert "error: centroid = 'logit' is not one of this study's: score" in done.stderr
         assert "Traceback" not in done.stderr
 
 

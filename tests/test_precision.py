@@ -114,7 +114,7 @@ def test_an_undetermined_window_is_masked_and_the_others_are_as_without_it() -> 
     bases = rolling_bases(band, 3, 2)
     assert (~bases.determined).nonzero().flatten().tolist() == [4]
     assert bases.reason(3) is None
-    assert str(bases.reason(4)).startswith("rows 4 to 6 determine 1 of rank = 2 directions, what follows is rounding (")
+    assert str(bases.reason(4)).startswith("rows 4 to 6 determine 1 of rank = 2 directions, the others are rounding (")
     assert not bases.coefficients[4].any()
     assert bases.singular_values[4, 0] > 1
     with pytest.raises(ValueError, match="basis 4: rows 4 to 6 determine 1 of rank = 2"):

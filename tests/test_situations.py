@@ -344,7 +344,7 @@ REFUSED: dict[str, tuple[type[nn.Module], str]] = {
     "counter in a buffer": (network(counts_in_a_buffer, seen), r"the network changes 'seen' at every call"),
     "module in a list": (
         network(lambda self, h: self.b(self.others[0](self.z(h))), listed),
-        r"depends on a parameter of shape \(5, 5\) that is none of Situation, .*nn.ModuleList",
+        r"depends on a parameter of shape \(5, 5\) that is not one of Situation's, .*nn.ModuleList",
     ),
     "kept with a graph": (
         network(lambda self, h: self.b(torch.tanh(self.a(h) + h @ self.kept.T)), kept_with_graph),
@@ -370,7 +370,7 @@ def test_what_has_no_right_number_is_refused_by_name(name: str) -> None:
 
 def test_both_names_of_one_memory_are_no_two_slots() -> None:
     module = built(TiedByData)
-    with pytest.raises(ValueError, match=r"'c.weight' and 'a.weight' are one memory \(tied by .data\)"):
+    with pytest.raises(ValueError, match=r"'c.weight' and 'a.weight' share one memory \(tied by .data\)"):
         Checkpoint(module, ParamLayout.select(module, "a.weight", "c.weight"))
 
 

@@ -134,7 +134,7 @@ def test_a_value_that_is_not_finite(tmp_path: Path, value: float) -> None:
         ("rows/a", np.ones(4, np.float32), "dataset 'rows/a' of shape (4,), not [steps, params]"),
         ("rows/a", np.ones((4, 3)), "dataset 'rows/a' of dtype float64, not float32"),
         ("rows/a", np.ones((4, 3), ">f4"), "dataset 'rows/a' of dtype >f4, not float32"),
-        ("rows/b", np.ones((4, 3), np.float32), "a dataset 'rows/b', which it does not hold"),
+        ("rows/b", np.ones((4, 3), np.float32), "an unknown dataset 'rows/b'"),
         ("parts/x", np.ones((3, 5), np.float32), "dataset 'parts/x' of shape (3, 5), not [2, length]"),
         ("parts/note", np.ones(4, np.float32), "dataset 'parts/note' with attributes {}, not axes ['length']"),
         ("steps", np.array([0, 1, 1, 2]), "values of 'steps' that do not increase: 0, 1, 1, 2"),
@@ -356,7 +356,7 @@ def test_a_hostile_file(tmp_path: Path, change: Callable[[h5py.File, Path], None
     path = write(tmp_path / "run-1.h5")
     with altered(path) as file:
         change(file, tmp_path)
-    assert_refused(path, "what no file of sedlib holds", problem)
+    assert_refused(path, "an object that no file of sedlib holds", problem)
 
 
 def test_a_private_file_does_not_get_into_an_artifact(tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(tmp_path: Path, size: int) -> 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
-        with pytest.raises(WriteError, match=r"run-1.h5 cannot be written: it would be larger .* as it was before"):
+        with pytest.raises(WriteError, match=r"run-1.h5 cannot be written: the file would exceed .* is unchanged"):
             write_much(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -19,7 +19,7 @@ def file_name(text: str) -> str:
         It could lead elsewhere.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", text):
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no name: use letters, digits, . _ and -")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a name: use letters, digits, . _ and -")
     return text
 
 
@@ -35,7 +35,7 @@ def number_name(text: str) -> str:
         It is no number, or no name.
     """
     if not re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", text, re.ASCII) or not float(text):
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no positive number")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a positive number")
     return file_name(text)
 
 

@@ -87,14 +87,14 @@ def _explained(path: Path) -> Iterator[None]:
         elsewhere = error.filename is not None and Path(error.filename).parent != path.parent
         if elsewhere or (reason := unwritable(error)) is None:
             raise
-        raise WriteError(f"{path} cannot be written: {reason} ({error}). It is as it was before") from error
+        raise WriteError(f"{path} cannot be written: {reason} ({error}). The file is unchanged") from error
 
 
 REASONS = {
-    errno.ENOSPC: "no space is left on its disk; free some, or move the folder to another, and run this again",
+    errno.ENOSPC: "no space is left on its disk; free space, or move the folder to another disk, and run this again",
     errno.EDQUOT: "your quota on its disk is used up; free some and run this again",
-    errno.EFBIG: "it would be larger than a file may be here",
-    errno.EIO: "its disk reports an error; see to the disk before you trust what is on it",
+    errno.EFBIG: "the file would exceed the file size limit",
+    errno.EIO: "its disk reports an error; check the disk before you trust its files",
     errno.EROFS: "its file system is read-only",
     errno.EACCES: "you may not write there",
     errno.EPERM: "you may not write there",

@@ -32,7 +32,7 @@ def _watch() -> None:
     while not _is_orphan(above):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     with suppress(OSError, ValueError):  # nobody may be left to read it
-        print(f"DVC is gone, which started stage {os.environ[STAGE]}", file=sys.stderr, flush=True)
+        print(f"DVC ended, which started stage {os.environ[STAGE]}", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SECONDS_TO_END)
     os._exit(128 + signal.SIGTERM)

@@ -124,7 +124,7 @@ def shortfall(
     >>> sizes = torch.tensor([1.0, 1e-9], dtype=torch.float64)
     >>> shortfall(error_bound(sizes), sizes, rank=1, rows="rows 0 to 1")
     >>> print(shortfall(error_bound(sizes), sizes, rank=2, rows="rows 0 to 1"))
-    rows 0 to 1 determine 1 of rank = 2 directions, what follows is rounding (singular values 1.0e+00, 1.0e-09); \
+    rows 0 to 1 determine 1 of rank = 2 directions, the others are rounding (singular values 1.0e+00, 1.0e-09); \
 choose a smaller rank, or look for repeated or zero rows
     """
     count = int(determined(bound[:rank]).sum())
@@ -132,7 +132,7 @@ choose a smaller rank, or look for repeated or zero rows
         return None
     sizes = ", ".join(f"{size:.1e}" for size in values[:rank].tolist())
     return (
-        f"{rows} determine {count} of rank = {rank} directions, what follows is rounding ({kind} {sizes}); "
+        f"{rows} determine {count} of rank = {rank} directions, the others are rounding ({kind} {sizes}); "
         "choose a smaller rank, or look for repeated or zero rows"
     )
 

@@ -33,7 +33,7 @@ def track(
         return
 
     if before:
-        say(f"{label}: {before}/{total} were made before")
+        say(f"{label}: {before}/{total} exist already")
     start = printed = time.monotonic()
     done, text = 0, ""
     for done, item in enumerate(items, start=1):

@@ -14,6 +14,6 @@ def remedy(stage: str, *files: Path) -> str:
     if not all(file.exists() for file in files):
         return f"Write it with `dvc repro {target}`, or fetch it with `dvc pull {names}`."
     return (
-        f"If it is damaged, `sedlib verify --mend {names}` brings it back, or says what does; if it is another file, "
-        f"write it anew with `dvc repro --force {target}`."
+        f"If the file is damaged, `sedlib verify --fix {names}` restores it, or names the stage to run; if it is "
+        f"another file, write it again with `dvc repro --force {target}`."
     )

@@ -183,7 +183,7 @@ def loss_pairs(losses: Any, *, by_count: bool, refuse_broken: bool) -> dict[str,
 def _pair(task: str, loss: Any, by_count: bool, refuse_broken: bool) -> tuple[Tensor, float]:
     if by_count and not isinstance(loss, tuple):
         raise ValueError(
-            f"the loss of task {task!r} must be a pair of a sum and its count where there are batches, got one value: "
+            f"the loss of task {task!r} must be a pair of a sum and its count if there are batches, got one value: "
             "means over batches of different numbers of tokens do not add up to the mean"
         )
     total, count = loss if isinstance(loss, tuple) and len(loss) == 2 else (loss, 1.0)

@@ -49,9 +49,9 @@ def require_every_slot(checkpoint: Checkpoint, probes: Probes) -> None:
     if unreached:
         cut = without_derivative(checkpoint.module)
         raise ValueError(
-            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}), as far as "
-            "derivatives tell: leave that out of the slots, or look whether scores uses the module that it is given, "
-            "detaches, rounds, or reads weights that the network kept from an earlier call"
+            f"slots: the scores do not depend on {listed(unreached)} (of {len(checkpoint.parameters)}), by their "
+            "derivatives: leave these out of the slots, or check that scores uses the module that it is given, and "
+            "does not detach, round, or read weights that the network kept from an earlier call"
             f"{f' (the quantised {listed(cut)} have no derivative)' if cut else ''}"
         )
 
@@ -134,6 +134,6 @@ class _SixteenBits(TorchDispatchMode):
         if isinstance(found, Tensor) and found.dtype in SIXTEEN_BITS:
             raise ValueError(
                 f"the network computes in {found.dtype} inside ({function}), although its parameters are wider: the "
-                "rounding would be taken for a response; remove autocast and casts from its forward"
+                "rounding would count as a response; remove autocast and casts from its forward"
             )
         return found

@@ -72,7 +72,7 @@ def _require_eval(module: nn.Module) -> None:
     if trained := [name or type(part).__name__ for name, part in module.named_modules() if part.training]:
         raise ValueError(
             f"the function put {listed(trained)} in train mode, in which dropout and batch statistics change what is "
-            "measured: leave the module in eval, in which it is given"
+            "measured: leave the module in eval mode, as it was given"
         )
 
 

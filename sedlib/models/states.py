@@ -103,7 +103,7 @@ def _copied(name: str, tensor: Tensor, like: Tensor) -> Tensor:
             "torch.distributed.checkpoint.state_dict.get_model_state_dict with full_state_dict=True gathers it"
         )
     if tensor.is_meta:
-        raise ValueError(f"{quoted(name)} is on the meta device, so without values; load the checkpoint first")
+        raise ValueError(f"{quoted(name)} is on the meta device and has no values; load the checkpoint first")
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise ValueError(f"{quoted(name)}: expected a dense tensor, got layout {tensor.layout} of {tensor.dtype}")
     if like.is_floating_point() and not tensor.is_floating_point():

@@ -104,5 +104,5 @@ def require_slots(module: nn.Module, placed: Mapping[str, Tensor], values: Mappi
         if (dtype := values[name].dtype) != (other := values[first := next(iter(placed))].dtype):
             raise ValueError(
                 f"slots: expected one dtype, got {other} of {quoted(first)} and {dtype} of {quoted(name)}; a vector "
-                "has one: cast the module or the state, or take the slots of each dtype apart"
+                "has one dtype: cast the module or the state, or choose the slots of each dtype separately"
             )

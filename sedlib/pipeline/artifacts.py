@@ -43,7 +43,7 @@ class ArtifactSchema(Schema):
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"])) or "the whole"
             raise self.error(
-                file.filename, f"settings that are none of its stage's ({where}: {problem['msg']})"
+                file.filename, f"settings that its stage cannot have ({where}: {problem['msg']})"
             ) from error
         except UNREADABLE as error:
             raise self.error(file.filename, f"settings that cannot be read ({error})") from error

@@ -38,7 +38,7 @@ def check_project(path: Path) -> None:
             _require_so_many(path, "gradient_batch.size", batch.size, run, len(own.examples(batch.pairs)))
             _require_so_many(path, "probes.count", params.probes.count, run, len(own.examples("all")))
             if params.centroid not in own.centroids:
-                raise UserError(f"{path}: centroid = {params.centroid!r} is none of {', '.join(own.centroids)}")
+                raise UserError(f"{path}: centroid = {params.centroid!r} is not one of {', '.join(own.centroids)}")
 
 
 def _require_so_many(path: Path, key: str, count: int, run: str, there: int) -> None:

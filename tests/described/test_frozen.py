@@ -15,8 +15,8 @@ STAGE = COUPLING.stage_of("add-1")
 def test_a_table_of_before_there_were_descriptions_is_refused_by_name() -> None:
     path = FROZEN / "before_descriptions/add-1/coupling.csv"
     message = (
-        f"expected its description coupling.resource.json beside it, found none: the file is of a version before "
-        f"{COUPLING.tag}. Write it anew with `dvc repro coupling@add-1`."
+        f"expected its description coupling.resource.json beside it, found none: the file is older than version "
+        f"{COUPLING.tag}. Write it again with `dvc repro coupling@add-1`."
     )
     with pytest.raises(UserError, match=message):
         read_table(path, COUPLING, STAGE, Origin("add-1"))

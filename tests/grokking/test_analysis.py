@@ -184,7 +184,7 @@ def test_a_response_lost_in_rounding_is_refused(
 
 
 def test_a_window_longer_than_the_run_is_refused(gradients: h5py.File, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows does not fit a stream of 8"):
+    with pytest.raises(ParamsError, match=r"stream update: a window of 9 rows is longer than the stream of 8"):
         write_bases(tmp_path / "bases.h5", gradients, Grokking(experiment()), BasisParams(window=9, rank=2), CPU)
     assert not (tmp_path / "bases.h5").exists()
 
@@ -207,7 +207,7 @@ def test_probes_are_drawn_from_all_pairs_by_their_own_seed(networks: MeasuredNet
 def test_a_definition_of_the_centroid_that_the_study_lacks_is_refused(
     networks: MeasuredNetworks, tmp_path: Path
 ) -> None:
-    message = "centroid = 'mean' is none of this study's: logit, full"
+    message = "centroid = 'mean' is not one of this study's: logit, full"
     with pytest.raises(ParamsError, match=message):
         write_centroids(tmp_path / "centroids.h5", networks, CentroidParams(centroid="mean"))
     assert not (tmp_path / "centroids.h5").exists()

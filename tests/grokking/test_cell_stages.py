@@ -51,7 +51,7 @@ def test_a_cell_has_the_stage_that_its_values_name() -> None:
     ("key", "values", "message"),
     [
         ("conditions", ["keep-all"], "unknown condition 'keep-all'; choose from remove-sed, .*, freeze$"),
-        ("conditions", ["control"], "control projects nothing; every run has it once, unasked; choose from"),
+        ("conditions", ["control"], "control projects nothing; every run has it once without being listed; choose"),
         ("conditions", ["kick"], "kick needs the checkpoints of the finished run, .*; choose from remove-sed, "),
         ("conditions", ["keep-execution"], "keep-execution needs the checkpoints of the finished run"),
         ("conditions", ["freeze", "freeze"], "freeze is repeated; name each condition once"),

@@ -265,8 +265,8 @@ def test_each_is_refused_in_one_line_that_says_where_and_why(name: str, ends: di
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a pipe", "is no regular file"),
-        ("no end", "is no regular file"),
+        ("a pipe", "is not a regular file"),
+        ("no end", "is not a regular file"),
         ("a folder", "Is a directory"),
         ("a loop", "Too many levels of symbolic links"),
     ],

@@ -347,7 +347,7 @@ class Scaled(Intervention):
 @pytest.mark.parametrize(
     ("factor", "message"),
     [
-        (0.0, "step 6: no share of the target's step has passed: the step has length 0"),
+        (0.0, "step 6: no share of the target's step passed: the step has length 0"),
         (np.nan, "step 6 of the training: not finite: gradient of 'encoder.layers.0.self_attn.in_proj_weight'"),
     ],
 )
@@ -364,7 +364,7 @@ def test_an_intervention_names_cell_and_step(intervention: str, factor: float, m
 def test_updates_that_vanish_are_named() -> None:
     still = experiment(run={"checkpoint_every": 1, "max_steps": 12}, optimizer={"lr": 1e-30})
     cell = Cell.of("both-1", "update-keep-sed")
-    with pytest.raises(UserError, match=r"^both-1-update-keep-sed, step 1: no share of the target's step has passed"):
+    with pytest.raises(UserError, match=r"^both-1-update-keep-sed, step 1: no share of the target's step passed"):
         trajectory(cell, still, CPU, projecting(cell, INTERVENED, still.run.seed))
 
 
@@ -372,7 +372,7 @@ def test_a_kick_without_direction_is_named() -> None:
     everything = torch.eye(ParamLayout.select(build_model(TINY), "*").size)
     cell = Cell.of("both-1", "kick", size=1.0, start=5)
     intervene = constraining(cell, TINY, INTERVENED, CurvatureParams(), everything)
-    with pytest.raises(UserError, match=r"^both-1-kick.*, step 5: a kick has no direction: .* across the execution"):
+    with pytest.raises(UserError, match=r"^both-1-kick.*, step 5: a kick has no direction: .* outside the execution"):
         trajectory(cell, TINY, CPU, intervene)
 
 

@@ -195,7 +195,7 @@ def test_progress_says_from_which_step_it_goes_on(tmp_path: Path, capsys: pytest
     stopped(tmp_path, 5)
     found = list(tracked(Walk(), Snapshots(tmp_path, "walk", 0.0), 10, "walk", lambda item: ""))
     assert found == WHOLE
-    assert "walk, from step 14 on: 4/10 were made before" in capsys.readouterr().err
+    assert "walk, from step 14 on: 4/10 exist already" in capsys.readouterr().err
 
 
 def test_a_full_disk_ends_the_keeping_and_not_the_computation(

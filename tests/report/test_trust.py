@@ -48,7 +48,7 @@ def flipped(path: Path) -> None:
         (lambda r: flipped(r / "add-1/summary.json"), r"summary\.json: expected hash"),
         (
             lambda r: (r / "add-1/summary.resource.json").unlink(),
-            "found none: the file is of a version before summary/1",
+            "found none: the file is older than version summary/1",
         ),
         (
             lambda r: flipped(r / "add-1/ablation/epsilon.csv"),

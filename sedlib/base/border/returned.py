@@ -34,13 +34,13 @@ def require_scores(found: Any, count: int, name: str = "scores") -> Tensor:
         of_one = "; of a single task return it as [None]" if found.shape == (count,) else ""
         turned = "; return its transpose" if found.ndim == 2 and len(found) == count else ""
         raise ValueError(
-            f"{name}: expected [tasks, {count} probes], as there are inputs, got {found.dtype} of shape "
+            f"{name}: expected [tasks, {count} probes], one column for each input, got {found.dtype} of shape "
             f"{tuple(found.shape)}{of_one}{turned}"
         )
     if not found.is_floating_point():
         raise ValueError(
-            f"{name}: expected real floating-point numbers, of which a centroid is the gradient, got {found.dtype}: "
-            "return a logit or a probability, no decision (argmax, comparison)"
+            f"{name}: expected real floating-point numbers, got {found.dtype}: a centroid is their gradient; "
+            "return a logit or a probability, not a decision (argmax, comparison)"
         )
     return found
 
@@ -70,8 +70,8 @@ def require_scalar(name: str, loss: object) -> None:
         raise ValueError(f"{name} must be a finite scalar, got shape {tuple(loss.shape)}; take its mean or its sum")
     if not loss.is_floating_point():
         raise ValueError(
-            f"{name} must be a real floating-point number, got {loss.dtype}: what counts or decides (argmax, "
-            "accuracies) has no gradient"
+            f"{name} must be a real floating-point number, got {loss.dtype}: a count or a decision (argmax, "
+            "accuracy) has no gradient"
         )
 
 

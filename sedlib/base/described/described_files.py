@@ -20,7 +20,9 @@ def write_described(path: Path, content: bytes, kind: FileKind, of: Origin, **ab
         with replacing(target) as temporary:
             temporary.write_bytes(written)
             if temporary.read_bytes() != written:
-                raise WriteError(f"{target} cannot be written: what is read back is not what was; see to the disk")
+                raise WriteError(
+                    f"{target} cannot be written: the bytes read back differ from those written; check the disk"
+                )
 
 
 def read_described(path: Path, kind: FileKind, stage: str, of: Origin) -> tuple[bytes, dict[str, Any]]:
@@ -39,8 +41,8 @@ def read_described(path: Path, kind: FileKind, stage: str, of: Origin) -> tuple[
         raise UserError(f"{path} is missing; run `dvc repro {stage}`")
     if not beside.exists():
         raise UserError(
-            f"{path}: expected its description {beside.name} beside it, found none: the file is of a version before "
-            f"{kind.tag}. Write it anew with `dvc repro {stage}`."
+            f"{path}: expected its description {beside.name} beside it, found none: the file is older than version "
+            f"{kind.tag}. Write it again with `dvc repro {stage}`."
         )
     said = parsed(_read(beside, LARGEST_DESCRIPTION, path, stage))
     if said is None:

@@ -31,7 +31,7 @@ def seal_problem(path: Path) -> str | None:
     with path.open("rb") as file:
         found = file.read(USER_BLOCK)
         if (sealed := SEAL.match(found)) is None:
-            return "no seal, as of a file that an older sedlib or another program wrote, or whose first bytes are lost"
+            return "no seal: an older sedlib or another program wrote the file, or its first bytes are lost"
         size = file.seek(0, os.SEEK_END) - USER_BLOCK
         if size != int(sealed["size"]):
             return f"{size:,} bytes where {int(sealed['size']):,} were sealed: a part is lost, or the seal is damaged"

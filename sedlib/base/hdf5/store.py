@@ -145,7 +145,7 @@ class Schema:
                 listing(file)
                 found = file.attrs.get("schema")
             except ForeignContentError as error:
-                raise self.error(called, f"what no file of sedlib holds: {error}") from error
+                raise self.error(called, f"an object that no file of sedlib holds: {error}") from error
             except UNREADABLE as error:
                 raise self.error(called, f"a damaged HDF5 file ({error})") from error
             if found != self.tag:
@@ -160,7 +160,7 @@ class Schema:
             if name not in found and not self.datasets[name].optional:
                 yield f"no dataset {name!r} (there are: {', '.join(found) or 'none'})"
         if foreign := found.keys() - self.datasets.keys():
-            yield f"a dataset {min(foreign)!r}, which it does not hold (it holds: {', '.join(self.datasets)})"
+            yield f"an unknown dataset {min(foreign)!r} (known: {', '.join(self.datasets)})"
         found = {name: found[name] for name in self.datasets if name in found}
         lengths = {("", axis): (length, "its run") for axis, length in self.lengths.items()}
         for name, dataset in found.items():

@@ -51,14 +51,14 @@ def require_tested(build: Mapping[str, str], device: str) -> None:
         record, why = None, str(error)
     if record and record.failed:
         raise UserError(
-            f"device {device}: the last `{command}` failed here ({in_one_line(', '.join(record.failed))}), so that "
+            f"device {device}: the last `{command}` failed on this device ({in_one_line(', '.join(record.failed))}): "
             "results would be wrong. Use another device (SEDLIB_DEVICE=cpu) or another build of PyTorch; after a "
             f"repair run `{command}` again"
         )
     if record is None and not is_tested(build):
         raise UserError(
-            f"device {device}: nobody tested sedlib on {described(build)}, and {why}. Some devices and builds compute "
-            f"wrong numbers without an error. Run `{command}` once, which takes less than a minute: where it passes, "
+            f"device {device}: sedlib was not tested on {described(build)}, and {why}. Some devices and builds compute "
+            f"wrong numbers without an error. Run `{command}` once, which takes less than a minute: if it passes, "
             "stages run from then on. docs/machines.md has what was tested"
         )
 
@@ -91,7 +91,7 @@ def record_path(build: Mapping[str, str]) -> Path:
     name = hashlib.sha256(json.dumps([build[text] for text in TEXTS]).encode()).hexdigest()[:16]
     path = user_cache_path("sedlib") / "selftest" / f"{name}.json"
     if not path.is_absolute():
-        raise RecordError("you have no home folder that keeps records; set XDG_CACHE_HOME to a folder of yours")
+        raise RecordError("you have no home folder for records; set XDG_CACHE_HOME to a folder that you can write")
     return path
 
 

@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UserError(f"{path} is no regular file, so that it might never end; give a file of YAML")
+                raise UserError(f"{path} is not a regular file and might never end; give a YAML file")
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run from the root of the repository") from error

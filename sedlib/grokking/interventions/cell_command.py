@@ -34,14 +34,16 @@ def parse_cell(script: str, description: str | None) -> tuple[Cell, Path]:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--run", required=True, help="name of a run in params.yaml, such as add-42")
     parser.add_argument("--intervention", help=", ".join(here))
-    parser.add_argument("--condition", choices=CONDITIONS, metavar="CONDITION", help="of an intervention, in its place")
-    parser.add_argument("--projection", choices=PROJECTIONS, help="of the condition, if it projects")
+    parser.add_argument(
+        "--condition", choices=CONDITIONS, metavar="CONDITION", help="condition of an intervention, in its place"
+    )
+    parser.add_argument("--projection", choices=PROJECTIONS, help="projection of the condition, if it projects")
     for option, how in OPTIONS.items():
         if any(map(TAKES[option], here.values())):
             parser.add_argument(f"--{option}", **how)
     parser.add_argument("--weight-decay", type=float, help="in place of the run's")
     parser.add_argument(
-        "--folder", type=folder_below, default=INTERVENTION_TABLES, help="of the table; default: %(default)s"
+        "--folder", type=folder_below, default=INTERVENTION_TABLES, help="folder of the table; default: %(default)s"
     )
     given = vars(parser.parse_args())
     run, folder = given.pop("run"), given.pop("folder")

@@ -62,7 +62,7 @@ class Cell(Section):
         if self.condition == KICK and self.size is None:
             raise ValueError("a kick needs its --size, in gradient steps")
         if self.coordinates is not None and self.rank is not None:
-            raise ValueError("--coordinates takes the place of a subspace, which --rank is of; leave one out")
+            raise ValueError("--coordinates replaces the subspace whose dimension is --rank; leave one out")
         return self
 
     @classmethod

@@ -84,7 +84,7 @@ class Kicks(Intervention):
         length, of_whole = float(across.norm()), float(found.delta.norm())
         if not LEAST_ACROSS * of_whole < length < math.inf:
             raise ValueError(
-                f"a kick has no direction: the commutator has length {of_whole:.3g}, its part across the execution "
+                f"a kick has no direction: the commutator has length {of_whole:.3g}, its part outside the execution "
                 f"basis {length:.3g}; choose another geometry.curvature.eta or fewer geometry.curvature.components"
             )
         return self._size * self._eta * torch.stack(norms).mean() * across / across.norm()

@@ -116,7 +116,7 @@ def _share_passed(natural: Tensor, part: Tensor) -> float:
     share = float(part.norm() / norm)
     if not math.isfinite(share):
         raise ValueError(
-            f"no share of the target's step has passed: the step has length {float(norm):.3g}, what is let through "
+            f"no share of the target's step passed: the step has length {float(norm):.3g}, the part let through "
             f"{float(part.norm()):.3g}; choose another interventions.target, or a smaller optimizer.lr"
         )
     return share

@@ -17,7 +17,7 @@ def _refusal(condition: Condition) -> str | None:
     """Why a condition cannot be crossed with the projections; None where it can."""
     if condition in NEED_FINISHED_RUN:
         return NEEDS_FINISHED_RUN
-    return None if condition.is_projected else "projects nothing; every run has it once, unasked"
+    return None if condition.is_projected else "projects nothing; every run has it once without being listed"
 
 
 def _cell_refusal(intervention: str) -> str | None:

@@ -135,7 +135,7 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
             for key in keys:
                 for name in getattr(getattr(self, section), key):
                     if name not in self.runs:
-                        yield f"{section}.{key} names {name!r}, which is no run; choose from {some(self.runs)}"
+                        yield f"{section}.{key} names {name!r}, which is not a run; choose from {some(self.runs)}"
 
     def _repeated(self) -> Iterator[str]:
         for section, model in (("interventions", self.interventions), ("ablation", self.ablation)):

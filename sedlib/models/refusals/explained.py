@@ -23,7 +23,7 @@ REASONS = [
     ),
     (
         r"index out of range in self",
-        "a token id is none of an embedding's: ids go from 0 to num_embeddings - 1; look at the inputs, and at padding",
+        "a token id is not one of the embedding's: ids go from 0 to num_embeddings - 1; check the inputs and padding",
     ),
     (
         r"Guard failed",

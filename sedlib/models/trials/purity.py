@@ -120,9 +120,9 @@ def _origin(live: Tensor, module: nn.Module) -> str:
     if name is not None:
         return (
             f"a tensor that was computed from {name!r} before this measurement, and would not move with it; let the "
-            "network keep nothing that is made of weights"
+            "network keep no tensor that was computed from weights"
         )
     return (
-        f"a parameter of shape {tuple(live.shape)} that is none of {type(module).__name__}, so that no checkpoint "
+        f"a parameter of shape {tuple(live.shape)} that is not one of {type(module).__name__}'s, so that no checkpoint "
         "holds it: register it (nn.ModuleList for a list of modules), or detach it where it is meant to be as it is now"
     )

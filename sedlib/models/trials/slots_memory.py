@@ -48,8 +48,8 @@ def _require_apart(name: str, other: str, held: Mapping[str, Tensor], *, is_slot
     if memory(held[other]) == memory(held[name]):
         if is_slot:
             raise ValueError(
-                f"slots: {other!r} and {name!r} are one memory (tied by .data), so that neither can be moved alone; "
-                "leave one of them out, and both move together"
+                f"slots: {other!r} and {name!r} share one memory (tied by .data), so that neither moves alone; "
+                "leave one out of the slots, and both move together"
             )
     elif _overlap(held[name], held[other]):
         raise ValueError(

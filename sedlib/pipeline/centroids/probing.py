@@ -30,7 +30,7 @@ def require_known(study: Study, params: CentroidParams) -> None:
         It has none of that name.
     """
     if params.centroid not in study.centroids:
-        raise ParamsError(f"centroid = {params.centroid!r} is none of this study's: {', '.join(study.centroids)}")
+        raise ParamsError(f"centroid = {params.centroid!r} is not one of this study's: {', '.join(study.centroids)}")
 
 
 def centroid_function(

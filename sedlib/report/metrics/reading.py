@@ -8,6 +8,26 @@ from sedlib.report.numbers.seeds import Estimate
 
 Numbers = Mapping[str, Any]
 PHASES = ("init", "mid", "after")
+TITLES = {
+    "per_op_peak": "own gradient peak",
+    "per_op_final": "own gradient final",
+    "aggregate_peak": "aggregate gradient peak",
+    "aggregate_final": "aggregate gradient final",
+    "per_example": "R̄ of per-example gradients",
+    "mean_gradient": "R̄ of the mean gradient",
+    "window": "R̄ of the window",
+    "cosine": "cosine of per-example direction and mean gradient",
+    "rank90_logit": "rank-90, simplified centroid",
+    "rank90_full": "rank-90, full centroid",
+    "row_cosine": "cosine of the two centroids at a probe",
+    "top1_cosine": "cosine of the two centroids' first component",
+    "top3_cosine": "cosine of the two centroids' first three components",
+    "per_example_logit": "R̄ of per-example gradients, simplified centroid",
+    "per_example_full": "R̄ of per-example gradients, full centroid",
+    "window_logit": "R̄ of the window, simplified centroid",
+    "window_full": "R̄ of the window, full centroid",
+}
+"""Quantities of metrics.json whose names say too little."""
 
 
 def nested(numbers: Numbers, *keys: str) -> Any:
@@ -55,4 +75,4 @@ def shown(estimate: Estimate | None, reason: str | None = None) -> str:
 
 def quantity_title(name: str) -> str:
     """A quantity of metrics.json in words."""
-    return name.replace("_", " ").replace("w1", "W = 1")
+    return TITLES.get(name) or name.replace("_", " ").replace("w1", "W = 1")

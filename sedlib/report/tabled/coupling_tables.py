@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from sedlib.report.metrics.reading import Numbers, nested, not_controls
+from sedlib.report.metrics.reading import Numbers, nested, not_controls, quantity_title
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.paper import OPS, Reported, exactly
 from sedlib.report.numbers.rungs import RUNGS, rung_label, streams_on
-from sedlib.report.tabled.compared import compared, not_run, titled
+from sedlib.report.tabled.compared import compared, not_run
 
 
 def single_task(numbers: Numbers) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def single_task(numbers: Numbers) -> pd.DataFrame:
             reported["update_peak"] = paper.UPDATE_PEAK_SEEDS
             reported["w1_peak"] = exactly(paper.R1_BY_WINDOW[1], "Table 2")
         for name, value in reported.items():
-            labels = {"operation": op, "quantity": titled(name)}
+            labels = {"operation": op, "quantity": quantity_title(name)}
             rows.append(compared(labels, value, found.get(name)))
     return pd.DataFrame(rows)
 
@@ -70,7 +70,7 @@ def multitask(numbers: Numbers) -> pd.DataFrame:
     return pd.DataFrame(
         [
             compared(
-                {"operation": op, "quantity": titled(name)},
+                {"operation": op, "quantity": quantity_title(name)},
                 value,
                 nested(numbers, "multitask", op, name),
             )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.report.metrics.reading import estimated, nested, shown
+from sedlib.report.metrics.reading import estimated, nested, quantity_title, shown
 from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.seeds import comparison
-from sedlib.report.tabled.compared import not_run, titled
+from sedlib.report.tabled.compared import not_run
 
 COMMAND = "dvc repro figures@add-7"
 QUANTITIES = {
@@ -37,7 +37,7 @@ def _rows(numbers: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {
                     "runs": kind.replace("_", " "),
                     "operation": op,
-                    "quantity": titled(name),
+                    "quantity": quantity_title(name),
                     "paper's seeds": shown(first),
                     "n": first.n if first else 0,
                     "fresh seeds": shown(fresh),
