@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import plain
-from sedlib.base.machine.onednn_products import onednn_products
 from sedlib.base.randomness import generator
 from sedlib.bases import rolling_bases
 from sedlib.coupling import central_difference
