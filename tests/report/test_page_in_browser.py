@@ -226,7 +226,7 @@ def test_a_claim_opens_into_its_numbers_its_rule_and_its_figure(browser: Any) ->
     assert "dvc repro figures" in text
     assert "the weakest verdict on its operations" in text
     assert [cell.text for cell in claim.find_elements("css selector", "tbody tr:first-child > *")] == [
-        *("add", "110–330", "84 [42, 126]", "3")
+        *("add", "text", "110–330", "84 [42, 126]", "3")
     ]
     assert script(browser, "return document.querySelector('#claim-gradient-peak img').naturalWidth") > 100
     claim.find_element("css selector", "a[href^='#table']").click()

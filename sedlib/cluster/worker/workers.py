@@ -111,7 +111,7 @@ def prepare(client: Client, scratch: str) -> bool:
     broken = {worker: error for worker, error in found.items() if isinstance(error, Exception)}
     if broken:
         listed = "\n".join(f"  {worker}: {error}" for worker, error in broken.items())
-        raise UserError(f"these workers lack sedlib; install sedlib on them:\n{listed}")
+        raise UserError(f"these workers lack sedlib; install {DISTRIBUTION} on them:\n{listed}")
     refuse_versions(versions(), found)
     with suppress(OSError):  # from one that went away: its successor gets the plugin when it joins
         client.register_plugin(OneStageAtATime())
