@@ -205,9 +205,9 @@ def test_rows_are_kept_to_the_bit_and_damage_is_found(tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(RowFolderError, match=r"step-000000005.*not those that were written"):
         folder.stream("update")
-    with pytest.raises(RowFolderError, match="rows there are of other slots"):
+    with pytest.raises(RowFolderError, match="rows in it are of other slots"):
         RowFolder(tmp_path, ParamLayout(("b",), ((6,),)))
-    with pytest.raises(RowFolderError, match="rows there are of other dtype"):
+    with pytest.raises(RowFolderError, match="rows in it are of other dtype"):
         RowFolder(tmp_path, LAYOUT, "float16")
 
 
