@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
 from rich.console import Console
 
+from benchmarks import scale
 from sedlib.base.errors import UserError
 from sedlib.cluster import engine
 from sedlib.cluster.clusters import Workers, connected
@@ -28,6 +30,7 @@ from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded
 from sedlib.cluster.worker.workers import OneStageAtATime, prepare, refuse_versions
+from tests.imports import ROOT
 from tests.toy import until
 
 
@@ -136,7 +139,11 @@ def test_a_stage_that_lacked_memory_gets_a_second_try_where_a_worker_has_more(
     scheduler = {"cls": Scheduler, "options": {"dashboard_address": "127.0.0.1:0"}}
     workers = {name: {"cls": Worker, "options": {"memory_limit": limit}} for name, limit in limits.items()}
     view = View({item.key: item.stage for item in tasks}, "")
-    with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+    with (  # Dask measures the whole process of these tests, and a worker that has less would start nothing
+        dask.config.set({f"distributed.worker.memory.{at}": False for at in ("target", "spill", "pause")}),
+        SpecCluster(workers, scheduler) as cluster,
+        Client(cluster) as client,
+    ):
         client.wait_for_workers(2)
         client.register_plugin(OneStageAtATime())
         outcome = execute(client, [job(item) for item in tasks], {"none": b""}, view, ignored)
@@ -144,6 +151,16 @@ def test_a_stage_that_lacked_memory_gets_a_second_try_where_a_worker_has_more(
     assert len(outcome.done) == 2
     assert outcome.failed["too much"].memory == 600 * 2**20
     assert f"took more than {300 * 2**20}; another has more" in capsys.readouterr().err
+
+
+def test_played_workers_are_busy_and_stages_wait_for_what_they_need() -> None:
+    assert scale.needs()["coupling"] == ["bases", "dump"]
+    command = [sys.executable, "-m", "benchmarks.scale", "--runs", "40", "--workers", "10"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (stages, hours, share), *_ = re.findall(r"^\| 40 \| (\d+) \| ([\d.]+) \| ([\d.]+)% \|", printed, re.MULTILINE)
+    assert int(stages) == 40 * len(scale.SECONDS)
+    assert float(share) > 90
+    assert float(hours) > 40 * sum(scale.SECONDS.values()) / 10 / 3600 - 0.01  # nothing was left out
 
 
 def test_a_worker_that_is_there_never_counts_as_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

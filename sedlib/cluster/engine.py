@@ -6,7 +6,8 @@ here, and one that goes away is noticed here.
 """
 
 import queue
-from collections.abc import Callable, Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -89,17 +90,25 @@ class _Running:
             name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
         }
         self.below = chains([job.task for job in jobs])
-        self.waiting = sorted(jobs, key=self._urgency)
+        self.waiting = {job.task.key: job for job in jobs}  # for a task that has not ended
+        self.lacking = {job.task.key: len(set(job.task.needs)) for job in jobs}
+        self.behind: dict[str, list[str]] = {}
+        for job in jobs:
+            for key in set(job.task.needs):
+                self.behind.setdefault(key, []).append(job.task.key)
+        self.ready: list[Job] = []  # the most urgent first
+        self._make_ready(job for job in jobs if not job.task.needs)
         self.sent: dict[str, _Sent] = {}  # not ended yet, by Dask's key
         self.ended: queue.SimpleQueue[Future[Settled]] = queue.SimpleQueue()
         self.workers: dict[str, bool] = {}
+        self.looked = -inf
         self.memory: dict[str, float] = {}
         self.lacked: dict[str, int] = {}  # bytes that were too few for a task, by its key
         self.has_gpus = False  # so far: device stages wait for one to come back
 
     def to_the_end(self) -> None:
         """Send and settle until nothing waits or runs."""
-        while self.waiting or self.sent:
+        while self.waiting or self.ready or self.sent:
             self.send()
             with suppress(queue.Empty):
                 self.settle(self.ended.get(timeout=SECONDS_BETWEEN_LOOKS))
@@ -113,14 +122,16 @@ class _Running:
         self.has_gpus |= any(workers.values())
         busy = {sent.worker for sent in self.sent.values()}
         free = [worker for worker in sorted(workers, key=workers.__getitem__) if worker not in busy]  # GPUs last
-        for job in list(self.waiting):
+        for job in list(self.ready) if free else []:
             wants_gpu = self.has_gpus and job.task.on_device
             least = self._least_memory(job)
-            possible = [worker for worker in free if (workers[worker] or not wants_gpu) and self.memory[worker] > least]
-            if possible and self.outcome.done.keys() >= set(job.task.needs):
-                free.remove(possible[0])
-                self.waiting.remove(job)
-                self._submit(job, possible[0])
+            possible = (worker for worker in free if (workers[worker] or not wants_gpu) and self.memory[worker] > least)
+            if (worker := next(possible, None)) is not None:
+                free.remove(worker)
+                self.ready.remove(job)
+                self._submit(job, worker)
+            if not free:
+                break
 
     def settle(self, future: Future[Settled]) -> None:
         """Take in how a task ended."""
@@ -141,14 +152,30 @@ class _Running:
         else:
             del self.sent[sent.job.dask_key]
             self.outcome.done[sent.job.task.key] = found
+            self._release(sent.job.task.key)
             self.on_done(found)
             self.view.ended(sent.job.task.key, "restored" if found.restored else "done")
+
+    def _release(self, key: str) -> None:
+        """Make those ready for which this task was the last that they needed."""
+        for after in self.behind.get(key, []):
+            self.lacking[after] -= 1
+            if after in self.waiting and not self.lacking[after]:
+                self._make_ready([self.waiting[after]])
+
+    def _make_ready(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self.waiting.pop(job.task.key, None)
+            insort(self.ready, job, key=self._urgency)
 
     def _urgency(self, job: Job) -> int:
         return -self.below[job.task.key]
 
     def _workers(self) -> dict[str, bool]:
-        """By address: whether a worker that takes stages has a GPU."""
+        """By address: whether a worker that takes stages has a GPU; of thousands a look takes as long as a task."""
+        if monotonic() - self.looked < SECONDS_BETWEEN_LOOKS and self.client.status != "closed":
+            return self.workers
+        self.looked = monotonic()
         if self.client.status == "closed" or not (scheduler := self.client.scheduler):
             raise UserError(GONE)
         # Not client.scheduler_info(), which a poll of Dask's own, without workers, may overwrite before it is read.
@@ -196,20 +223,20 @@ class _Running:
         del self.sent[sent.job.dask_key]
         self.view.again(sent.job.task.key, why)
         self.client.cancel([sent.future])
-        self.waiting = sorted([*self.waiting, replace(sent.job, attempt=sent.job.attempt + 1)], key=self._urgency)
+        self._make_ready([replace(sent.job, attempt=sent.job.attempt + 1)])
 
     def _fail(self, sent: _Sent, error: Exception) -> None:
         del self.sent[sent.job.dask_key]
         task = sent.job.task
         self.outcome.failed[task.key] = failure = _failure(task.stage, error)
         self.view.ended(task.key, "failed", failure.reason)
-        lost = {task.key}
-        for job in list(self.waiting):  # in which a task stands behind those it needs
-            if lost & set(job.task.needs):
-                self.waiting.remove(job)
-                lost.add(job.task.key)
-                self.outcome.skipped.append(job.task.key)
-                self.view.ended(job.task.key, "skipped")
+        lost = [task.key]
+        for key in lost:  # which grows by what needs each
+            for after in self.behind.get(key, []):
+                if self.waiting.pop(after, None) is not None:
+                    lost.append(after)
+                    self.outcome.skipped.append(after)
+                    self.view.ended(after, "skipped")
 
 
 def _failure(stage: str, error: Exception) -> StageFailed:
