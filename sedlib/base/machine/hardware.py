@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import torch
-
 from sedlib.base.errors import UserError, in_one_line, quoted
 from sedlib.base.machine.onednn_products import onednn_products
+from sedlib.base.machine.patient_torch import torch
 from sedlib.base.machine.tested import require_tested
 
 MOST_THREADS = 1024
