@@ -296,6 +296,10 @@ def test_a_stage_gets_its_workers_threads_and_none_of_dasks_own_settings(
     assert "MALLOC_TRIM_THRESHOLD_" not in environment
     assert environment["OMP_NUM_THREADS"] == environment["SEDLIB_THREADS"] == "3"
     assert environment["SEDLIB_DEVICE"] == "cpu"
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert work._environment(tmp_path, 3)["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert work._environment(tmp_path, 3)["OMP_WAIT_POLICY"] == "active"
 
 
 def test_a_long_plan_is_told_by_kinds_with_the_sums_of_what_they_took() -> None:

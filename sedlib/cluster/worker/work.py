@@ -30,6 +30,8 @@ PRINTED_BY_DVC = (
 )
 DASKS_OWN = {"MALLOC_TRIM_THRESHOLD_"}
 """What Dask sets for its workers. A stage that gives every freed block back to the system takes twice as long."""
+WAITING = {"OMP_WAIT_POLICY": "passive"}
+"""Unless the worker's own says otherwise: threads of a stage that wait by spinning take the cores of other stages."""
 THREADS = ("SEDLIB_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -93,6 +95,7 @@ def _specification(job: Job, inputs: list[Settled], folder: Path) -> dict[str, A
 def _environment(root: Path, threads: int) -> dict[str, str]:
     """The worker's own, with its threads, and the clone's code instead of that of an editable installation."""
     return {
+        **WAITING,
         **{name: value for name, value in os.environ.items() if name not in DASKS_OWN},
         **dict.fromkeys(THREADS, str(threads)),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
