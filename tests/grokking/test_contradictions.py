@@ -93,10 +93,10 @@ GRADIENTS: dict[str, tuple[Change, str]] = {
     "networks equal": (states(lambda found: found[:1]), "updates that do not lead from the network at"),
     "settings written otherwise": (setting(":20", ": 20"), "which its stage writes as"),
     "a setting twice": (setting("{", '{"size":7,'), "which its stage writes as"),
-    "a setting of another type": (setting(":20", ":20.0"), "none of its stage's (size: Input should be a valid"),
-    "a setting that is no number": (setting(":20", ":NaN"), "none of its stage's (size: Input should be a valid"),
-    "no JSON": (setting("{", "["), "none of its stage's (the whole: Invalid JSON"),
-    "one more setting": (setting("{", '{"\\u001b[2J":1,'), "none of its stage's (\\x1b[2J: Extra inputs"),
+    "a setting of another type": (setting(":20", ":20.0"), "its stage cannot have (size: Input should be a valid"),
+    "a setting that is no number": (setting(":20", ":NaN"), "its stage cannot have (size: Input should be a valid"),
+    "no JSON": (setting("{", "["), "its stage cannot have (the whole: Invalid JSON"),
+    "one more setting": (setting("{", '{"\\u001b[2J":1,'), "its stage cannot have (\\x1b[2J: Extra inputs"),
 }
 
 
@@ -160,7 +160,7 @@ BASES: dict[str, tuple[Change, str]] = {
     "another sign": (values(f"{ADD}window-3/coefficients", np.negative), "largest coefficient is negative"),
     "no rows": (values(f"{ADD}band", np.zeros_like), "off orthonormal ones"),
     "another window": (setting('"window":3', '"window":2'), "no dataset 'streams/update/window-2/checkpoint'"),
-    "a window without end": (setting('"window":3', '"window":1000000000'), "none of its stage's (window: Input"),
+    "a window without end": (setting('"window":3', '"window":1000000000'), "its stage cannot have (window: Input"),
 }
 
 
