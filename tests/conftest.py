@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
 import pytest
 import torch
@@ -14,6 +15,8 @@ from tests.clone import ALL, CODE, REPORT, Clone, copied, names
 
 hook = install_import_hook("sedlib", f"{checked.__module__}.{checked.__name__}")
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # on a busy machine a limit says nothing of the code
+hypothesis.settings.load_profile("untimed")
 
 
 LONGEST_FIRST = [
