@@ -56,7 +56,7 @@ def compare(page: Path, only: list[str], share: float) -> int:
 
 
 def main() -> None:
-    """One of both."""
+    """Write the page, or compare with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", action="store_true", help="measure, and write the page")

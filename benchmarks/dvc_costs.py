@@ -81,7 +81,7 @@ class StandIn:
             raise RuntimeError(f"with nothing to do, these changed:\n{changed}")
 
     def lines(self, pattern: str) -> int:
-        """Of all locks at these paths."""
+        """Number of lines of all locks at these paths."""
         return sum(len(path.read_text().splitlines()) for path in self.clone.glob(pattern))
 
     def _copy(self) -> None:

@@ -87,7 +87,7 @@ def of_history(size: int, _: Path) -> RollingHistory:
 
 
 def basis_of_history(size: int, folder: Path) -> Made:
-    """Its top directions."""
+    """Top directions of a whole history."""
     history = of_history(size, folder)
     return lambda: history.basis(RANK)
 

@@ -26,7 +26,7 @@ ROUNDS = 7
 
 
 def losses(network: nn.Module, tokens: Tensor) -> dict[str, tuple[Tensor, int]]:
-    """Of the first and the second half of each text."""
+    """Losses of the first and the second half of each text."""
     logits, targets, half = network(tokens).logits[:, :-1], tokens[:, 1:], LENGTH // 2
     parts = {"first": slice(0, half), "second": slice(half, LENGTH - 1)}
     return {

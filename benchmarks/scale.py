@@ -37,7 +37,7 @@ SECONDS = {
     "curvature": 25.0,
     "figures": 5.0,
 }
-"""Of one operation, two stages at a time, one thread each (docs/performance.md)."""
+"""Seconds of each stage of a run of one operation, two stages at a time, one thread each (docs/performance.md)."""
 
 
 def needs() -> dict[str, list[str]]:
@@ -165,7 +165,7 @@ def locks() -> Iterator[tuple[str, int, int]]:
 
 
 def seconds_of_a_line() -> tuple[float, float]:
-    """To read and to write a line of a lock, by the parser that DVC has."""
+    """Seconds to read and to write a line of a lock, by DVC's parser."""
     from dvc.utils.serialize import dumps_yaml, parse_yaml
 
     text = (ROOT / "dvc.lock").read_text()

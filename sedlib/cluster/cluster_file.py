@@ -35,7 +35,7 @@ WORKER_ARGUMENT = r"--resources|--lifetime|--lifetime-stagger|--lifetime-restart
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:=,@%+/-]{0,199}$")]
 Folder = Annotated[str, Field(pattern=r"^(\$[A-Z_]+|[~A-Za-z0-9_./])[A-Za-z0-9_./-]{0,499}$")]
-"""It stands in a job's shell script, where it may begin with a variable, and no part of it is a command."""
+"""A folder in a job's shell script: it may begin with a variable, and no part of it is a command."""
 Count = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -54,14 +54,14 @@ class Options(BaseModel):
 
 
 class LocalOptions(Options):
-    """Of workers on this machine."""
+    """Options of workers on this machine."""
 
     threads_per_worker: Count = 1
     memory_limit: Memory | None = None
 
 
 class JobOptions(Options):
-    """Of a batch system's jobs; each system takes those that it has a use for."""
+    """Options of a batch system's jobs; each system takes those that it has a use for."""
 
     cores: Count
     memory: Memory

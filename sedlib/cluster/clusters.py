@@ -24,8 +24,8 @@ SELDOM = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "2s",
 }
-"""How often Dask looks at its own processes. As it comes, up to a hundred times a second, which takes 13 % of a core
-for two workers that wait; a stage is a process of its own, of which nothing is seen there."""
+"""How often Dask looks at its own processes. By default it looks up to a hundred times a second, which takes 13 % of a
+core for two workers that wait. It would see nothing of a stage, which is a process of its own."""
 
 LOOPBACK = "127.0.0.1"
 DASHBOARD_ADDRESS = f"{LOOPBACK}:0"
@@ -84,7 +84,7 @@ def _started(asked: LocalFile | JobsFile | None, count: int, scratch: Path) -> A
 
 
 def _local(count: int, options: LocalOptions, scratch: Path, attempts: int = 3) -> LocalCluster:
-    """One worker that is killed while it starts makes Dask give up all."""
+    """Workers here, tried again: one that is killed while it starts makes Dask give up all."""
     try:
         with dask.config.set(SELDOM):
             return LocalCluster(
@@ -110,7 +110,7 @@ def dask_setup(worker: Worker) -> None:
 
 
 def _client(address: str) -> Client:
-    """Of a scheduler that somebody started.
+    """The client of a scheduler that somebody started.
 
     Raises
     ------

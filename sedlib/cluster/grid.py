@@ -51,7 +51,7 @@ def _parsed(text: str) -> Override:
 
 
 def _require_known(override: Override, file: str) -> None:
-    """Unless it adds one, it must name a parameter that is there."""
+    """An override must name a parameter that exists, unless it adds one."""
     name = override.key_or_group
     if override.is_add() or override.is_force_add() or Path(file).suffix not in (".yaml", ".yml"):
         return

@@ -21,7 +21,7 @@ MOST_NAMED = 8
 """Files in a message."""
 OURS, THEIRS = "2", "3"
 Entries = Mapping[str, Any]
-"""Of dvc.lock, by the name of the stage."""
+"""Entries of dvc.lock, by the name of the stage."""
 
 
 def refuse_unmerged(root: Path) -> None:

@@ -64,7 +64,7 @@ def _dvc_stands_still(root: Path) -> Iterator[Path]:
 
 
 def _repaired_rwlock(path: Path) -> Iterator[str]:
-    """Remove a file that is none, and from one that is, the processes that are gone."""
+    """Remove a broken rwlock; remove from a whole one the processes that are gone."""
     if not path.exists():
         return
     try:

@@ -45,7 +45,7 @@ def _remove(folder: Path) -> None:
 
 
 def clear_unreadable(cache: Path) -> list[Path]:
-    """Remove entries that are no text, at which DVC fails; what is no YAML it removes by itself. Which they were."""
+    """Remove entries that are no text, at which DVC fails, and return them; DVC itself removes what is no YAML."""
     found = [path for path in (cache / "runs").glob("*/*/*") if path.suffix != ".tmp" and not _is_text(path)]
     for path in found:
         path.unlink(missing_ok=True)

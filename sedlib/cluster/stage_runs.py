@@ -12,9 +12,9 @@ from sedlib.base.atomic import replacing
 from sedlib.cluster.plan.jobs import Settled
 
 TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
-"""Of what was computed in this clone."""
+"""Table of what was computed in this clone."""
 KEPT = Path("reports/costs.csv")
-"""In git: of the run whose results it has."""
+"""Table that git keeps, of the run whose results git has."""
 SHOWN_VERSIONS = ("Python", "torch", "numpy")
 
 

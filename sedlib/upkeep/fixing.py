@@ -21,7 +21,7 @@ class Damage:
     path: Path | str
     problem: str
     place: Place | None = None
-    """None: the workspace."""
+    """The damaged place; None is the workspace."""
 
     def __str__(self) -> str:
         where = self.place.name if self.place else "workspace"

@@ -17,7 +17,7 @@ class Place:
     """DVC's own object for it."""
 
     def path(self, oid: str) -> str:
-        """Of an object."""
+        """Path of an object in this place."""
         return str(self.store.oid_to_path(oid))
 
     def has_whole(self, oid: str) -> bool:
@@ -26,7 +26,7 @@ class Place:
         return bool(there) and is_whole(self.store.fs, self.path(oid), oid)
 
     def damaged(self, objects: Mapping[str, Kept]) -> Iterator[Kept]:
-        """Those that are there with another content than their name says."""
+        """Objects that are there with another content than their name says."""
         there = [found for oid, found in objects.items() if self.store.fs.exists(self.path(oid))]
         for found in track(there, len(there), f"checking the {self.name}"):
             if not is_whole(self.store.fs, self.path(found.oid), found.oid):

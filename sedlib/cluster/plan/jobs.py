@@ -62,12 +62,12 @@ class Job:
 
     @property
     def topic(self) -> str:
-        """Under which a worker reports on it."""
+        """Dask's topic, under which a worker reports on the job."""
         return f"sedlib-{Path(self.scratch).name}"
 
     @property
     def dask_key(self) -> str:
-        """Another client of the same scheduler runs its own, and so does another attempt."""
+        """Dask's key of the job: another client of the same scheduler has its own, and so has another attempt."""
         return f"{self.task.key}-{Path(self.scratch).name}-{self.attempt}"
 
 

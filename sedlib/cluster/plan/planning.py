@@ -134,7 +134,7 @@ class _Sorting:
         )
 
     def _key(self, stage: Stage, upstream: list[Stage]) -> str:
-        """Of all that determines a result, so that stages which a grid's points share run once."""
+        """Hash of all that determines a result, so that stages which a grid's points share run once."""
         outs = [out for other in upstream for out in other.outs]
         own = [dep for dep in stage.deps if not any(localfs.overlaps(dep.fs_path, out.fs_path) for out in outs)]
         known = {dep.def_path: found[0].value for dep in stage.deps if (found := produced_hash(self.produced, dep))}

@@ -68,7 +68,7 @@ def produced_hash(produced: Mapping[str, Any], dep: Dependency) -> tuple[HashInf
 
 
 def _size(path: str) -> int | None:
-    """Of a file in the cache: what the folder's own entry does not say, and dvc.lock does."""
+    """Size of a file in the cache, which the folder's own entry does not say and dvc.lock does."""
     return localfs.size(path) if localfs.exists(path) else None
 
 

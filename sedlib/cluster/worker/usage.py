@@ -13,7 +13,7 @@ from sedlib.cluster.plan.jobs import Cost
 
 
 class Usage:
-    """Of a process and all that it started, as far as one looked."""
+    """What a process and all that it started took, up to the last look."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.process = process

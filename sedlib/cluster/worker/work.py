@@ -31,7 +31,7 @@ PRINTED_BY_DVC = (
 DASKS_OWN = {"MALLOC_TRIM_THRESHOLD_"}
 """What Dask sets for its workers. A stage that gives every freed block back to the system takes twice as long."""
 WAITING = {"OMP_WAIT_POLICY": "passive"}
-"""Unless the worker's own says otherwise: threads of a stage that wait by spinning take the cores of other stages."""
+"""Holds where the worker's environment says nothing: threads that wait by spinning take the cores of other stages."""
 THREADS = ("SEDLIB_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -125,14 +125,14 @@ def _watch(usage: Usage, worker: Worker, job: Job, log: Path) -> tuple[str | Non
 
 
 def _wanted(worker: Worker, key: str) -> bool:
-    """Dask cannot interrupt a task: it only marks it, when its client is gone, or closes the worker."""
+    """Whether the task is to go on: Dask cannot interrupt it, and only marks it as unwanted or closes the worker."""
     task = worker.state.tasks.get(key)
     closing = worker.status in (Status.closing, Status.closed, Status.failed)
     return task is not None and task.state == "executing" and not closing
 
 
 def _last_line(log: Path) -> str:
-    """Of what the stage itself printed."""
+    """Last line that the stage itself printed."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 500))
         lines = file.read().decode(errors="replace").strip().replace("\r", "\n").splitlines()

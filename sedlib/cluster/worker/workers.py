@@ -34,7 +34,7 @@ class OneStageAtATime(WorkerPlugin):
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python, sedlib and what its pipeline on a cluster requires, in this process.
+    """Versions of Python, sedlib and what its pipeline on a cluster requires, in this process.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def versions() -> dict[str, str]:
 
 
 def _is_installed(wanted: Requirement) -> bool:
-    """Whether it belongs to the base install or to the extras of a worker."""
+    """Whether a requirement belongs to the base install or to the extras of a worker."""
     return wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in ("pipeline", "cluster"))
 
 

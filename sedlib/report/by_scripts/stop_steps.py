@@ -3,14 +3,14 @@
 import pandas as pd
 
 EVALUATIONS = 20
-"""With the test accuracy of a grokked run, in a row or not, after which the scripts stop."""
+"""How many evaluations reach the accuracy, in a row or not, before the scripts stop a run."""
 
 
 def stop_step(curve: pd.DataFrame, op: str, threshold: float) -> int | None:
     """Step of an operation's 20th evaluation with a test accuracy of at least ``threshold``.
 
-    A run that ends earlier because it grokked is taken to stay accurate: what lacks is counted at the spacing of its
-    last two evaluations. None where the accuracy is not reached.
+    A run that ends earlier because it grokked is taken to stay accurate: the evaluations that it lacks are counted at
+    the spacing of its last two. None where the accuracy is not reached.
     """
     rows = curve[curve["op"] == op]
     reached = rows[rows["test_accuracy"] >= threshold]["step"]

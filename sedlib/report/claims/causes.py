@@ -20,7 +20,7 @@ class Found:
     row: str | None = None
     """What stands in a cell of the table's row."""
     definition: str | None = None
-    """Under which the claim is judged as well, where that shows it."""
+    """The other definition that shows the cause, where one does."""
 
     def __str__(self) -> str:
         shown = f"{self.table}.csv, {self.row}" if self.table else f"see the definition: {self.definition}"
@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True)
 class NotFound:
-    """No cause that was measured."""
+    """A deviation of which no cause was measured."""
 
     tried: str
 

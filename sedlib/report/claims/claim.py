@@ -32,7 +32,7 @@ class Compared:
     """One number of a claim beside the paper's."""
 
     label: str
-    """Of which operation or setting the number is."""
+    """The operation or setting that the number belongs to."""
     here: Estimate
     paper: Reported | None = None
 
@@ -80,7 +80,7 @@ class Claim:
     implied: Implied | None = None
 
     counted: str | None = None
-    """What its numbers are over, where that is no number of seeds for each."""
+    """What the claim's numbers are counted over, where that is not the seeds of each number."""
     others: Sequence[Judged] = ()
     """The claim under other definitions; its own verdict is on the text's."""
 

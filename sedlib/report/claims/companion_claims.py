@@ -50,7 +50,7 @@ def companion_claims(numbers: Numbers) -> Iterator[Claim]:
 
 
 def over_seeds(numbers: Numbers, quantity: str) -> dict[str, Estimate]:
-    """A quantity by operation, over the runs of it alone that have it."""
+    """A quantity by operation, over the runs of that operation alone in which the quantity exists."""
     values: dict[str, list[float]] = {}
     for found in _of_one_operation(numbers):
         if found.get(quantity) is not None:
@@ -64,7 +64,7 @@ def _of_one_operation(numbers: Numbers) -> list[Numbers]:
 
 
 def _pc1(numbers: Numbers) -> Claim:
-    """Least and largest of the matrices, each against the range."""
+    """Least and largest PC1 % of the matrices, each against the paper's range."""
     least, largest = (over_seeds(numbers, f"pc1_{end}") for end in ("min", "max"))
     ends = {f"{op}, {end}": values[op] for op in least for end, values in (("smallest", least), ("largest", largest))}
     return Claim(
@@ -104,7 +104,7 @@ def _lead(numbers: Numbers) -> Claim:
 
 
 def _growth(numbers: Numbers) -> Claim:
-    """Of the paper's runs that become accurate, and of all that do not, controls among them."""
+    """The defect's growth in the paper's runs that become accurate, and in all that do not, controls among them."""
     runs = nested(numbers, "geometry") or {}
     grokking = [
         float(found["defect_growth"]) for found in _of_one_operation(numbers) if found["accurate_step"] is not None

@@ -1,4 +1,4 @@
-"""The same claims under other definitions than the text's: their numbers beside the same ranges, by the same rules."""
+"""Claims under other definitions than the text's: ranges and rules are those that the claim has under the text's."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -102,4 +102,4 @@ JUDGES: dict[str, tuple[Judge, ...]] = {
     "pc1": (_pc1_stopped,),
     "share": (_in_weights,),
 }
-"""By the claim's name."""
+"""What judges a claim under each other definition, by the claim's name."""

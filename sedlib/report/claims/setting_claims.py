@@ -56,7 +56,7 @@ def window(numbers: Numbers) -> Claim:
 
 
 def settings(numbers: Numbers) -> Claim:
-    """Largest peak of R₁ over the smallest one, of what is about 5 % around the usual value."""
+    """Largest over smallest peak of R₁, for the settings by which the paper's peak varies by about 5 %."""
     found = {
         title: ratio
         for title, axis in (("rank", "rank"), ("probe seed", "probe_seed"))

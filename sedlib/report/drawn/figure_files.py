@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"dpi": DPI, "metadata": {"Software": None}},
 }
 DRAWN = "drawn.json"
-"""Of each figure, what it was drawn from, and its files, as hashes."""
+"""File with hashes of what each figure was drawn from, and of the figure's files."""
 
 
 def save_figures(figures: Mapping[str, Figure], folder: Path) -> set[Path]:
@@ -95,7 +95,7 @@ def _hashes(paths: Iterable[Path]) -> list[str]:
 
 
 def _recorded(path: Path) -> dict[str, Any]:
-    """Nothing where there is no such file, or a broken one: all is drawn then."""
+    """What ``DRAWN`` holds; nothing where the file is missing or broken, so that every figure is drawn."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):

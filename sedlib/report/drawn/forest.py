@@ -29,14 +29,14 @@ PADDED = 1.1
 
 @dataclass(frozen=True)
 class Span:
-    """From left to right."""
+    """A stretch of the axis, from left to right."""
 
     left: float
     right: float
 
     @property
     def width(self) -> float:
-        """At least a hair, so that a single number is seen."""
+        """Width of the stretch: at least a hair, so that a single number is seen."""
         return max(self.right - self.left, 2.0)
 
 

@@ -1,4 +1,4 @@
-"""Figures of the interventions: accuracy, speed-ups over the control, what passes, the curve against rank."""
+"""Figures of the interventions: accuracy, speed-ups over the control, share passed, speed-up against rank."""
 
 from collections.abc import Mapping
 from typing import Any

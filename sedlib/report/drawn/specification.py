@@ -16,7 +16,7 @@ from sedlib.report.drawn.panels import BLUE, GREY
 
 DATA_ANCHOR = "<DVC_METRIC_DATA>"
 TITLES = {"op": "operation"}
-"""Words for columns that are chosen by."""
+"""Titles of the columns by which a reader chooses."""
 ROUND_NUMBERS = [0, *(10**power for power in range(1, 10))]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 

@@ -10,7 +10,7 @@ from sedlib.terms.condition import CONTROL, PROJECTIONS
 
 
 def of_conditions(cells: pd.DataFrame | None) -> Metrics:
-    """By projection, operation and condition: grok steps over seeds, speed-up over the control, what passes.
+    """By projection, operation and condition: grok steps over seeds, speed-up over the control, share passed.
 
     ``stop`` has the same of the steps at which the paper's scripts stop.
     """
@@ -52,7 +52,7 @@ def _by_seed(cells: pd.DataFrame, kind: str) -> dict[int, float | int | None]:
 
 
 def rank_sweep(cells: pd.DataFrame | None) -> Metrics:
-    """By the number of coordinates kept: grok step, speed-up over the control of the same run, what passes."""
+    """By the number of coordinates kept: grok step, speed-up over the control of the same run, share passed."""
     if cells is None:
         return {}
     controls = cells[(cells["condition"] == CONTROL.name) & cells["weight_decay"].isna()]

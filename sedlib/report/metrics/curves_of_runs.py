@@ -1,6 +1,6 @@
 """Which of a run's curves a number is of: a stream's longest window, the gradient's last row alone.
 
-Apart from the numbers of all runs, so that a run's own stage does not depend on these.
+This module is apart from the numbers of all runs, so that a run's own stage does not depend on those.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ def update_of(_: str) -> str:
 
 
 def longest_window(numbers: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
-    """Of a run's operation the stream's numbers for its longest window."""
+    """The stream's numbers for its longest window, from those of one operation of a run."""
     by_window = {
         window: found for (name, window), found in by_stream_and_window(numbers["streams"]).items() if name == stream
     }
@@ -25,6 +25,6 @@ def longest_window(numbers: Mapping[str, Any], stream: str) -> Mapping[str, Any]
 
 
 def gradient_alone(numbers: Mapping[str, Any], op: str) -> Mapping[str, Any]:
-    """Of a run's operation the numbers of its gradient's last row alone, a window of one."""
+    """Numbers of the gradient's last row alone, a window of one, from those of one operation of a run."""
     found: Mapping[str, Any] = numbers["streams"][stream_key(gradient_of(op), 1)]
     return found

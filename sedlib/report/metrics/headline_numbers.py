@@ -28,7 +28,7 @@ SPEEDUPS = {"keep_random": "keep-random", "keep_sed": "keep-sed-raw"}
 
 
 def report_headline(numbers: Mapping[str, Any], inside: int) -> Metrics:
-    """Of metrics.json the means over the paper's operations, beside how many claims are inside the paper's range."""
+    """Means of metrics.json over the paper's operations, and how many claims are inside the paper's range."""
     by_op = {
         name: [nested(numbers, kind, op, quantity, "mean") for op in OPS] for name, (kind, quantity) in MEANS.items()
     }
@@ -45,7 +45,7 @@ def report_headline(numbers: Mapping[str, Any], inside: int) -> Metrics:
 
 
 def run_headline(summary: Mapping[str, Any]) -> Metrics:
-    """Of a run's summary the step at which its last task groks, and plateau and peak of R̄, means over its tasks.
+    """The step at which a run's last task groks, and plateau and peak of R̄ as means over the run's tasks.
 
     R̄ is that of the gradient's and the update's basis with the longest window, and of the gradient alone, W = 1.
     """
@@ -67,11 +67,11 @@ def run_headline(summary: Mapping[str, Any]) -> Metrics:
 
 
 def _mean(values: Iterable[float | int | None]) -> float | int | None:
-    """Of those that exist."""
+    """Mean of the values that exist."""
     found = [value for value in values if value is not None]
     return cut(sum(found) / len(found)) if found else None
 
 
 def _mean_of_all(values: Sequence[float | int | None]) -> float | int | None:
-    """Null where one is: a mean over fewer tasks would be of another kind."""
+    """Mean of the values; None where one is None, as a mean over fewer tasks would be of another kind."""
     return None if None in values else _mean(values)

@@ -117,9 +117,9 @@ def _of_trajectory(found: Collection, run: str) -> Metrics:
 
 
 def _leads(found: Collection) -> Metrics:
-    """Sign tests, of the runs of one operation and of those of several apart: their leads are not of one kind.
+    """Sign tests, one for runs of one operation and one for runs of several: their leads are not of one kind.
 
-    The controls have false alarms in their place.
+    Controls have false alarms in place of a sign test.
     """
     result: dict[str, Metrics] = {}
     by_run = {run: _of_trajectory(found, run) for run in found.geometry}

@@ -41,7 +41,7 @@ def tidy(found: Collection) -> dict[str, pd.DataFrame]:
 
 
 def of_what(found: Collection) -> dict[str, tuple[str, int | None]]:
-    """By the name of a run, or of an operation among several of one: its experiment, and its grok step."""
+    """Experiment and grok step, by the name of a run or of one operation of a run of several."""
     places: dict[str, tuple[str, int | None]] = {}
     for run, summary in found.summaries.items():
         several, decay = len(summary["ops"]) > 1, experiment(summary).partition(", ")[2]

@@ -31,7 +31,7 @@ OWN_LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "we
 def read_cell(file: Path, stage: str | None = None, parameters: str | None = None) -> pd.DataFrame:
     """The table of the cell that the file is called after.
 
-    ``stage`` writes it, as a rule one of the dvc.yaml nearby; of ``parameters``, any are accepted where they are None.
+    ``stage`` writes the table, as a rule one of the dvc.yaml nearby. Where ``parameters`` is None, any are accepted.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def read_cell(file: Path, stage: str | None = None, parameters: str | None = Non
 
 
 def names(table: pd.DataFrame) -> list[str]:
-    """Of the cells whose labels are in a table."""
+    """Names of the cells whose labels are in a table."""
     columns = [label.name for label in LABELS]
     labels = table[columns].drop_duplicates().astype(object)
     rows = labels.where(labels.notna(), None).itertuples(index=False)

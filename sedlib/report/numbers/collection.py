@@ -37,7 +37,7 @@ class Expected:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """JSON of all that determines each run, where that is known: results of another are refused."""
     cell_parameters: Mapping[str, str | None] = field(default_factory=dict)
-    """Likewise of each cell."""
+    """JSON of all that determines each cell, where that is known."""
     permuted: Sequence[str] = ()
     """Runs with the null of permuted answers."""
 

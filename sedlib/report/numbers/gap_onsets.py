@@ -48,8 +48,8 @@ def gap_numbers(spectra: pd.DataFrame, curvature: pd.DataFrame, accurate: int | 
 def first_onset(gap_steps: np.ndarray, gap: int | None, defect_steps: np.ndarray, defect: int | None) -> str | None:
     """Which onset comes first; not settled where either lies between two measurements of the other.
 
-    An onset at a measurement began after the measurement before it. Of a gap that changes before its baseline, the
-    first three windows, is over, nothing is known: a defect that rises by then is not first.
+    An onset at a measurement began after the measurement before it. The gap's baseline is its first three windows: of
+    changes within them nothing is known, so that a defect that rises by then is not first.
     """
     if defect is None:
         return None if gap is None else GAP

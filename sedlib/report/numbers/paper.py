@@ -26,7 +26,7 @@ class Reported:
     high: float
     source: str
     kind: Kind = "effect"
-    """An effect has a side on which it lies; no effect is a value near 1; a size has neither."""
+    """An effect lies on one side of 1; no effect is a value near 1; a size has no side."""
 
     def __str__(self) -> str:
         return spanned(self.low, self.high)

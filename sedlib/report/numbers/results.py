@@ -57,7 +57,7 @@ class RunFolder:
 
     @property
     def origin(self) -> Origin:
-        """What its files must be of."""
+        """The run and the parameters that the folder's files must be of."""
         return Origin(self.path.name, self.parameters)
 
     def _stage(self, kind: FileKind) -> str:

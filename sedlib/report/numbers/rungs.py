@@ -29,7 +29,7 @@ def rung_label(label: str) -> str:
 
 
 def streams_on(rung: str, streams: Iterable[str]) -> list[str]:
-    """Which of the ``streams`` stand on a rung: the gradients of all operations on that of the own one."""
+    """Which of the ``streams`` stand on a rung: on ``OWN_GRADIENT``, the gradient of every operation."""
     own = rung == OWN_GRADIENT
     return [stream for stream in streams if (StreamName.of(stream).task is not None if own else stream == rung)]
 

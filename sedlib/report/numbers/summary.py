@@ -26,7 +26,7 @@ def stream_key(stream: str, window: int) -> str:
 
 
 def by_stream_and_window(streams: Mapping[str, Numbers]) -> dict[tuple[str, int], Numbers]:
-    """Of a summary's streams the keys as values; nothing else takes such a key apart."""
+    """A summary's streams by stream and window; nothing else takes the summary's keys apart."""
     parts = {key: key.rpartition(" W=") for key in streams}
     return {(stream, int(window)): streams[key] for key, (stream, _, window) in parts.items()}
 
@@ -65,7 +65,7 @@ def _operation(results: RunResults, ratios: pd.DataFrame, op: str, threshold: fl
 
 
 def _without_accuracy(summary: dict[str, Any]) -> None:
-    """Nothing was there to grok: neither the run nor a stream is said to have failed to."""
+    """The summary of a run without an accuracy: neither the run nor a stream is said to have failed to grok."""
     for numbers in (summary, *summary["streams"].values()):
         numbers["reason"] = NO_ACCURACY
 

@@ -47,16 +47,17 @@ class Geometry:
 
 
 def in_basis(curvature: pd.DataFrame, basis: str = TRAJECTORY_BASIS) -> pd.DataFrame:
-    """Of curvature.csv the rows of one basis: one for each measurement."""
+    """Rows of curvature.csv for one basis, one row for each measurement."""
     return curvature[curvature[BASIS] == basis].drop(columns=BASIS).reset_index(drop=True)
 
 
 def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
     """The run's numbers; onset, accurate step and lead are None where there is none, with a reason.
 
-    The accurate step is the first at which every operation's test accuracy is at least 90 %, the lead this minus the
-    onset. Shares and alignment are relative to those of a random subspace and direction, medians over the measurements:
-    over all in the execution basis; in the weights' singular directions before the accurate step, and from it on.
+    The accurate step is the first at which every operation's test accuracy is at least 90 %. The lead is the accurate
+    step minus the onset. Shares and alignment are relative to those of a random subspace and direction, and are medians
+    over measurements. Shares in the weights' singular directions have one median before the accurate step and one from
+    it on.
     """
     curvature, percent = found.curvature, found.trajectory["pc1_percent"]
     steps, defects = (curvature[name].to_numpy() for name in ("step", "defect"))
@@ -84,7 +85,7 @@ def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
 
 
 def _in_weights(in_weights: pd.DataFrame, accurate: int | None) -> dict[str, float | None]:
-    """A run that is never accurate has all its measurements before."""
+    """Shares before and after the accurate step; a run without one has all its measurements before it."""
     over_random, before = _over_random(in_weights), in_weights["step"] < (np.inf if accurate is None else accurate)
     return {
         "weights_share_before": _median(over_random[before]),
@@ -102,7 +103,7 @@ def _median(values: "pd.Series[float]") -> float | None:
 
 
 def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:
-    """Of the runs that have a lead: how many, how many positive, mean and sign test; the others are named."""
+    """How many runs have a lead, how many a positive one, mean and sign test; runs without a lead are named."""
     there = np.array([lead for lead in leads.values() if lead is not None], dtype=float)
     without = [run for run, lead in leads.items() if lead is None]
     return {
@@ -115,7 +116,7 @@ def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:
 
 
 def false_alarms(controls: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the controls that never reach the accuracy: how many have an onset all the same; the others are named."""
+    """How many of the controls that never reach the accuracy have an onset; controls that reach it are named."""
     never = {run: found for run, found in controls.items() if found["accurate_step"] is None}
     accurate = [run for run in controls if run not in never]
     return {

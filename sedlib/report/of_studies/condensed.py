@@ -55,7 +55,7 @@ def _verdict(question: Question, found: Sequence[Answer]) -> str:
 
 
 def _same(question: Question, found: Sequence[Answer]) -> str:
-    """Of what is settled, here and there."""
+    """Whether the settled answers are those of modular arithmetic."""
     if question is RUNG:
         return SAME if _verdict(question, found) == question.modular else OTHER
     settled = {answer.verdict == question.modular for answer in found if answer.verdict in SETTLED}

@@ -14,7 +14,7 @@ from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
 
 def study_figures(found: list[Experiment]) -> dict[str, Figure]:
-    """Two for each experiment, by name; lines are means over seeds, on a scale of ratios, in their range."""
+    """Two figures for each experiment, by name; a line is the mean over seeds, a band their range."""
     with mpl.rc_context(STYLE):
         figures = {f"{each.name}-coupling": _over_training(each) for each in found}
         return figures | {f"{each.name}-ladder": _ladder(each) for each in found}

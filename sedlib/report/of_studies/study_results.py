@@ -60,7 +60,7 @@ class StudyRun:
         return ratios[ratios["step"].isin(set(whole))]
 
     def ratio(self, task: str, stream: str, window: int) -> float | None:
-        """Median of R̄ over those checkpoints; None where there is no such basis."""
+        """Median of R̄ over the checkpoints of ``curves``; None where there is no such basis."""
         curves = self.curves
         own = curves[(curves["op"] == task) & (curves["stream"] == stream) & (curves["window"] == window)]
         return None if own.empty else float(own["ratio"].median())

@@ -42,7 +42,7 @@ def windows(
 
 
 def batches(by_text: Mapping[str, pd.DataFrame], own: Mapping[str, pd.DataFrame]) -> list[Row]:
-    """Final R̄ of each operation's gradient, and what the sum and one gradient have of it."""
+    """Final R̄ of each operation's gradient, and its ratios for the summed gradient and for a single one."""
     rows: list[Row] = []
     for op in [op for op in paper.OPS if any((table["op"] == op).any() for table in own.values())]:
         for definition, tables in ((SHARED, by_text), (OWN, own)):

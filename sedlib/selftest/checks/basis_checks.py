@@ -30,7 +30,7 @@ def gram(setting: Setting) -> Pair:
 
 @check("products.gram_band", FLOAT64)
 def gram_band(setting: Setting) -> Pair:
-    """Likewise, and zero past the last row."""
+    """Each product summed on its own, and zero past the last row."""
     rows = setting.stream(STEPS, SIZE)
 
     def expected() -> np.ndarray:

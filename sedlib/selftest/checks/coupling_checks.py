@@ -54,7 +54,7 @@ class _Problem:
 
 @check("coupling.central_difference", DIFFERENCE)
 def central_difference(setting: Setting) -> Pair:
-    """The same difference in float64."""
+    """The central difference of the twin, in float64."""
     problem, twin = _Problem.of(setting)
 
     def expected() -> np.ndarray:

@@ -27,7 +27,7 @@ def _centred_gradients(setting: Setting) -> np.ndarray:
 
 @check("fisher.gradient_basis", SINGULAR)
 def gradient_basis(setting: Setting) -> Pair:
-    """Its right singular vectors, and the squares of its singular values over their number."""
+    """Right singular vectors of a dense SVD, and the squares of its singular values over their number."""
     rows = setting.stream(EXAMPLES, 2_000)
 
     def found() -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:

@@ -41,7 +41,7 @@ def characters(setting: Setting) -> Pair:
 
 @check("fourier.pair_functions", FLOAT64)
 def pair_functions(setting: Setting) -> Pair:
-    """The two of each element, and their products."""
+    """The characters of both elements, and their products."""
     pairs = setting.whole(ORDER, 200, 2)
 
     def row(a: int, b: int) -> list[float]:

@@ -61,7 +61,7 @@ def sketch_errors(_: Setting) -> Pair:
 
 @check("sketch_precision.buckets_for", ROUNDED)
 def buckets_for(_: Setting) -> Pair:
-    """Of the same window, with two directions kept."""
+    """A window whose errors can be told by heart, with two directions kept."""
     worst = (1 / 15) ** 2 + (0.25 / 15.75) ** 2
     return lambda: sketch_precision.buckets_for(0.1, SIZES, 1, kept=2), lambda: max(100, np.ceil(worst * 100))
 
@@ -86,7 +86,7 @@ def streamed_directions(setting: Setting) -> Pair:
 
 @check("streamed.sketched_directions", SINGLE)
 def sketched_directions(setting: Setting) -> Pair:
-    """The same, and singular values: exact, as all of the window's directions are kept."""
+    """Right singular vectors and singular values of a dense SVD: exact, as all of the window's directions are kept."""
     rows = setting.stream(STEPS, SIZE)
     on, mapped = setting.on(rows), sketch.CountSketch(BUCKETS)
 

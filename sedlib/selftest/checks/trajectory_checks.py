@@ -76,7 +76,7 @@ def pc1_percent(setting: Setting) -> Pair:
 
 @check("trajectory.expanding_pc1_percent", FLOAT64)
 def expanding_pc1_percent(setting: Setting) -> Pair:
-    """The same of the first checkpoints alone."""
+    """The share of the first singular value's square, of the first checkpoints alone."""
     positions = _walk(setting)
     return (
         lambda: trajectory.expanding_pc1_percent(_gram(setting, positions)),

@@ -92,7 +92,7 @@ class OwnStudy(Study):
         return cls(run, StudyParams.load().chosen(run))
 
     def to_json(self) -> str:
-        """Its settings."""
+        """The run's settings."""
         return self.settings.model_dump_json()
 
     @property
@@ -138,7 +138,7 @@ class OwnStudy(Study):
         return torch.stack([_score(found, wanted, centroid) for found, wanted in pairs])
 
     def ladder(self) -> Ladder | None:
-        """That of AdamW on the run's own batches; none under another optimizer, or of finished checkpoints."""
+        """The ladder of AdamW on the run's own batches; none under another optimizer, or of finished checkpoints."""
         settings = self.settings.training
         if self.settings.checkpoints or settings.optimizer != "adamw":
             return None

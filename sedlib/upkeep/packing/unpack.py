@@ -99,7 +99,7 @@ def _write(tables: Mapping[str, bytes], folder: Path) -> None:
 
 
 def _move(unpacked: Path) -> None:
-    """All at once where there are no results: whoever is killed leaves none, or all."""
+    """Move all tables at once where there are no results: a killed process leaves none, or all."""
     for empty in sorted(RESULTS.rglob("*/"), reverse=True) if not has_results() else ():
         empty.rmdir()
     with suppress(OSError):  # there are results, or a link to a folder
