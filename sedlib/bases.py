@@ -207,5 +207,5 @@ def _undetermined(bases: RollingBases) -> UndeterminedBasisError:
 
 
 def _of_products(bases: RollingBases) -> Float64[Tensor, "windows rank"]:
-    """What rounded products alone do: the rows that a direction is made of are those that its coefficients are of."""
+    """The bound from rounded products alone: a direction is made of the same rounded rows as its coefficients."""
     return replace(bases, rows=torch.float64).error_bound

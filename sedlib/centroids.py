@@ -67,7 +67,7 @@ def centroids(
 
 
 def _require_used(scores: Scores, inputs: Float[Tensor, "probes ..."]) -> None:
-    """Zeros may be a head's initial ones, but not those of scores that never see the inputs."""
+    """Refuse scores that never see the inputs; a head that starts at zero has zeros as centroids too, and passes."""
     leaf = inputs.detach().clone().requires_grad_()
     found = scores(leaf).sum()
     if not found.requires_grad or torch.autograd.grad(found, leaf, allow_unused=True)[0] is None:

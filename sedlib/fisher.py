@@ -232,7 +232,7 @@ def lanczos(
 
 
 def _require_symmetric(operator: LinearOperator) -> None:
-    """Two products with random vectors x and y tell: x·Fy and y·Fx."""
+    """Refuse an operator that is not symmetric: with random vectors x and y, x·Fy and y·Fx differ."""
     x, y = np.random.default_rng(0).standard_normal((2, operator.shape[0]))
     of_x, of_y = operator.matvec(x), operator.matvec(y)
     require_finite(product_with_the_operator=torch.from_numpy(np.stack([of_x, of_y])))

@@ -187,7 +187,7 @@ def orthonormal(
 
 
 def _by_cholesky(rows: Float[Tensor, "rank params"], out: Float[Tensor, "rank params"]) -> Tensor:
-    """The first pass may leave products off by rounding times the square of the rows' condition, the second none."""
+    """In two passes: the first leaves an error of rounding times the rows' squared condition, the second none."""
     for source in (rows, out):
         triangle = torch.linalg.cholesky(gram(source, rows.device))
         for columns in column_blocks(rows.shape[1], len(rows)):

@@ -1,4 +1,4 @@
-"""A stage ends when the DVC that started it does: its results would be taken for nobody's, and meet its successor's.
+"""Ends a stage when the DVC that started it ends: its results would belong to no run, and collide with the next run's.
 
 DVC puts its stage's name into the environment of whatever it starts. The process above all that have this name is DVC.
 """
@@ -56,7 +56,7 @@ def _is_of_the_stage(process: "Process") -> bool:
 def _is_orphan(above: "list[Process]") -> bool:
     """Whether one of the processes lost the parent that it had, or had lost DVC before anybody looked.
 
-    DVC is in the session of its stage, unless that has one of its own. Whoever adopts processes is not.
+    DVC is in the session of its stage, unless the stage has one of its own. Whatever adopts orphans is in another one.
     """
     from psutil import NoSuchProcess
 

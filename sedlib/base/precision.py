@@ -89,7 +89,7 @@ def error_bound(
 def eigenvector_error_bound(
     eigenvalues: Float64[Tensor, " values"], precision: torch.dtype, tolerance: float
 ) -> Float64[Tensor, " values"]:
-    r"""The same of eigenvectors of a symmetric matrix F that is known by products with it alone.
+    r"""Bound on the sine of the angle of each eigenvector's error, for a symmetric F that is known by products alone.
 
     An iteration to a relative ``tolerance`` τ of the eigenvalues, on products that are rounded to ``precision``, ends
     at :math:`\lVert F \hat v_i - \hat\lambda_i \hat v_i \rVert \le \tau \hat\lambda_i + c\, u_p \lambda_1`, so that

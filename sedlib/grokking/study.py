@@ -52,7 +52,7 @@ class Grokking(Study):
 
     @property
     def labels(self) -> dict[str, Any]:
-        """Its seed, and its own weight decay if it has one."""
+        """The run's seed, and its own weight decay if it has one."""
         return {"seed": self.experiment.run.seed, "weight_decay": self.experiment.run.weight_decay}
 
     @property
@@ -102,7 +102,7 @@ class Grokking(Study):
         return full_scores(logits) if centroid == "full" else logit_scores(logits, targets)
 
     def ladder(self) -> Ladder:
-        """That of AdamW on the run's own batches."""
+        """The ladder of AdamW on the run's own batches."""
         settings = self.experiment.optimizer
         beta1, beta2 = settings.betas
         optimizer = AdamW(settings.lr, (beta1, beta2), settings.weight_decay, settings.clip_norm)
@@ -121,7 +121,7 @@ class Grokking(Study):
 
 
 def _matrix_name(parameter: str) -> str:
-    """Of ``encoder.layers.0.self_attn.in_proj_weight.W_Q``, or of ``….out_proj.weight``."""
+    """Name of the matrix ``encoder.layers.0.self_attn.in_proj_weight.W_Q``, or of ``….out_proj.weight``."""
     (layer,) = re.findall(r"layers\.(\d+)\.", parameter)
     last = parameter.rpartition(".")[2]
     return f"layer {layer} {'W_O' if last == 'weight' else last}"

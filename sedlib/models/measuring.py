@@ -26,12 +26,12 @@ Ways = dict[tuple[int, str], Callable[[dict[str, Any], str], None]]
 
 @contextmanager
 def measuring(module: nn.Module, ways: Ways | None = None) -> Iterator[None]:
-    """``module`` in eval inside; each submodule has the mode and the attributes that it had after it, also on an error.
+    """``module`` in eval inside; on leaving, also by an error, each submodule gets its mode and attributes back.
 
     What its methods cached (functools.cache, cached_property) is computed anew inside: it may be made of weights.
     ``ways`` change further attributes.
-    PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode. So is what
-    TorchScript optimises after a first run: the second would differ from it.
+    PyTorch's fused encoder layer, which it takes in eval, is off: it has no derivative in forward mode. So is
+    TorchScript's optimisation after a first run: the second run would differ from the first.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def require_values(name: str, value: object) -> None:
 
 
 def some_inputs(inputs: Inputs, probes: slice | Tensor) -> Inputs:
-    """Those of some of the probes.
+    """Inputs of some of the probes.
 
     Examples
     --------

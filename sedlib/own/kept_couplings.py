@@ -1,7 +1,7 @@
 """What was measured at a checkpoint, kept beside the rows, so that an interrupted call goes on there.
 
-``coupling-000000100.json`` holds the table's rows of step 100, and of what they are: the settings, the steps of the
-rows, and the responses to the first random direction. They count only if all of these are the same again.
+``coupling-000000100.json`` holds the table's rows of step 100, and what they depend on: the settings, the
+steps of the rows, and the responses to the first random direction. The rows count only if all of these are the same.
 """
 
 import json

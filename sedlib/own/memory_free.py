@@ -21,7 +21,7 @@ def memory_free(groups: Path = GROUPS, own: Path = OWN) -> int:
 
 
 def _of_groups(groups: Path, own: Path) -> Iterator[int]:
-    """Of the own group and of those that it is inside of, in version 2 and in version 1."""
+    """What the process's own group leaves, and what the groups around it leave, in version 2 and in version 1."""
     lines = own.read_text().splitlines() if own.exists() else []
     for line in lines:
         _, kinds, name = line.split(":", 2)
@@ -34,7 +34,7 @@ def _of_groups(groups: Path, own: Path) -> Iterator[int]:
 
 
 def _left(group: Path) -> Iterator[int]:
-    """Files that are read in are given back, and so are no use of memory."""
+    """What a group leaves of its limit; memory of files that were read counts as free, as it is given back."""
     for most, now in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
         try:
             limit, used = int((group / most).read_text()), int((group / now).read_text())

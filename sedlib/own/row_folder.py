@@ -203,7 +203,7 @@ class RowFolder:
 
 @dataclass(frozen=True)
 class StreamOnDisk:
-    """Rows of one stream, read in blocks as ``sedlib.bases.Rows``; in float32."""
+    """Rows of one stream, read in blocks as sedlib.base.long_rows.matrix_rows.Rows; in float32."""
 
     parts: list[str]
     """Streams whose rows are added up; one, as a rule."""
@@ -213,7 +213,7 @@ class StreamOnDisk:
     """One for each step."""
 
     def at(self, steps: Collection[int]) -> "StreamOnDisk":
-        """Its rows at some of the steps."""
+        """The stream at some of its steps."""
         held = {step: file for step, file in zip(self.steps, self.files, strict=True) if step in steps}
         return StreamOnDisk(self.parts, list(held), list(held.values()))
 

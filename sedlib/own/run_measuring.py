@@ -38,7 +38,7 @@ class RunMeasuring:
     rank: int
 
     def table(self, measured: int | None) -> list[dict[str, Any]]:
-        """Its rows, those of nulls among them.
+        """Rows of the run's table, those of nulls among them.
 
         Raises
         ------

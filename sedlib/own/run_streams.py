@@ -26,7 +26,7 @@ class Summed:
 
     @classmethod
     def of(cls, streams: Sequence[StreamOnDisk]) -> "Summed":
-        """At the steps that all of them have."""
+        """The sum at the steps that all streams have."""
         common = set.intersection(*(set(stream.steps) for stream in streams))
         return cls([stream.at(common) for stream in streams])
 
@@ -66,7 +66,7 @@ class RunStream:
         return self.name.startswith(PERMUTED)
 
     def basis(self, step: int, window: int) -> FoundBasis | str | None:
-        """That of the window that ends at a step; why it has none; None where no whole window ends there."""
+        """The basis of the window that ends at a step, or why the window has none; None where no whole window ends."""
         if window not in self.bases or step not in (steps := self.rows.steps):
             return self.left_out.get(step)
         found, index = self.bases[window], steps.index(step) - window + 1

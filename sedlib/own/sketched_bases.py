@@ -41,7 +41,7 @@ class SketchedBases:
     """By the number of rows of a window, bases of ``WIDER`` times the dimensions, or of as many as there are rows."""
 
     def basis(self, stream: str, steps: Sequence[int], found: RollingBases, index: int) -> FoundBasis | str:
-        """That of a window whose rows are of these steps, or why it cannot be computed."""
+        """The basis of a window whose rows are of these steps, or why it cannot be computed."""
         if problem := self.again.problem(stream, steps):
             return problem
         rank, wide = found.coefficients.shape[1], self.wide[found.window]

@@ -25,7 +25,7 @@ class ArtifactSchema(Schema):
     """The DVC stage that writes it."""
 
     def remedy(self, path: Path) -> str:
-        """As by the stage that writes it."""
+        """The commands that bring the file back, by the stage that writes it."""
         return remedy(f"{self.stage}@{path.stem}", path)
 
     def settings(self, file: h5py.File, kind: type[SettingsType]) -> SettingsType:

@@ -51,7 +51,7 @@ def overview() -> str:
 def kinds() -> nx.DiGraph:
     """The kinds with an edge to each kind that they need; ``count`` says how many stages are of a kind.
 
-    Those of the root's dvc.yaml are in it, with all that they need from other files.
+    The kinds are those of the root's dvc.yaml, and those of other files that they need.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def table(graph: nx.DiGraph) -> str:
 
 
 def _in_order(graph: nx.DiGraph) -> list[Kind]:
-    """Upstream first, and else as dvc.yaml has them."""
+    """The kinds in order: upstream first, otherwise as dvc.yaml has them."""
     written = {file: list(_declared(file)) for file in {kind.file for kind in graph}}
 
     def place(kind: Kind) -> tuple[bool, str, int]:

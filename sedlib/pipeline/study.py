@@ -39,11 +39,11 @@ class Examples:
         return len(self.inputs)
 
     def chosen(self, numbers: Int64[Tensor, " chosen"]) -> "Examples":
-        """Those with these numbers."""
+        """The examples with these numbers."""
         return Examples(self.inputs[numbers], self.targets[:, numbers])
 
     def drawn(self, count: int, generator: torch.Generator) -> "Examples":
-        """``count`` different ones.
+        """``count`` different examples, drawn at random.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Examples:
         return self.chosen(torch.randperm(len(self), generator=generator)[:count])
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "Examples":
-        """The same on ``device``; what is of a floating-point dtype also in ``dtype``, if one is given."""
+        """The examples on ``device``; floating-point tensors also in ``dtype``, if one is given."""
         return Examples(*(_moved(tensor, device, dtype) for tensor in (self.inputs, self.targets)))
 
 
@@ -86,8 +86,7 @@ class Ladder:
 class Study(Protocol):
     """One run of an experiment, as the pipeline sees it.
 
-    A study inherits from it for what is usual: the members that do something here are its to replace. The others it
-    must have.
+    A study inherits from this class. It may replace the members that do something here, and must define the others.
     """
 
     inputs: ClassVar[InputFormat]

@@ -170,7 +170,7 @@ def _wanted(module: nn.Module, tensors: Mapping[str, Any]) -> list[str]:
 
 
 def _require_shapes(tensors: Mapping[str, Any], pairs: Mapping[str, str], module: nn.Module) -> None:
-    """Before a value is read."""
+    """Refuse tensors of other shapes before a value is read."""
     held = places(module) | dict(module.state_dict(keep_vars=True))
     for name, short in pairs.items():
         value = None if isinstance(tensors, LazyTensors) else tensors[name]

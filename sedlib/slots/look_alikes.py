@@ -1,4 +1,4 @@
-"""Names that look like attention: what a layout of attention slots says that it left out is among them."""
+"""Names that look like attention: a layout of attention slots lists those of them that it leaves out."""
 
 import re
 

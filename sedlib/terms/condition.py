@@ -1,4 +1,4 @@
-"""What is done to each training step: a condition, and what it projects. Those there are: conditions.py."""
+"""What is done to each training step: a condition, and what it projects. The list of conditions is in conditions.py."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ PROJECTIONS: tuple[Projection, ...] = ("update", "gradient")
 
 @dataclass(frozen=True)
 class Condition:
-    """What is done, with respect to which subspace, and for a SED basis from which rows that is taken."""
+    """What is done, with respect to which subspace, and from which rows a SED basis is taken."""
 
     verb: Verb
     basis: Basis | None = None
@@ -21,7 +21,7 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """As files, tables and commands have it; ``applied`` goes without saying, as in the released scripts."""
+        """The name in files, tables and commands; ``applied`` goes without saying, as in the released scripts."""
         return "-".join(part for part in (self.verb, self.basis, "raw" if self.history == "raw" else None) if part)
 
     @property
@@ -39,7 +39,7 @@ class Intervention:
 
     @property
     def name(self) -> str:
-        """As commands have it, such as ``update-keep-sed`` or ``control``."""
+        """The name in commands, such as ``update-keep-sed`` or ``control``."""
         return "-".join(part for part in (self.projection, self.condition.name) if part)
 
 

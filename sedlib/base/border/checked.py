@@ -25,7 +25,7 @@ ABSTRACT = {Callable: "a function", Mapping: "a mapping", Sequence: "a list or a
 
 
 def checked(*narrow: str, **remedies: str) -> Callable[[Function], Function]:
-    """A decorator that refuses arguments which are not as annotated; ``remedies`` say of some what to do.
+    """A decorator that refuses arguments which are not as annotated; ``remedies`` say by argument what to do.
 
     Arrays that may have 16 bits are those named by ``narrow``.
 

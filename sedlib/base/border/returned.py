@@ -81,7 +81,7 @@ def scalar_loss(loss_at: Callable[..., Tensor]) -> Callable[..., Tensor]:
     Raises
     ------
     ValueError
-        Called: it gives no real scalar.
+        When called: the function gives no real scalar.
 
     Examples
     --------

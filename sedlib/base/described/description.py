@@ -25,11 +25,11 @@ class FileKind:
 
     @property
     def tag(self) -> str:
-        """As descriptions have it."""
+        """Name and version of the kind, as descriptions have them."""
         return f"{self.name}/{self.version}"
 
     def stage_of(self, run: str) -> str:
-        """Address of the stage that writes a run's."""
+        """Address of the stage that writes a run's file of this kind."""
         return f"{self.stage}@{run}"
 
 
@@ -44,7 +44,7 @@ class Origin:
 
     @property
     def known(self) -> dict[str, Any]:
-        """As descriptions have it."""
+        """What a description says of the file's origin."""
         parameters = {} if self.parameters is None else {"parameters": json.loads(self.parameters)}
         return {"of": self.name, **parameters}
 
@@ -82,13 +82,13 @@ def shown(value: Any) -> str:
 
 
 def _with_checksum(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with a hash of all else at its end."""
+    """The description with a hash of everything else at its end."""
     said = {name: value for name, value in values["sedlib"].items() if name != CHECKSUM}
     return {**values, "sedlib": {**said, CHECKSUM: _hash(_text({**values, "sedlib": said}))}}
 
 
 def _text(values: Mapping[str, Any]) -> bytes:
-    """As the file has it; equal values give equal bytes."""
+    """The description's text as its file has it; equal values give equal bytes."""
     return (json_text(values, indent=2) + "\n").encode()
 
 

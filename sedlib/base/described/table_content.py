@@ -21,7 +21,7 @@ class TableError(ValueError):
 
 
 def checked(content: bytes, schema: TableSchema) -> tuple[list[Column], pd.DataFrame]:
-    """Columns and values.
+    """The columns and values of a table, compared with its schema.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _form(column: Column) -> str:
 
 
 def _parsed(content: bytes, columns: Sequence[Column]) -> pd.DataFrame:
-    """Empty cells are missing, and so is nothing else: a task may be called NA."""
+    """The table; only an empty cell is a missing value, as a task may be called NA."""
     return pd.read_csv(
         io.BytesIO(content),
         dtype={column.name: str if column.kind == "string" else "float64" for column in columns},
@@ -98,7 +98,7 @@ def _refuse(where: np.ndarray, values: pd.Series, column: Column, expected: str)
 
 
 def _require_order(table: pd.DataFrame, schema: TableSchema) -> None:
-    """No two rows are of the same key, and steps grow among rows that differ by nothing else of it."""
+    """Refuse two rows with one key, and steps that do not grow among rows whose keys differ by the step alone."""
     keys = table[list(schema.key)]
     if (again := keys.duplicated().to_numpy()).any():
         row = int(again.argmax())

@@ -26,7 +26,7 @@ class Column:
 
     @property
     def field(self) -> dict[str, Any]:
-        """As a Table Schema of Frictionless has it."""
+        """The column as a Table Schema of Frictionless has it."""
         limits = {"minimum": self.minimum, "maximum": self.maximum}
         known = {name: limit for name, limit in limits.items() if limit is not None}
         required = {} if self.may_be_empty else {"required": True}
@@ -45,7 +45,7 @@ class TableSchema(FileKind):
     """Whether a study may add columns of numbers."""
 
     def columns_of(self, names: list[str]) -> list[Column] | str:
-        """The columns of a table whose head has these names; where it cannot have them, what it would have."""
+        """The columns of a table whose head has these names; as text the expected head, if no table has this one."""
         known = {column.name: column for column in self.columns}
         wanted = [name for name, column in known.items() if name in names or not column.is_optional]
         more = [name for name in names if name not in known] if self.takes_more else []

@@ -15,10 +15,10 @@ SCAN_ELEMENTS = 2**22
 
 @dataclass(frozen=True)
 class Dataset:
-    """Axes and dtype that a dataset must have; its values are finite, and as the rest says."""
+    """Axes and dtype that a dataset must have; its values are finite, and as the other fields say."""
 
     axes: tuple[str | int, ...]
-    """Of each axis its length, or a name."""
+    """Length or name of each axis."""
     dtype: str
     description: str
     optional: bool = False
@@ -33,7 +33,7 @@ class Dataset:
     """What the values are the start of."""
 
     def form_problem(self, found: h5py.Dataset) -> str | None:
-        """Why a dataset is not of these axes and this dtype, as far as itself can tell; None where it is."""
+        """Why a dataset is not of these axes and this dtype, as far as the dataset alone shows; None where it is."""
         if found.id.get_type() != stored_type(self.dtype):
             return f"dataset {_name(found)} of dtype {found.dtype}, not {self.dtype}"
         fits = len(found.shape) == len(self.axes) and all(
@@ -44,7 +44,7 @@ class Dataset:
         )
 
     def value_problem(self, found: h5py.Dataset, lengths: Mapping[str, int]) -> str | None:
-        """Which of its values it may not have; None where it may have all. ``lengths`` are those of named axes."""
+        """A value that the dataset may not have; None if all are allowed. ``lengths`` are those of named axes."""
         below = lengths[self.below] if isinstance(self.below, str) else self.below
         for start, block in _blocks(found):
             good = np.isfinite(block)

@@ -96,12 +96,12 @@ class Schema:
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[h5py.File]:
-        """The file at ``path``, of which no more has been checked than that it is undamaged, and plain, and its tag.
+        """The file at ``path``, checked only for damage, for foreign content and for its tag.
 
         Raises
         ------
         ArtifactError
-            It is not.
+            The file is missing, damaged, not plain or of another schema.
         """
         if not path.is_file():
             raise self.error(path, "no such file" if not path.exists() else "no regular file")

@@ -65,7 +65,7 @@ def block_of(rows: Rows, key: tuple[slice, slice]) -> Tensor:
 
 
 def _native(block: np.ndarray) -> np.ndarray:
-    """In an order of bytes and of numbers that PyTorch reads: of files of other machines, and of reversed rows."""
+    """The block in a byte order and layout that PyTorch reads: other machines' files and reversed rows differ."""
     if block.dtype.itemsize > 8:
         block = block.astype(np.float64)  # a long double
     return np.ascontiguousarray(block, block.dtype.newbyteorder("="))

@@ -43,7 +43,7 @@ def configure() -> torch.device:
 
 
 def chosen() -> torch.device:
-    """The same also where nothing was tested: for ``sedlib selftest``.
+    """The device as ``configure`` gives it, also where nothing was tested: for ``sedlib selftest``.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def chosen() -> torch.device:
     FOR_GOOD.close()
     FOR_GOOD.enter_context(onednn_products())
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import all of inductor
-    # It would write every result twice; nothing here reads memory that it has not written.
+    # Filling new memory would write every result twice; nothing here reads memory before it is written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return device
 
@@ -84,7 +84,7 @@ def identity(device: torch.device) -> dict[str, str]:
 
 
 def build(device: torch.device) -> dict[str, str]:
-    """What decides whether results are right beside code: PyTorch, the device, the system, libraries and driver."""
+    """What decides, besides code, whether results are right: PyTorch, the device, the system, libraries and driver."""
     own = identity(device)
     return {
         "device": own["device"],
@@ -101,7 +101,7 @@ def _processor(device: torch.device) -> str:
 
 
 def _library(device: torch.device) -> str:
-    """The one that multiplies matrices, with the driver where there is one."""
+    """The library that multiplies matrices, with the driver where there is one."""
     if device.type == "cuda":
         kind = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
         return f"{kind}, driver {_cuda_driver()}"
@@ -119,7 +119,7 @@ def _cuda_driver() -> str:
 
 
 def _cpu_model() -> str:
-    """As Linux names it; its libraries choose kernels by it."""
+    """Model of the processor as Linux names it; libraries choose their kernels by the model."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -22,8 +22,8 @@ WIDE = "AVX512"
 def onednn_products() -> Iterator[None]:
     """Inside, PyTorch multiplies float32 matrices on the CPU by oneDNN, where it has it and the processor is wide.
 
-    Derivatives are multiplied so, too: PyTorch's own kernels of ``mm`` and ``addmm`` are replaced, below autograd. They
-    are PyTorch's again after it, also on an error.
+    This holds for derivatives too: PyTorch's own kernels of ``mm`` and ``addmm`` are replaced below autograd. On
+    leaving, also by an error, PyTorch's own kernels are back.
     """
     if not is_faster():
         yield
@@ -47,7 +47,7 @@ def is_faster() -> bool:
 
 
 def is_intel() -> bool:
-    """Whether Linux says so of the processor."""
+    """Whether the processor is Intel's, as Linux names it."""
     try:
         return "GenuineIntel" in CPUINFO.read_text()
     except OSError:

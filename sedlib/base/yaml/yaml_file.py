@@ -57,7 +57,7 @@ def read_mapping(path: Path, most_aliases: int = 0) -> dict[str, Any]:
 
 
 def _without_waiting(name: str, flags: int) -> int:
-    """As a pipe without a writer would let it do."""
+    """Open a file without waiting, as a pipe without a writer would make its reader wait."""
     return os.open(name, flags | os.O_NONBLOCK)
 
 

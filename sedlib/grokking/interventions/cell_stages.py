@@ -14,7 +14,7 @@ KEEP_RANDOM = Intervention(Condition("keep", "random"), "update").name
 
 
 def cell_stages(params: InterventionParams) -> dict[str, str]:
-    """By the cell's name, the address of the stage that runs it."""
+    """Address of the stage that runs each cell, by the cell's name."""
     return {cell.name: f"{STAGES}:{stage}" for cell, stage in cells_of(params)}
 
 

@@ -9,7 +9,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 
 
 def parameters_of(cell: Cell, experiment: Experiment, settings: ProjectionParams) -> dict[str, str]:
-    """By names for a message; the finished run, which some cells need, has to be added."""
+    """The texts by names for a message; the finished run, which some cells need, is not among them."""
     return {
         "run": current_run_text(experiment),
         "cell": f"{cell.model_dump_json()} {cell.condition}",  # a condition's name says less than its parts

@@ -102,7 +102,7 @@ class Cell(Section):
 
 
 def ending_as_cells(experiment: Experiment, settings: ProjectionParams) -> Experiment:
-    """The same training until what a cell records is settled.
+    """The experiment, ended once what a cell records is settled.
 
     Raises
     ------

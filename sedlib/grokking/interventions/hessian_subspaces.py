@@ -116,7 +116,7 @@ class CurvatureSubspace(Subspace):
         return onto_basis(self._basis)
 
     def eigenvectors(self) -> Float[Tensor, "rank target"]:
-        """Those of the largest eigenvalues, on a fresh batch; fewer where no more are determined."""
+        """Eigenvectors of the largest eigenvalues, on a fresh batch; fewer where no more are determined."""
         theta = self._target.flatten(self._model.state_dict()).detach().clone()
         drawn = torch.randint(len(self._data.train_pairs), (self._batch_size,), generator=self._draws)
         pairs, answers = (part.to(theta.device) for part in _chosen(self._data, drawn))

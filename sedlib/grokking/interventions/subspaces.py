@@ -32,9 +32,9 @@ basis that steps are kept in is then the turned one, and is a basis as any other
 
 
 class Subspace:
-    """Gives a projector for each step that is projected, and hears of every step; ``draw`` may always give the same.
+    """Gives a projector for each step that is projected, and hears of every step.
 
-    What ``draw`` changes is the ``generator``, if anything.
+    ``draw`` may always give the same projector, and changes nothing but the ``generator``.
     """
 
     def __init__(self, draw: Callable[[], Projector], generator: torch.Generator | None = None) -> None:
@@ -141,7 +141,7 @@ def always(projector: Projector) -> Subspace:
 
 
 def mean(values: list[float]) -> float | None:
-    """None of no values."""
+    """Mean of the values; None if there are none."""
     return sum(values) / len(values) if values else None
 
 

@@ -52,7 +52,7 @@ class SelfAttention(nn.Module):
     def of_distinct(
         self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"], n_queries: int
     ) -> Float[Tensor, "queries batch d"]:
-        """The same of inputs ``x[tokens]``, projected once for each row of ``x``."""
+        """Outputs of ``forward`` for the inputs ``x[tokens]``, projected once for each row of ``x``."""
         n = len(x)
         projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         query, key = (self._split(part).transpose(0, 1) for part in projected.chunk(3, dim=-1)[:2])
@@ -94,7 +94,7 @@ class EncoderLayer(nn.Module):
     def of_distinct(
         self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"], n_read: int
     ) -> Float[Tensor, "read batch d"]:
-        """The same of inputs ``x[tokens]``."""
+        """Outputs of ``forward`` for the inputs ``x[tokens]``."""
         attended = self.self_attn.of_distinct(self.norm1(x), tokens, n_read)
         return self._feed_forward(F.embedding(tokens[:n_read], x) + attended)
 
@@ -128,7 +128,7 @@ class Encoder(nn.Module):
     def of_distinct(
         self, x: Float[Tensor, "distinct d"], tokens: Int64[Tensor, "tokens batch"]
     ) -> Float[Tensor, "batch d"]:
-        """The same of inputs ``x[tokens]``."""
+        """Output of ``forward`` for the inputs ``x[tokens]``."""
         first, *others = self.layers
         below = cast("EncoderLayer", first).of_distinct(x, tokens, TOKENS if others else 1)
         return self._read(below, others)

@@ -59,7 +59,7 @@ class RunParams(Section):
 
     @property
     def most_checkpoints(self) -> int:
-        """Checkpoints if it trains to its last step, that at step 0 included."""
+        """Number of checkpoints if the run trains to its last step, the one at step 0 included."""
         return self.max_steps // self.checkpoint_every + 1
 
 
@@ -101,8 +101,8 @@ class OptimizerParams(Section):
     clip_norm: Scale = Field(1.0, description="Largest norm of the whole gradient; a larger gradient is scaled down.")
     matmul_precision: Literal["highest", "high", "medium"] = Field(
         "highest",
-        description="Of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, medium too, and "
-        "takes bfloat16 on CPUs, also where the processor only emulates it. Analysis always takes highest.",
+        description="Precision of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, "
+        "medium too, and takes bfloat16 on CPUs, also where the processor only emulates it. Analysis always takes highest.",
     )
 
 
@@ -148,7 +148,7 @@ class Experiment(Section):
 
     @classmethod
     def of(cls, values: Mapping[str, Any], run: str, path: Path = PARAMS_FILE) -> "Experiment":
-        """The same from what was read of ``path``.
+        """The experiment from what was read of ``path``.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class Experiment(Section):
         return found.with_weight_decay(found.run.weight_decay)
 
     def with_weight_decay(self, weight_decay: float | None) -> "Experiment":
-        """The same with another weight decay; as it is where that is None."""
+        """The experiment with another weight decay; unchanged if ``weight_decay`` is None."""
         if weight_decay is None:
             return self
         optimizer = self.optimizer.model_copy(update={"weight_decay": weight_decay})

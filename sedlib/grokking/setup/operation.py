@@ -1,4 +1,4 @@
-"""What an operation modulo p is. Those there are: operations.py."""
+"""What an operation modulo p is. The list of operations is in operations.py."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -198,7 +198,7 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
 
 
 def geometry_problem(geometry: GeometryParams, name: str, run: RunParams) -> str | None:
-    """Why they do not fit the run ``name`` even if it trains to its last step; None where they do."""
+    """Why the geometry does not fit the run ``name`` even if it trains to its last step; None where it does."""
     intervals, count = run.most_checkpoints - 1, run.most_checkpoints
     every, components = geometry.curvature.every, geometry.curvature.components
     if count < FEWEST:

@@ -42,7 +42,7 @@ class ProjectionParams(Section):
 
     @classmethod
     def load(cls, path: Path = PARAMS_FILE) -> "ProjectionParams":
-        """These keys of the section ``interventions`` of ``path``; its lists of cells are not looked at.
+        """The keys of this class in the section ``interventions`` of ``path``; the lists of cells are not looked at.
 
         Raises
         ------

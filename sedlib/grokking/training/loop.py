@@ -52,7 +52,7 @@ class Training:
         return self._step >= self._experiment.run.max_steps or self._grokked >= self._experiment.stopping.checkpoints
 
     def advance(self) -> Checkpoint | None:
-        """Take the next step; at first, none.
+        """Take the next step; the first call takes none and gives the checkpoint at step 0.
 
         Raises
         ------

@@ -34,7 +34,7 @@ class Intervention:
         return {}
 
     def state_dict(self) -> State:
-        """All that its next steps depend on and a new one does not have."""
+        """All that the next steps depend on and a new intervention does not have."""
         return {}
 
     def load_state_dict(self, state: State) -> None:

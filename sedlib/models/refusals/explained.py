@@ -61,7 +61,7 @@ REASONS = [
 
 @contextmanager
 def explained(theta: Tensor, module: nn.Module | None = None) -> Iterator[None]:
-    """Around an evaluation with θ in the slots; an error that is none of the known ones passes as it is.
+    """Inside, with θ in the slots, a known error of PyTorch's is said in plain words; another error passes as it is.
 
     Where the module is known, which jvp differentiates, what forward mode cannot do is left to jvp to say.
 

@@ -13,7 +13,7 @@ from sedlib.base.errors import quoted
 
 @contextmanager
 def without_reentrance() -> Iterator[None]:
-    """Around an evaluation of a network.
+    """Inside, a network must not compute activations again in the re-entrant way.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def backward_error(values: Values, at: Float[Tensor, " params"]) -> Slopes | Non
 
 
 def forward_error(values: Values, at: Float[Tensor, " params"]) -> Slopes | None:
-    """The same of autograd's forward mode; None too where ``values`` cannot be differentiated so, as jvp will say.
+    """Slopes as in ``backward_error``, by forward mode; None too where that cannot differentiate, as jvp will say.
 
     Examples
     --------
@@ -123,7 +123,7 @@ class _Signed:
         return cls(values, _signs(found), float(found.abs().sum()))
 
     def first_error(self, at: Tensor, gradient: Tensor, slope: Callable[[Tensor], float]) -> Slopes | None:
-        """Of the gradient, in large and in small steps, and of the vector with random signs."""
+        """The first error: along the gradient in large and in small steps, then along the vector with random signs."""
         for direction, share, is_flat in (
             (gradient, LARGEST_STEP, False),
             (gradient, SMALLEST_STEP, True),

@@ -84,7 +84,7 @@ class LiveRows:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Random states of Python, NumPy and PyTorch after it as before: a loader draws a seed whenever it is iterated.
+    """On leaving, random states of Python, NumPy and PyTorch are as before: a loader draws a seed at each iteration.
 
     Examples
     --------

@@ -54,7 +54,7 @@ class OptimizerRows:
         self._hook.remove()
 
     def added_to(self, taken: Taken) -> Taken:
-        """With the ladder's rows, where a step was made since this object was."""
+        """What was taken, with the ladder's rows if a step was made since this object was made."""
         if self._rates is None:
             return taken
         parts: dict[str, dict[str, Tensor]] = {}

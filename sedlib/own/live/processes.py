@@ -27,7 +27,7 @@ class Processes:
 
     @classmethod
     def joined(cls) -> "Processes":
-        """As ``torch.distributed`` has them now."""
+        """The processes as ``torch.distributed`` has them now."""
         if not distributed.is_available() or not distributed.is_initialized():
             return cls(0, 1)
         return cls(distributed.get_rank(), distributed.get_world_size())

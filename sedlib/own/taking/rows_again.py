@@ -43,7 +43,7 @@ class RowsAgain:
         return None
 
     def rows(self, stream: str, steps: Sequence[int]) -> Iterator[Float[Tensor, " params"]]:
-        """Of a stream at some steps, one in memory at a time."""
+        """Rows of a stream at some steps, one in memory at a time."""
         return (self._row(stream, step) for step in steps)
 
     def _row(self, stream: str, step: int) -> Float[Tensor, " params"]:

@@ -51,7 +51,7 @@ class Tasks:
         return {task: _of_batch(task, loss, module, *given) for task, loss in self.losses.items()}
 
     def of(self, task: str) -> "Tasks":
-        """One of them alone, on the same batches."""
+        """One of the tasks alone, on the same batches."""
         return Tasks({task: self.losses[task]}, self.batches)
 
     def changed(self, change: Callable[[Any], Any]) -> "Tasks":

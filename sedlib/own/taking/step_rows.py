@@ -89,7 +89,7 @@ class StepRows:
 
 
 def distance(folder: RowFolder, step: int, name: str, row: Float[Tensor, " params"]) -> float:
-    """Of a row from the one in the folder, relative to that one's norm; 0 where both are 0."""
+    """Distance of a row from the one in the folder, relative to that one's norm; 0 where both are 0."""
     there, now = folder.row(step, name).double(), folder.as_kept(row).cpu().double()
     off, norm = torch.linalg.vector_norm(now - there), torch.linalg.vector_norm(there)
     return float(off / norm) if norm else (math.inf if off else 0.0)

@@ -61,7 +61,7 @@ def take_rows(
 def _put_gradients(
     found: StepRows, checkpoint: Checkpoint, tasks: Tasks, nulls: Sequence[Tasks], *, compares: bool
 ) -> None:
-    """Those that are not there, and of those that are the own ones and one draw where they are to be compared."""
+    """Put the gradients that are missing; if gradients are compared, also the tasks' own and the first draw's."""
     own: Rows = {}
     for number, some in enumerate([tasks, *nulls]):
         names = {task: permuted_stream(number - 1, task) if number else gradient_of(task) for task in tasks.losses}

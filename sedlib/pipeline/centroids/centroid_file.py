@@ -60,7 +60,7 @@ def open_centroids(path: Path, networks: MeasuredNetworks) -> Iterator[h5py.File
     Raises
     ------
     ArtifactError
-        It is not.
+        The file is broken, or is of another run, other checkpoints or other probes.
     """
     study = networks.study
     schema = centroids_schema(study, _size(networks))
@@ -120,7 +120,7 @@ def write_centroids(path: Path, networks: MeasuredNetworks, params: CentroidPara
 
 
 def _size(networks: MeasuredNetworks) -> int:
-    """Of one embedded input."""
+    """Size of one embedded input."""
     one = networks.study.examples("all").inputs[:1].to(networks.device)
     return networks.study.embedded(networks.network, one)[0].numel()
 

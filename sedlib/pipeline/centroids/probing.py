@@ -27,7 +27,7 @@ def require_known(study: Study, params: CentroidParams) -> None:
     Raises
     ------
     ParamsError
-        It has none of that name.
+        The study has no definition of that name.
     """
     if params.centroid not in study.centroids:
         raise ParamsError(f"centroid = {params.centroid!r} is not one of this study's: {', '.join(study.centroids)}")

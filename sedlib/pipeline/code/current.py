@@ -1,4 +1,4 @@
-"""A script refuses to run as another one than the text of its code says: DVC would take its results for that one's."""
+"""Refuses a script whose code is not what its code text says: DVC would take its results for those of the text."""
 
 import re
 from importlib.metadata import PackageNotFoundError, version

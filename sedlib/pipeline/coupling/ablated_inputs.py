@@ -1,4 +1,4 @@
-"""Whether the files that an ablation starts from are of one another, and of the parameters that it changes."""
+"""Checks that the files an ablation starts from belong together, and are of the parameters that it changes."""
 
 import h5py
 import pandas as pd

@@ -23,7 +23,7 @@ from sedlib.pipeline.study import Examples
 
 
 class CheckpointResponses:
-    """Responses at one checkpoint, along any direction; shares probes and random directions with the others.
+    """Responses at one checkpoint, along any direction; all checkpoints share probes and random directions.
 
     ``fewer`` of the probes, the first ones, can be measured alone: responses are taken on these and on the others.
     """
@@ -85,7 +85,7 @@ class CheckpointResponses:
         return self.baselines(random)[False]
 
     def baselines(self, random: Float[Tensor, "random params"]) -> dict[bool, Baseline]:
-        """That of all probes, and by True that of the fewer ones: of the same responses.
+        """The baseline of all probes, under True that of the fewer probes; both come from the same responses.
 
         Raises
         ------

@@ -14,7 +14,7 @@ def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: floa
 
     init is the first; mid, the nearest to half the grok step; after, the last. The grok step is that by which every
     task grokked: the first checkpoint at which its test accuracy reaches ``threshold``. A run that never groks has no
-    phase after it, and its mid is half of training; in a study that measures no accuracy the last is then called end.
+    phase named after, and its mid is half of training. In a study without accuracies the last phase is then named end.
     """
     known = ACCURACY in training
     grokked = [

@@ -67,7 +67,7 @@ class AblationParams(Section):
 
 
 class AnalysisParams(BasisParams, CouplingParams):
-    """What an axis changes one parameter of, and the values of each axis: what the ablations read of params.yaml."""
+    """What the ablations read of params.yaml: the parameters that axes change, one at a time, and the axes' values."""
 
     gradient_batch: GradientBatchParams = GradientBatchParams()
     ablation: AblationParams = AblationParams()
@@ -75,7 +75,7 @@ class AnalysisParams(BasisParams, CouplingParams):
     def varied(self: Model, axis: str, value: Any) -> Model:
         """These parameters with one axis of the ablation changed, and nothing ablated further.
 
-        A rank beyond the window lengthens the window, ε needs a difference.
+        A rank beyond the window lengthens the window. A value of ε makes the response a difference.
         """
         changed = {**copy.deepcopy(self.model_dump()), "ablation": {}}
         *sections, key = AXES[axis].parameter.split(".")

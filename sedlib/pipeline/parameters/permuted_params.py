@@ -22,7 +22,7 @@ class PermutedParams(Section):
         5, ge=2, le=COUNT.most, description="Permutations of the answers of the gradient batch."
     )
     measured: Annotated[int, CHECKPOINTS] = Field(
-        10, ge=2, le=CHECKPOINTS.most, description="Of the measured checkpoints as many, evenly spaced."
+        10, ge=2, le=CHECKPOINTS.most, description="Measured checkpoints that the null uses, evenly spaced."
     )
     seed: Seed = Field(0, description="Seed of the permutations.")
 

@@ -23,7 +23,7 @@ class DumpParams(Section):
     """How the gradients file is written."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="In which rows are stored; they are computed in float32 and read as such."
+        "float32", description="Dtype of stored rows; rows are computed in float32 and read as such."
     )
 
 

@@ -38,7 +38,7 @@ class StageParams(Section):
 
     @classmethod
     def load(cls: type[Model], path: Path = PARAMS_FILE) -> Model:
-        """Those keys of ``path``; the rest of the file is not looked at.
+        """The stage's keys in ``path``; the rest of the file is not looked at.
 
         Raises
         ------
@@ -131,7 +131,7 @@ def _explain(model: type[BaseModel], key: str, problems: list[ErrorDetails], nam
 
 
 def _limits(*annotations: Any) -> Iterator[Limit]:
-    """Those that stand in annotations, at any depth."""
+    """The limits that stand in annotations, at any depth."""
     for annotation in annotations:
         if isinstance(annotation, Limit):
             yield annotation

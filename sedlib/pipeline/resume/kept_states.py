@@ -106,7 +106,7 @@ def copy_into(target: Tensor, kept: Tensor) -> None:
 
 
 def hash_of(tensor: Tensor) -> str:
-    """Of a tensor's values, row by row."""
+    """Hash of a tensor's values, row by row."""
     return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 

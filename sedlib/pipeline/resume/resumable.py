@@ -56,7 +56,7 @@ def resumed(computation: Resumable[Item], snapshots: Snapshots | None) -> Iterat
 def tracked(
     computation: Resumable[Item], snapshots: Snapshots | None, total: int, label: str, describe: Callable[[Item], str]
 ) -> Iterator[Item]:
-    """The same while progress is shown; `track` says how."""
+    """All items, as ``resumed`` gives them, while progress is shown; `track` says how."""
     before = 0
     if snapshots and snapshots.state is not None:
         before = snapshots.count

@@ -1,7 +1,7 @@
 """Which snapshots a computation may use.
 
 Their folder is named after the computation and the hash of all that its bytes depend on: parameters, code, PyTorch,
-hardware. Another value of any looks into another folder.
+hardware. If one of these changes, another folder is used.
 """
 
 import hashlib
@@ -91,7 +91,7 @@ def _seconds_between() -> float:
 
 
 def _compare(name: str, folder: Path, key: dict[str, str]) -> None:
-    """Write the key, and say in what other snapshots of this name differ, so that they are not used."""
+    """Write the key, and say why other snapshots of this name are not used: in what they differ."""
     (folder / KEY).write_text(json.dumps(key, indent=1))
     for other in folder.parent.glob(f"{name}-{'[0-9a-f]' * DIGITS}"):
         with suppress(OSError, ValueError, AttributeError):

@@ -60,7 +60,7 @@ def require_split(file: h5py.File, schema: Schema, study: Study) -> None:
 
 @dataclass(frozen=True)
 class OpenNetworks:
-    """An open file of networks; which of them it holds, and how they are numbered, its kinds say."""
+    """An open file of networks; subclasses say which networks it holds, and how they are numbered."""
 
     stored: StoredNetworks
     steps: list[int]
@@ -73,7 +73,7 @@ class OpenNetworks:
 
     @property
     def study(self) -> Study:
-        """The run that it is of."""
+        """The run whose networks the file holds."""
         return self.stored.study
 
     @property
@@ -83,10 +83,10 @@ class OpenNetworks:
 
     @property
     def network(self) -> nn.Module:
-        """Into which ``load`` puts a state."""
+        """The network into which ``load`` puts a state."""
         return self.stored.network
 
     @property
     def device(self) -> torch.device:
-        """On which it is."""
+        """The device on which the network is."""
         return self.stored.device
