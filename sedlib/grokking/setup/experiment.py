@@ -101,8 +101,8 @@ class OptimizerParams(Section):
     clip_norm: Scale = Field(1.0, description="Largest norm of the whole gradient; a larger gradient is scaled down.")
     matmul_precision: Literal["highest", "high", "medium"] = Field(
         "highest",
-        description="Precision of float32 matrix products in training steps: high allows TensorFloat-32 on GPUs, "
-        "medium too, and takes bfloat16 on CPUs, also where the processor only emulates it. Analysis always takes highest.",
+        description="Precision of float32 matrix products in training: high allows TensorFloat-32 on GPUs, medium "
+        "too, and takes bfloat16 on CPUs, also where the processor only emulates it. Analysis always takes highest.",
     )
 
 
