@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clone import Clone
+from tests.clone import ALL, Clone, names
+from tests.tiny import TINY
 from tests.toy import Toy, toy, until
 
 pytestmark = pytest.mark.slow
@@ -77,3 +78,12 @@ def test_a_clean_up_beside_a_queue_takes_nothing_that_the_queue_cannot_make_agai
 def status(fresh: Toy) -> str:
     time.sleep(0.5)
     return re.sub(r"Worker status:.*", "", fresh.call("dvc", "queue", "status").stdout)
+
+
+def test_a_renamed_run_is_another_run_and_the_old_name_has_its_results_still(clone: Clone) -> None:
+    renamed = {"add-one": TINY["runs"]["add-1"]}
+    clone.set(runs=renamed)
+    assert set(clone.planned()) >= set(names(ALL, "add-one"))
+    assert not [stage for stage in clone.planned() if "add-1" in stage]
+    clone.set()
+    assert clone.planned() == []
