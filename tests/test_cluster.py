@@ -244,7 +244,7 @@ def steps(toy: Toy, *targets: str) -> dict[str, list[str]]:
 def test_the_folder_of_a_failed_stage_is_kept_on_request_with_the_command_that_runs_it(fresh: Toy) -> None:
     fresh.let("left", "fails")
     text = fresh.run("repro", "--workers", "1", "--keep-failed", "both", code=1)
-    [folder, command] = re.findall(r"by hand:\n  cd (.*)\n  (.*)\n", text)[0]
+    [folder, command] = re.findall(r"in this folder:\n  cd (.*)\n  (.*)\n", text)[0]
     fresh.let("left", "fails", so=False)
     fresh.ran()
     done = Clone(Path(folder)).call("bash", "-c", command, TOY=str(fresh.steering))
@@ -253,7 +253,7 @@ def test_the_folder_of_a_failed_stage_is_kept_on_request_with_the_command_that_r
     fresh.let("left", "fails")
     shutil.rmtree(folder)
     (fresh.folder / "params.yaml").write_text("value: 3\n")
-    assert "by hand" not in fresh.run("repro", "--workers", "1", "both", code=1)
+    assert "in this folder" not in fresh.run("repro", "--workers", "1", "both", code=1)
     assert not Path(folder).exists()
 
 

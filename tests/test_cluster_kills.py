@@ -97,7 +97,7 @@ def test_stages_on_a_cluster_end_with_their_client_and_the_cluster_stays(fresh: 
         found.scheduler.kill()
         printed, _ = client.communicate()
         assert client.returncode == 1
-        assert "error: the Dask scheduler went away" in printed
+        assert "error: the Dask scheduler was lost" in printed
         until(lambda: inner not in fresh.processes(), "the stage ends")
     fresh.let("left", "waits", False)
     fresh.run("repro", "--workers", "2")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedlib.base.machine import hardware
 from sedlib.base.machine import onednn_products as module
 from sedlib.base.machine.onednn_products import is_faster, onednn_products
 
@@ -24,6 +25,7 @@ def widened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         taken.append((*first.shape, second.shape[1]))
         return linear(first, second, bias)
 
+    hardware.FOR_GOOD.close()  # of another test, which configured a stage
     monkeypatch.setattr(module, "_linear", counted)
     monkeypatch.setattr(module, "is_faster", lambda: True)
     return taken

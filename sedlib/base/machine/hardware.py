@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sedlib.base.errors import UserError, in_one_line, quoted
+from sedlib.base.machine.loaded_torch import torch
 from sedlib.base.machine.onednn_products import onednn_products
-from sedlib.base.machine.patient_torch import torch
 from sedlib.base.machine.tested import require_tested
 
 MOST_THREADS = 1024

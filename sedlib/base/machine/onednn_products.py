@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.types import Number
+
+from sedlib.base.machine.loaded_torch import torch
 
 CPUINFO = Path("/proc/cpuinfo")
 WIDE = "AVX512"
