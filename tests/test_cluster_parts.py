@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.plan.jobs import Cost, Job, Settled, StageFailed, Task
 from sedlib.cluster.plan.preview import RUN, Step, as_text
 from sedlib.cluster.run_cache import clear_unfinished
-from sedlib.cluster.stage_runs import KEPT, TABLE, StageRun, keep, known, read, record
+from sedlib.cluster.stage_runs import KEPT, TABLE, StageRun, keep, known, read, record, start
 from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded
@@ -314,31 +315,70 @@ def test_a_long_plan_is_told_by_kinds_with_the_sums_of_what_they_took() -> None:
     assert as_text([], {}) == "there is no stage"
 
 
-def test_costs_are_read_as_they_were_written_and_a_damaged_table_is_none(tmp_path: Path) -> None:
-    cost = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU, of 2 GHz", {"Python": "3.12", "dvc": "3"})
-    for settled in (
-        Settled("dvc.yaml", "a", {}, cost=cost),
-        Settled("geometry/dvc.yaml", "b@c", {}, cost=cost),
-        Settled("dvc.yaml", "a", {}, cost=replace(cost, cpu_seconds=120.0)),
+COST = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU, of 2 GHz", {"Python": "3.12", "dvc": "3"})
+
+
+def recorded(root: Path, *stages: Settled) -> None:
+    start(root)
+    for settled in stages:
+        record(root, settled)
+
+
+def test_costs_are_read_as_they_were_written_the_last_of_each_stage(tmp_path: Path) -> None:
+    recorded(
+        tmp_path,
+        Settled("dvc.yaml", "a", {}, cost=COST),
+        Settled("geometry/dvc.yaml", "b@c", {}, cost=COST),
+        Settled("dvc.yaml", "a", {}, cost=replace(COST, cpu_seconds=120.0)),
         Settled("dvc.yaml", "restored", {}),
-    ):
-        record(tmp_path, settled)
+    )
     row = StageRun("geometry/dvc.yaml:b@c", 1.5, 1.0, 3, 2, "Some CPU, of 2 GHz", "Python 3.12")
     rows = {row.stage: row, "a": replace(row, stage="a", core_minutes=2.0)}
     assert read(tmp_path / TABLE) == known(tmp_path) == rows
-    (tmp_path / TABLE).write_text("stage,minutes\na,b\n")
-    assert read(tmp_path / TABLE) == known(tmp_path) == {}
+    recorded(tmp_path)
+    assert (tmp_path / TABLE).read_text().count("\n") == 3
+    assert known(tmp_path) == rows
+
+
+@pytest.mark.parametrize("damage", ["stage,minutes\na,b\n", "", "\x00", "a,1.5,1.0"])
+def test_a_damaged_table_of_this_clone_is_none_and_new_rows_are_seen(tmp_path: Path, damage: str) -> None:
+    recorded(tmp_path, Settled("dvc.yaml", "a", {}, cost=COST))
+    with (tmp_path / TABLE).open("a" if damage.startswith("a,") else "w") as file:
+        file.write(damage)
+    assert read(tmp_path / TABLE) == {}
+    recorded(tmp_path, Settled("dvc.yaml", "b", {}, cost=COST))
+    assert set(known(tmp_path)) == {"b"}
 
 
 def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) -> None:
-    cost = Cost(90.0, 60.0, 3 * 2**20, 2, "Some CPU", {})
     assert keep(tmp_path) == 0
     assert not (tmp_path / KEPT).exists()
-    record(tmp_path, Settled("dvc.yaml", "a", {}, cost=cost))
+    recorded(tmp_path, Settled("dvc.yaml", "a", {}, cost=COST))
     assert keep(tmp_path) == 1
     (tmp_path / TABLE).unlink()
     assert set(known(tmp_path)) == {"a"}
-    record(tmp_path, Settled("dvc.yaml", "b", {}, cost=cost))
+    recorded(tmp_path, Settled("dvc.yaml", "b", {}, cost=COST))
     assert keep(tmp_path) == 1
     assert set(read(tmp_path / KEPT)) == {"a", "b"}
     assert keep(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("a,1.5", "<<<<<<< HEAD\na,1.5"),
+        lambda text: text.replace("1.5", "nan"),
+        lambda text: text.replace("1.5", "-1.5"),
+        lambda text: text[:-20],
+        lambda text: "",
+    ],
+)
+def test_a_damaged_table_of_git_is_refused_and_not_written_over(tmp_path: Path, change: Callable[[str], str]) -> None:
+    recorded(tmp_path, Settled("dvc.yaml", "a", {}, cost=COST))
+    keep(tmp_path)
+    recorded(tmp_path, Settled("dvc.yaml", "b", {}, cost=COST))
+    (tmp_path / KEPT).write_text(damaged := change((tmp_path / KEPT).read_text()))
+    for function in (keep, known):
+        with pytest.raises(UserError, match=r"reports/costs.csv: expected the costs of stages.*git checkout"):
+            function(tmp_path)
+    assert (tmp_path / KEPT).read_text() == damaged

@@ -15,7 +15,7 @@ from sedlib.cluster.exclusive import settings, working
 from sedlib.cluster.plan.jobs import Job
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.restore import restore
-from sedlib.cluster.stage_runs import record
+from sedlib.cluster.stage_runs import record, start
 from sedlib.cluster.view import View
 from sedlib.cluster.worker.guard import guarded
 from sedlib.cluster.worker.remote import fetch, publish
@@ -80,6 +80,7 @@ def run(
         )
         for task, snapshot in tasks.values()
     ]
+    start(root)
     bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}
     with View({key: task.stage for key, (task, _) in tasks.items()}, client.dashboard_link) as view:
         return execute(client, jobs, bundles, view, partial(record, root)), remote

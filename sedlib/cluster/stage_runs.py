@@ -4,11 +4,13 @@ It is no output of a stage, as equal results must have equal bytes and no two ru
 """
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
+from sedlib.base.errors import UserError, quoted
 from sedlib.cluster.plan.jobs import Settled
 
 TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
@@ -31,15 +33,33 @@ class StageRun:
     versions: str
 
 
+COLUMNS = tuple(StageRun.__dataclass_fields__)
+
+
+def start(root: Path) -> None:
+    """Leave one row of each stage in this clone's table, and none of a damaged one, so that rows can be added."""
+    _write(root / TABLE, read(root / TABLE))
+
+
 def record(root: Path, done: Settled) -> None:
-    """Put a stage that was computed now in the place of its earlier row, while the others still run."""
+    """Add the row of a stage that was computed now, while the others still run.
+
+    The table is not written anew, which would take ever longer where thousands of stages run.
+    """
     if new := _row(done):
-        _write(root / TABLE, {**read(root / TABLE), new.stage: new})
+        with (root / TABLE).open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(astuple(new))
 
 
 def keep(root: Path) -> int:
-    """Bring the rows of this clone into the table that git keeps, beside those of others; how many are new or other."""
-    kept, here = read(root / KEPT), read(root / TABLE)
+    """Bring the rows of this clone into the table that git keeps, beside those of others; how many are new or other.
+
+    Raises
+    ------
+    UserError
+        The table that git keeps is damaged.
+    """
+    kept, here = _kept(root), read(root / TABLE)
     changed = sum(kept.get(name) != run for name, run in here.items())
     if changed:
         _write(root / KEPT, kept | here)
@@ -47,37 +67,59 @@ def keep(root: Path) -> int:
 
 
 def known(root: Path) -> dict[str, StageRun]:
-    """What this clone knows of every stage: what it computed itself, else what git keeps."""
-    return read(root / KEPT) | read(root / TABLE)
+    """What this clone knows of every stage: what it computed itself, else what git keeps.
 
-
-def _write(path: Path, rows: dict[str, StageRun]) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(StageRun.__dataclass_fields__)
-        fields = StageRun.__dataclass_fields__
-        writer.writerows([getattr(rows[name], field) for field in fields] for name in sorted(rows))
+    Raises
+    ------
+    UserError
+        The table that git keeps is damaged.
+    """
+    return _kept(root) | read(root / TABLE)
 
 
 def read(path: Path) -> dict[str, StageRun]:
-    """The table in a file by stage; nothing where there is none, or where it is damaged."""
+    """The table in a file by stage, the last row of each; nothing where there is none, or where it is damaged."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["stage"]: _parsed(row) for row in csv.DictReader(file)}
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return _parsed(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return {}
 
 
-def _parsed(row: dict[str, str]) -> StageRun:
-    return StageRun(
-        row["stage"],
-        float(row["minutes"]),
-        float(row["core_minutes"]),
-        int(row["peak_mib"]),
-        int(row["threads"]),
-        row["processor"],
-        row["versions"],
-    )
+def _kept(root: Path) -> dict[str, StageRun]:
+    try:
+        return _parsed((root / KEPT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(
+            f"{KEPT}: expected the costs of stages, a row for each, found {quoted(str(error))}; restore it with "
+            f"git checkout {KEPT}, in a merge with git checkout --ours {KEPT}"
+        ) from error
+
+
+def _write(path: Path, rows: Mapping[str, StageRun]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(rows[name]) for name in sorted(rows))
+
+
+def _parsed(text: str) -> dict[str, StageRun]:
+    """Rows by stage; a ValueError where the text is no such table."""
+    head, *rows = csv.reader(text.splitlines()) if text else [[]]
+    if tuple(head) != COLUMNS:
+        raise ValueError(f"the columns {', '.join(head)}")
+    return {run.stage: run for run in map(_stage_run, rows)}
+
+
+def _stage_run(row: list[str]) -> StageRun:
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"a row of {len(row)} values: {', '.join(row)}")
+    stage, minutes, core_minutes, peak_mib, threads, processor, versions = row
+    run = StageRun(stage, float(minutes), float(core_minutes), int(peak_mib), int(threads), processor, versions)
+    if not all(math.isfinite(value) and value >= 0 for value in (run.minutes, run.core_minutes)):
+        raise ValueError(f"minutes that nothing takes: {', '.join(row)}")
+    return run
 
 
 def _row(settled: Settled) -> StageRun | None:

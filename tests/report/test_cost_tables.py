@@ -6,11 +6,12 @@ import pytest
 
 from sedlib.base.errors import UserError
 from sedlib.cluster.plan.jobs import Cost, Settled
-from sedlib.cluster.stage_runs import keep, record
+from sedlib.cluster.stage_runs import keep, record, start
 from sedlib.report.tabled.cost_tables import cost_tables
 
 
 def test_stages_are_summed_by_kind(tmp_path: Path) -> None:
+    start(tmp_path)
     for name, seconds, processor in (("a@x-1", 60.0, "one"), ("a@x-2", 90.0, "<b>two</b>"), ("report", 30.0, "one")):
         cost = Cost(seconds, 2 * seconds, 2**30, 1, processor, {"torch": "2"})
         record(tmp_path, Settled("dvc.yaml", name, {}, cost=cost))
@@ -31,8 +32,9 @@ def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
         cost_tables(tmp_path)
 
 
-def test_minutes_that_are_words_are_refused(tmp_path: Path) -> None:
-    rows = "stage,minutes,core_minutes,peak_mib,threads,processor,versions\na,long,1,1,1,x,y\n"
+@pytest.mark.parametrize("minutes", ["long", "inf", ""])
+def test_minutes_that_are_no_numbers_are_refused(tmp_path: Path, minutes: str) -> None:
+    rows = f"stage,minutes,core_minutes,peak_mib,threads,processor,versions\na,{minutes},1,1,1,x,y\n"
     (tmp_path / "costs.csv").write_text(rows)
-    with pytest.raises(UserError, match="long"):
+    with pytest.raises(UserError, match=r"costs\.csv: expected the columns"):
         cost_tables(tmp_path)

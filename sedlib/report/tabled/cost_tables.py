@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sedlib.base.errors import UserError
@@ -26,6 +27,8 @@ def cost_tables(folder: Path) -> dict[str, pd.DataFrame]:
     try:
         stages = pd.read_csv(folder / COSTS, dtype=dict.fromkeys(WORDS, str), keep_default_na=False)[WORDS + NUMBERS]
         stages[NUMBERS] = stages[NUMBERS].astype(float)
+        if not np.isfinite(stages[NUMBERS]).all(axis=None):
+            raise ValueError("a number that is not finite")
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{folder / COSTS}: expected the columns {', '.join(WORDS + NUMBERS)}, found another table ({error}); "
