@@ -4,14 +4,12 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.arguments import folder_below
-from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.cell_results import read_cell
-from sedlib.report.numbers.digits import NOTHING
-from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.accelerations import acceleration_figure, accelerations
 
 
@@ -20,10 +18,7 @@ def main(beside: str, settings: list[Path]) -> None:
     files = {setting.name: sorted((setting / "results").glob("*.csv")) for setting in settings}
     tables = {name: [read_cell(file, "dvc.yaml") for file in of_setting] for name, of_setting in files.items()}
     table = accelerations(tables, beside, threshold)
-    text = table.round(3).astype(object).where(table.notna(), NOTHING)
-    for suffix, content in {"csv": as_csv("acceleration", table), "md": as_markdown(text)}.items():
-        with replacing(Path(f"acceleration.{suffix}")) as path:
-            path.write_text(content)
+    write_both(Path(), "acceleration", table, table.round(3))
     save({"acceleration": acceleration_figure(table)}, Path())
 
 

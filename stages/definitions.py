@@ -6,13 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from sedlib.base.arguments import file_name, folder_below
-from sedlib.base.atomic import replacing
 from sedlib.base.described.table_schema import TableSchema
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.results import RunFolder, grok_step
-from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.two_definitions import batches, defects, overlaps, windows
 from sedlib.terms.tables.coupling_table import COUPLING
 from sedlib.terms.tables.definition_tables import DEFECTS, HELD, OVERLAPS, OWN_BATCHES
@@ -28,9 +27,7 @@ def main(folder: Path, others: list[str]) -> None:
     grokking, apart = ({run: growing[run] for run in growing if (run in others) == other} for other in (False, True))
     rows = [*windows(by_text, held, grokked), *batches(by_text, own), *overlaps(tables(folder, OVERLAPS))]
     table = pd.DataFrame([*rows, *defects(grokking, apart)])
-    for suffix, text in {"csv": as_csv("definitions", table), "md": as_markdown(table)}.items():
-        with replacing(folder / f"definitions.{suffix}") as path:
-            path.write_text(text)
+    write_both(folder, "definitions", table, table)
 
 
 def tables(folder: Path, schema: TableSchema) -> dict[str, pd.DataFrame]:

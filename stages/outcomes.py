@@ -4,14 +4,13 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.arguments import file_name, folder_below
-from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.cell_results import read_cell
-from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
 
@@ -21,9 +20,7 @@ def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     tables = [read_cell(file) for file in files]
     usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
     table = outcomes(tables, threshold, usual)
-    for suffix, text in {"csv": as_csv("outcomes", table), "md": as_markdown(for_reading(table))}.items():
-        with replacing(folder / f"outcomes.{suffix}") as path:
-            path.write_text(text)
+    write_both(folder, "outcomes", table, for_reading(table))
     if doses:
         save({"doses": dose_response(tables, threshold)}, folder)
 

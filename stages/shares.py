@@ -4,14 +4,13 @@ import argparse
 from pathlib import Path
 
 from sedlib.base.arguments import file_name, folder_below
-from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.cell_results import read_cell
-from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.share_curve import share_curve, share_figure
 
 
@@ -19,9 +18,7 @@ def main(folder: Path, beside: list[str]) -> None:
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
     threshold, rank = GrokParams.load().grok_threshold, ProjectionParams.load().rank
     curve = share_curve([read_cell(file) for file in files], threshold, rank)
-    for suffix, text in {"csv": as_csv("shares", curve), "md": as_markdown(curve.round(4))}.items():
-        with replacing(folder / f"shares.{suffix}") as path:
-            path.write_text(text)
+    write_both(folder, "shares", curve, curve.round(4))
     save({"shares": share_figure(curve)}, folder)
 
 

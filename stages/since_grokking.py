@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.experiment import Experiment
@@ -14,9 +13,8 @@ from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
-from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.results import RunFolder, grok_step
-from sedlib.report.page.outgoing import as_csv, as_markdown
+from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.since_grok import curves_of, peaks, sentence, since_figure
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
@@ -34,11 +32,8 @@ def main() -> None:
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
     found = peaks(curves)
-    text = as_markdown(found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"}))
-    texts = {"since.csv": as_csv("since", found.drop(columns="shown")), "since.md": sentence(found) + "\n" + text}
-    for name, content in texts.items():
-        with replacing(Path(name)) as path:
-            path.write_text(content.replace("nan", NOTHING))
+    shown = found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"})
+    write_both(Path(), "since", found.drop(columns="shown"), shown, sentence(found) + "\n")
     save({"since": since_figure(curves)}, Path())
 
 

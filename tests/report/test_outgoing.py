@@ -11,7 +11,7 @@ import pytest
 
 from sedlib.base.errors import UserError
 from sedlib.report.page.html import environment, json_in_html
-from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, compact, without_formulas
+from sedlib.report.page.outgoing import as_csv, as_markdown, columns_of, compact, without_formulas, write_both
 from sedlib.report.page.writing import write_report
 from tests.report.made_up import collection
 
@@ -93,3 +93,12 @@ def test_a_column_of_few_values_holds_each_once() -> None:
 def test_whole_numbers_of_which_one_is_missing_are_written() -> None:
     table = pd.DataFrame({"grok_step": pd.array([2925, None], dtype="Int64")})
     assert as_csv("a", table) == 'grok_step\n2925\n""\n'
+
+
+def test_a_table_is_written_for_tools_and_for_a_reader_who_sees_a_dash_where_nothing_is(tmp_path: Path) -> None:
+    table = pd.DataFrame({"word": ["nanometre", "b"], "value": [0.123456, None]})
+    write_both(tmp_path, "lengths", table, table.round(2), "Above.\n\n")
+    assert (tmp_path / "lengths.csv").read_text() == "word,value\nnanometre,0.123456\nb,\n"
+    lines = (tmp_path / "lengths.md").read_text().splitlines()
+    assert lines[0] == "Above."
+    assert [line.replace(" ", "") for line in lines[-2:]] == ["|nanometre|0.12|", "|b|–|"]

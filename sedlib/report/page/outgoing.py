@@ -6,12 +6,15 @@ Words in a table may come from somebody else's results or params.yaml. A spreads
 
 import re
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
+from sedlib.report.numbers.digits import NOTHING
 
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 """How a cell begins that a spreadsheet takes for a formula."""
@@ -54,6 +57,14 @@ def as_csv(name: str, table: pd.DataFrame) -> str:
 def as_markdown(table: pd.DataFrame) -> str:
     """The table as Markdown, with a line feed at its end."""
     return f"{without_markup(table).to_markdown(index=False)}\n"
+
+
+def write_both(folder: Path, name: str, table: pd.DataFrame, shown: pd.DataFrame, above: str = "") -> None:
+    """Write ``table`` as NAME.csv, and ``shown``, the table for a reader, as NAME.md below the lines ``above``."""
+    absent = shown.astype(object).where(shown.notna(), NOTHING)
+    for suffix, text in {"csv": as_csv(name, table), "md": above + as_markdown(absent)}.items():
+        with replacing(folder / f"{name}.{suffix}") as path:
+            path.write_text(text, encoding="utf-8")
 
 
 def columns_of(table: pd.DataFrame) -> dict[Hashable, list[Any]]:
