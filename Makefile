@@ -5,9 +5,12 @@ READY := .venv/.ready
 # Stages are called as `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Of `make bundle`.
+RUNS := add-42 multitask-42
+
 IN_PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo repro results pull-gradients report test test-all test-newest check format audit docs licences
+.PHONY: demo repro results bundle pull-gradients report test test-all test-newest release check format audit docs licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -29,9 +32,16 @@ results: $(READY)  ## every run, then what git keeps of them; stopped or killed,
 	$(BIN)/sedlib pack
 	$(MAKE) report
 
-pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints
+pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints; BUNDLE=FILE takes it from a bundle
+ifdef BUNDLE
+	@$(BIN)/sedlib unbundle '$(BUNDLE)'
+else
 	$(BIN)/dvc pull dump
 	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
+endif
+
+bundle: $(READY)  ## what the analysis of RUNS starts from in one file, BUNDLE, for those without access to the remote
+	@$(BIN)/sedlib bundle $(RUNS) --to '$(or $(BUNDLE),dumps.tar)'
 
 report: $(READY)  ## reports/ from whatever results there are, or those that git keeps; then README.md and docs/results.md
 	@$(BIN)/sedlib unpack --if-none
@@ -53,6 +63,9 @@ test-newest:  ## the tests of milliseconds to seconds, with the newest versions 
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	PATH="$(CURDIR)/.venv-newest/bin:$$PATH" .venv-newest/bin/pytest -m 'not slow' $(IN_PARALLEL)
+
+release:  ## wheel, source distribution and the run as an RO-Crate, each checked, in dist/
+	PYTHON='$(PYTHON)' .ci/release
 
 check: $(READY)  ## lint, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -103,6 +103,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unpack.set_defaults(run=run_unpack)
     unpack.add_argument("--if-none", action="store_true", help="only if the clone has no results at all")
 
+    bundle = commands.add_parser(
+        "bundle", help="put what others analyse of some runs into one file", description=run_bundle.__doc__
+    )
+    bundle.set_defaults(run=run_bundle)
+    bundle.add_argument("runs", nargs="+", metavar="RUN", help="names of runs in params.yaml, such as add-42")
+    bundle.add_argument("--to", type=Path, required=True, metavar="FILE", help="file to write, such as dumps.tar")
+    bundle.add_argument("--checkpoints", action="store_true", help="their checkpoints as well")
+
+    unbundle = commands.add_parser(
+        "unbundle", help="take somebody's bundle into cache and workspace", description=run_unbundle.__doc__
+    )
+    unbundle.set_defaults(run=run_unbundle)
+    unbundle.add_argument("file", type=Path, metavar="FILE", help="a bundle, as `sedlib bundle` writes it")
+
     repro = commands.add_parser("repro", help="run stale stages in parallel", description=run_repro.__doc__)
     repro.set_defaults(run=run_repro)
     add_cluster_arguments(repro)
@@ -303,6 +317,26 @@ def run_unpack(given: argparse.Namespace) -> None:
         say_if_outdated()
         for text in only_in_pack():
             say(text)
+
+
+def run_bundle(given: argparse.Namespace) -> None:
+    """Write dvc.lock, dumps, bases, centroids and tables of some runs into one archive, to analyse without training.
+
+    Each file must be what dvc.lock says. Identical files give identical bytes. `tar tvf FILE` lists the content.
+    """
+    from sedlib.upkeep.bundling.bundle import bundle
+
+    bundle(given.runs, given.to, given.checkpoints)
+
+
+def run_unbundle(given: argparse.Namespace) -> None:
+    """Take the files of a bundle into DVC's cache, and link them into the workspace.
+
+    Each file must have the size and the hash that this clone's dvc.lock has; otherwise nothing of the file is kept.
+    """
+    from sedlib.upkeep.bundling.unbundle import unbundle
+
+    unbundle(given.file)
 
 
 def run_verify(given: argparse.Namespace) -> None:

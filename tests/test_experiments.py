@@ -299,7 +299,7 @@ def test_rows_in_16_bits(laboratory: Laboratory) -> None:
 def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     assert laboratory.type(recipe("Compare")[0][0]) == CHANGED
-    giving, taking, starting, naming = recipe("Share")
+    giving, taking, _, _, starting, naming = recipe("Share")
     assert [laboratory.type(command, STORE=store) for command in giving] == [[]] * 6
     other = another(laboratory, tmp_path / "other")
     pull, run, experiment = taking
@@ -318,6 +318,19 @@ def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     assert not other.objects & written(laboratory, "checkpoints/")
     assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
     start_from_dumps(laboratory, starting, naming, tmp_path / "elsewhere")
+
+
+def test_share_as_a_file(laboratory: Laboratory, tmp_path: Path) -> None:
+    _, _, giving, taking, *_ = recipe("Share")
+    laboratory.output(giving[0])
+    laboratory.output("git push -q origin main")
+    other = another(laboratory, tmp_path / "other")
+    laboratory.folder.rename(tmp_path / "gone")
+    pull, run = taking
+    assert other.type(pull) == []
+    assert (other.folder / GRADIENTS).exists()
+    assert other.type(run) == sorted(CODE + names(ANALYSIS, RUN))
+    assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
 
 
 def start_from_dumps(laboratory: Laboratory, commands: list[str], naming: list[str], folder: Path) -> None:

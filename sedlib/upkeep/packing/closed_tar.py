@@ -5,21 +5,16 @@ anew and compares, so that links, devices, owners, times, extended headers and w
 """
 
 import lzma
-import tarfile
 from collections.abc import Iterator, Mapping
+
+from sedlib.upkeep.tar_blocks import BLOCK, END, ArchiveError, header, padding, read_header
 
 LARGEST_ARCHIVE, LARGEST_UNPACKED = 10_000_000, 2**27
 """In bytes: what git keeps of each version, and ten times the tables of the paper."""
-BLOCK = tarfile.BLOCKSIZE
-END = bytes(2 * BLOCK)
 PRESET = 6 | lzma.PRESET_EXTREME
 """Of xz: 9 saves a thousandth of numbers as texts, and takes 600 MB."""
 MOST_MEMORY = 2**26
 """Bytes that the decompressor may take; the preset needs an eighth."""
-
-
-class ArchiveError(ValueError):
-    """The bytes are no such archive; the message says what was found."""
 
 
 def archived(files: Mapping[str, bytes]) -> bytes:
@@ -56,21 +51,7 @@ def extracted(archive: bytes) -> dict[str, bytes]:
 
 def _tar(files: Mapping[str, bytes]) -> bytes:
     members = ((name, files[name]) for name in sorted(files))
-    return b"".join(_header(name, len(content)) + _padded(content) for name, content in members) + END
-
-
-def _header(name: str, size: int) -> bytes:
-    """Of a regular file, with neither an owner nor a time."""
-    header = tarfile.TarInfo(name)
-    header.size = size
-    try:
-        return header.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
-    except ValueError as error:  # UnicodeError is one
-        raise ArchiveError(f"{name!r}, a name that no tar archive can have: {error}") from error
-
-
-def _padded(content: bytes) -> bytes:
-    return content + bytes(-len(content) % BLOCK)
+    return b"".join(header(name, len(content)) + content + padding(len(content)) for name, content in members) + END
 
 
 def _decompressed(archive: bytes) -> bytes:
@@ -90,13 +71,11 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
     place = 0
     while (block := tar[place : place + BLOCK]) != END[:BLOCK]:
         try:
-            header = tarfile.TarInfo.frombuf(block, "ascii", "strict")
-        except (tarfile.HeaderError, ValueError) as error:
-            raise ArchiveError(f"no header of a file at byte {place:,} once unpacked ({error})") from error
-        if not header.isreg():
-            raise ArchiveError(f"{header.name!r}, which is no regular file")
+            name, size = read_header(block)
+        except ArchiveError as error:
+            raise ArchiveError(f"{error}, at byte {place:,} once unpacked") from error
         start = place + BLOCK
-        if not 0 <= header.size <= len(tar) - start:
-            raise ArchiveError(f"{header.name!r} of {header.size:,} bytes, more than the file has")
-        yield header.name, tar[start : start + header.size]
-        place = start + header.size + -header.size % BLOCK
+        if not 0 <= size <= len(tar) - start:
+            raise ArchiveError(f"{name!r} of {size:,} bytes, more than the file has")
+        yield name, tar[start : start + size]
+        place = start + size + len(padding(size))

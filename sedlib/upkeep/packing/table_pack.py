@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sedlib.base.errors import UserError, quoted
 from sedlib.base.strict_json import json_text
-from sedlib.upkeep.packing.closed_tar import LARGEST_ARCHIVE, ArchiveError, archived, extracted
+from sedlib.upkeep.packing.closed_tar import LARGEST_ARCHIVE, archived, extracted
+from sedlib.upkeep.tar_blocks import ArchiveError
 
 PACK, RESULTS = Path("reports/results.tar.xz"), Path("artifacts/results")
 KIND = "results/1"

@@ -1,0 +1,258 @@
+"""Dumps in a bundle and out of it: equal bytes, and whatever this clone's locks do not name is taken by nobody."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sedlib.base.errors import UserError
+from sedlib.upkeep.bundling.bundle import bundle
+from sedlib.upkeep.bundling.unbundle import unbundle
+from tests.clone import Clone
+from tests.kept import flip, repository, run
+
+PIPELINE = """
+stages:
+  make:
+    foreach: [run-1, run-2]
+    do:
+      cmd: >-
+        mkdir -p artifacts/gradients artifacts/checkpoints && echo dump ${item} > artifacts/gradients/${item}.h5 &&
+        echo checkpoints ${item} > artifacts/checkpoints/${item}.h5 && echo a table > ${item}.csv &&
+        mkdir -p artifacts/results/${item}/figures && echo a table > artifacts/results/${item}/some.csv &&
+        echo drawn > artifacts/results/${item}/figures/one.svg
+      outs:
+        - artifacts/gradients/${item}.h5
+        - artifacts/checkpoints/${item}.h5
+        - artifacts/results/${item}/some.csv
+        - artifacts/results/${item}/figures
+        - ${item}.csv
+"""
+DUMP = Path("artifacts/gradients/run-1.h5")
+CHECKPOINTS = Path("artifacts/checkpoints/run-1.h5")
+BUNDLE = Path("../dumps.tar")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its stages ran."""
+    folder = tmp_path_factory.mktemp("bundled")
+    repository(folder, PIPELINE, "hardlink")
+    return folder
+
+
+@pytest.fixture
+def clone(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """The working directory is the repository with its results."""
+    subprocess.run(["cp", "-a", f"{finished}/.", tmp_path], check=True)  # links stay links
+    monkeypatch.chdir(tmp_path / "toy")
+    return Clone(tmp_path / "toy")
+
+
+@pytest.fixture
+def empty(clone: Clone) -> Clone:
+    """There is a bundle of both runs with their checkpoints, and the clone has lock and pipeline alone."""
+    bundle(["run-2", "run-1"], BUNDLE, checkpoints=True)
+    clear()
+    return clone
+
+
+def clear() -> None:
+    for folder in (Path("artifacts"), Path(".dvc/cache/files")):
+        subprocess.run(["chmod", "-R", "u+w", folder], check=True)
+        shutil.rmtree(folder)
+
+
+def taken() -> dict[str, str]:
+    """What is in the workspace, and in the cache, by path and by name."""
+    files = [path for folder in (Path("artifacts"), Path(".dvc/cache/files")) for path in folder.rglob("*")]
+    return {str(path): path.read_text() for path in files if path.is_file()}
+
+
+def test_what_is_unbundled_is_what_was_bundled_and_dvc_takes_it_for_computed(
+    clone: Clone, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = [path.read_text() for path in (DUMP, CHECKPOINTS)]
+    bundle(["run-1"], BUNDLE, checkpoints=True)
+    clear()
+    unbundle(BUNDLE)
+    assert [path.read_text() for path in (DUMP, CHECKPOINTS)] == before
+    assert "3 files are here as dvc.lock says. Now: dvc repro --allow-missing figures@run-1" in capfd.readouterr().err
+    assert "didn't change" in run(clone, "dvc", "repro", "--allow-missing", "make@run-1")
+    assert len(taken()) == 6
+
+
+def test_checkpoints_come_only_where_they_are_asked_for(clone: Clone) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    with tarfile.open(BUNDLE) as archive:
+        assert archive.getnames() == ["dvc.lock", str(DUMP), "artifacts/results/run-1/some.csv"]
+        assert {(one.mtime, one.uid, one.uname, one.mode) for one in archive} == {(0, 0, "", 0o644)}
+
+
+def test_equal_files_give_equal_bundles_whenever_and_in_whichever_order(clone: Clone) -> None:
+    bundle(["run-1", "run-2", "run-1"], BUNDLE, checkpoints=True)
+    first = BUNDLE.read_bytes()
+    DUMP.touch()
+    bundle(["run-2", "run-1"], BUNDLE, checkpoints=True)
+    assert BUNDLE.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda: DUMP.unlink(), r"run-1.h5 is not here: fetch it with `dvc pull .*`, or compute it"),
+        (
+            lambda: flip(DUMP),
+            r"run-1.h5 is not what dvc.lock says: .*`sedlib verify --fix artifacts/gradients/run-1.h5`",
+        ),
+        (lambda: Path("dvc.lock").write_text("}"), "DVC refuses: "),
+        (lambda: Path("dvc.lock").unlink(), "has no dump of 'run-1'; it has those of none"),
+    ],
+)
+def test_what_is_not_as_the_lock_says_is_not_bundled(clone: Clone, spoil: Callable[[], object], reason: str) -> None:
+    spoil()
+    with pytest.raises(UserError, match=reason):
+        bundle(["run-1"], BUNDLE, checkpoints=False)
+    assert not BUNDLE.exists()
+
+
+@pytest.mark.parametrize("name", ["run-3", "../run-1", "run-1.h5"])
+def test_an_unknown_run_is_refused(clone: Clone, name: str) -> None:
+    with pytest.raises(UserError, match="it has those of run-1, run-2"):
+        bundle([name], BUNDLE, checkpoints=False)
+
+
+def test_outside_a_repository_both_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.tar").write_bytes(bytes(1024))
+    for command in (lambda: bundle(["run-1"], BUNDLE, checkpoints=False), lambda: unbundle(tmp_path / "some.tar")):
+        with pytest.raises(UserError, match="DVC refuses: you are not inside of a DVC repository"):
+            command()
+
+
+# --- Hostile and damaged bundles ---
+
+
+def made(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, **fields: object) -> bytes:
+    """An archive that has the lock, and these members with what else a header can say."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, text in [("dvc.lock", Path("dvc.lock").read_bytes()), *members]:
+            described = tarfile.TarInfo(name)
+            described.size = len(text)
+            if name != "dvc.lock":
+                described.type = kind
+                for field, value in fields.items():
+                    setattr(described, field, value)
+            archive.addfile(described, io.BytesIO(text))
+    used = content.getvalue().rstrip(b"\0")
+    return used + bytes(-len(used) % 512) + bytes(1024)
+
+
+GOOD = (str(DUMP), b"dump run-1\n")
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "a path that leads out": lambda: made(("../../outside", b"x")),
+    "an absolute path": lambda: made(("/tmp/outside", b"x")),
+    "a link": lambda: made((str(DUMP), b""), kind=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    "a hard link": lambda: made((str(DUMP), b""), kind=tarfile.LNKTYPE, linkname="dvc.lock"),
+    "a device": lambda: made((str(DUMP), b""), kind=tarfile.CHRTYPE),
+    "a folder": lambda: made((str(DUMP), b""), kind=tarfile.DIRTYPE),
+    "a sparse file": lambda: made(GOOD, kind=tarfile.GNUTYPE_SPARSE),
+    "an extended header": lambda: made(GOOD, kind=tarfile.XHDTYPE),
+    "an owner": lambda: made(GOOD, uid=1000),
+    "a mode": lambda: made(GOOD, mode=0o4755),
+    "a time": lambda: made(GOOD, mtime=1),
+    "a file twice": lambda: made(GOOD, GOOD),
+    "another order": lambda: made(GOOD, (str(CHECKPOINTS), b"checkpoints run-1\n")),
+    "other content": lambda: made((str(DUMP), b"dump run-7\n")),
+    "another size": lambda: made((str(DUMP), b"dump run-1 and more\n")),
+    "a file of no run": lambda: made(("run-1.csv", b"a table\n")),
+    "a run that nobody has": lambda: made(("artifacts/gradients/run-3.h5", b"dump run-3\n")),
+    "code": lambda: made(("study.py", b"print()\n")),
+    "git's hooks": lambda: made((".git/hooks/post-checkout", b"#!/bin/sh\n")),
+    "no file": lambda: made(),
+    "no lock": lambda: made(GOOD)[512 + -(-Path("dvc.lock").stat().st_size // 512) * 512 :],
+    "an end that is missing": lambda: made(GOOD)[:-512],
+    "bytes after its end": lambda: made(GOOD) + bytes(512),
+    "nothing": lambda: b"",
+    "zeros": lambda: bytes(4096),
+    "a text": lambda: b"version https://git-lfs.github.com/spec/v1\n" * 40,
+    "a file compressed": lambda: b"\x1f\x8b" + bytes(2000),
+}
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_hostile_bundle_is_refused_and_nothing_is_taken(empty: Clone, attack: str, tmp_path: Path) -> None:
+    BUNDLE.write_bytes(HOSTILE[attack]())
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(
+        UserError, match=r"expected a bundle as `sedlib bundle` writes it|is of another state than this clone"
+    ):
+        unbundle(BUNDLE)
+    assert not taken()
+    assert [path for path in sorted(tmp_path.rglob("*")) if path not in before and ".dvc" not in path.parts] == []
+
+
+def test_the_attacks_fail_for_what_they_change_alone(empty: Clone) -> None:
+    BUNDLE.write_bytes(made(GOOD))
+    unbundle(BUNDLE)
+    assert DUMP.read_bytes() == GOOD[1]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_flipped_bit_or_a_lost_end_gives_nothing_or_the_same(empty: Clone, data: st.DataObject) -> None:
+    whole = BUNDLE.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    cut = data.draw(st.booleans())
+    damaged = bytearray(whole[:place] if cut else whole)
+    if not cut:
+        damaged[place] ^= 1 << data.draw(st.integers(0, 7))
+    other = BUNDLE.with_name("damaged.tar")
+    other.write_bytes(damaged)
+    try:
+        unbundle(other)
+    except UserError:
+        pass
+    else:
+        assert not cut  # and the bit was one that nobody reads: of dvc.lock, which is for people, or between files
+    for name, text in taken().items():
+        assert text in {"a table\n", *(f"{kind} run-{n}\n" for kind in ("dump", "checkpoints") for n in (1, 2))}, name
+    if taken():
+        clear()
+
+
+def test_a_file_with_other_content_stays_and_is_named(empty: Clone) -> None:
+    DUMP.parent.mkdir(parents=True)
+    DUMP.write_text("mine\n")
+    with pytest.raises(UserError, match=r"run-1.h5 is here with other content than dvc.lock says; move it away"):
+        unbundle(BUNDLE)
+    assert list(taken().values()) == ["mine\n"]
+
+
+def test_a_damaged_object_of_the_cache_is_replaced(clone: Clone) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    flip(DUMP)  # and with it the cache's, of which it is a link
+    DUMP.unlink()
+    unbundle(BUNDLE)
+    assert DUMP.read_text() == "dump run-1\n"
+
+
+def test_what_is_there_already_is_not_copied_again(clone: Clone) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    before = DUMP.stat().st_ino
+    unbundle(BUNDLE)
+    assert DUMP.stat().st_ino == before
+
+
+def test_a_lock_that_changed_elsewhere_does_not_matter(empty: Clone) -> None:
+    lock = Path("dvc.lock")
+    lock.write_text(f"{lock.read_text()}\n")
+    unbundle(BUNDLE)
+    assert DUMP.exists()
