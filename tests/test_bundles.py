@@ -1,8 +1,10 @@
 """Dumps in a bundle and out of it: equal bytes, and whatever this clone's locks do not name is taken by nobody."""
 
 import io
+import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 from sedlib.base.errors import UserError
 from sedlib.upkeep.bundling.bundle import bundle
 from sedlib.upkeep.bundling.unbundle import unbundle
-from tests.clone import Clone
+from tests.clone import ANALYSIS, CODE, Clone, cloned, names
 from tests.kept import flip, repository, run
+from tests.test_experiments import recipe
 
 PIPELINE = """
 stages:
@@ -40,7 +43,7 @@ BUNDLE = Path("../dumps.tar")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its stages ran."""
     folder = tmp_path_factory.mktemp("bundled")
     repository(folder, PIPELINE, "hardlink")
@@ -48,9 +51,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def clone(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+def clone(made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     """The working directory is the repository with its results."""
-    subprocess.run(["cp", "-a", f"{finished}/.", tmp_path], check=True)  # links stay links
+    subprocess.run(["cp", "-a", f"{made_up}/.", tmp_path], check=True)  # links stay links
     monkeypatch.chdir(tmp_path / "toy")
     return Clone(tmp_path / "toy")
 
@@ -139,7 +142,7 @@ def test_outside_a_repository_both_are_refused(tmp_path: Path, monkeypatch: pyte
 # --- Hostile and damaged bundles ---
 
 
-def made(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, **fields: object) -> bytes:
+def archive_of(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, **fields: object) -> bytes:
     """An archive that has the lock, and these members with what else a header can say."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -157,29 +160,29 @@ def made(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, **fields: o
 
 GOOD = (str(DUMP), b"dump run-1\n")
 HOSTILE: dict[str, Callable[[], bytes]] = {
-    "a path that leads out": lambda: made(("../../outside", b"x")),
-    "an absolute path": lambda: made(("/tmp/outside", b"x")),
-    "a link": lambda: made((str(DUMP), b""), kind=tarfile.SYMTYPE, linkname="/etc/passwd"),
-    "a hard link": lambda: made((str(DUMP), b""), kind=tarfile.LNKTYPE, linkname="dvc.lock"),
-    "a device": lambda: made((str(DUMP), b""), kind=tarfile.CHRTYPE),
-    "a folder": lambda: made((str(DUMP), b""), kind=tarfile.DIRTYPE),
-    "a sparse file": lambda: made(GOOD, kind=tarfile.GNUTYPE_SPARSE),
-    "an extended header": lambda: made(GOOD, kind=tarfile.XHDTYPE),
-    "an owner": lambda: made(GOOD, uid=1000),
-    "a mode": lambda: made(GOOD, mode=0o4755),
-    "a time": lambda: made(GOOD, mtime=1),
-    "a file twice": lambda: made(GOOD, GOOD),
-    "another order": lambda: made(GOOD, (str(CHECKPOINTS), b"checkpoints run-1\n")),
-    "other content": lambda: made((str(DUMP), b"dump run-7\n")),
-    "another size": lambda: made((str(DUMP), b"dump run-1 and more\n")),
-    "a file of no run": lambda: made(("run-1.csv", b"a table\n")),
-    "a run that nobody has": lambda: made(("artifacts/gradients/run-3.h5", b"dump run-3\n")),
-    "code": lambda: made(("study.py", b"print()\n")),
-    "git's hooks": lambda: made((".git/hooks/post-checkout", b"#!/bin/sh\n")),
-    "no file": lambda: made(),
-    "no lock": lambda: made(GOOD)[512 + -(-Path("dvc.lock").stat().st_size // 512) * 512 :],
-    "an end that is missing": lambda: made(GOOD)[:-512],
-    "bytes after its end": lambda: made(GOOD) + bytes(512),
+    "a path that leads out": lambda: archive_of(("../../outside", b"x")),
+    "an absolute path": lambda: archive_of(("/tmp/outside", b"x")),
+    "a link": lambda: archive_of((str(DUMP), b""), kind=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    "a hard link": lambda: archive_of((str(DUMP), b""), kind=tarfile.LNKTYPE, linkname="dvc.lock"),
+    "a device": lambda: archive_of((str(DUMP), b""), kind=tarfile.CHRTYPE),
+    "a folder": lambda: archive_of((str(DUMP), b""), kind=tarfile.DIRTYPE),
+    "a sparse file": lambda: archive_of(GOOD, kind=tarfile.GNUTYPE_SPARSE),
+    "an extended header": lambda: archive_of(GOOD, kind=tarfile.XHDTYPE),
+    "an owner": lambda: archive_of(GOOD, uid=1000),
+    "a mode": lambda: archive_of(GOOD, mode=0o4755),
+    "a time": lambda: archive_of(GOOD, mtime=1),
+    "a file twice": lambda: archive_of(GOOD, GOOD),
+    "another order": lambda: archive_of(GOOD, (str(CHECKPOINTS), b"checkpoints run-1\n")),
+    "other content": lambda: archive_of((str(DUMP), b"dump run-7\n")),
+    "another size": lambda: archive_of((str(DUMP), b"dump run-1 and more\n")),
+    "a file of no run": lambda: archive_of(("run-1.csv", b"a table\n")),
+    "a run that nobody has": lambda: archive_of(("artifacts/gradients/run-3.h5", b"dump run-3\n")),
+    "code": lambda: archive_of(("study.py", b"print()\n")),
+    "git's hooks": lambda: archive_of((".git/hooks/post-checkout", b"#!/bin/sh\n")),
+    "no file": lambda: archive_of(),
+    "no lock": lambda: archive_of(GOOD)[512 + -(-Path("dvc.lock").stat().st_size // 512) * 512 :],
+    "an end that is missing": lambda: archive_of(GOOD)[:-512],
+    "bytes after its end": lambda: archive_of(GOOD) + bytes(512),
     "nothing": lambda: b"",
     "zeros": lambda: bytes(4096),
     "a text": lambda: b"version https://git-lfs.github.com/spec/v1\n" * 40,
@@ -200,7 +203,7 @@ def test_a_hostile_bundle_is_refused_and_nothing_is_taken(empty: Clone, attack: 
 
 
 def test_the_attacks_fail_for_what_they_change_alone(empty: Clone) -> None:
-    BUNDLE.write_bytes(made(GOOD))
+    BUNDLE.write_bytes(archive_of(GOOD))
     unbundle(BUNDLE)
     assert DUMP.read_bytes() == GOOD[1]
 
@@ -256,3 +259,30 @@ def test_a_lock_that_changed_elsewhere_does_not_matter(empty: Clone) -> None:
     lock.write_text(f"{lock.read_text()}\n")
     unbundle(BUNDLE)
     assert DUMP.exists()
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_page(finished: Clone, tmp_path: Path) -> None:
+    """Analysed without a checkpoint, a remote and the clone that it came from."""
+    _, _, giving, taking, *_ = recipe("Share")
+    mine = Clone(tmp_path / "mine")
+    shutil.copytree(finished.folder, mine.folder, symlinks=True)
+    mine.commit()
+    other = cloned(mine, tmp_path / "other")
+    for clone in (mine, other):
+        (clone.folder / ".venv").mkdir()
+        (clone.folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+        (clone.folder / ".venv/.ready").touch()
+    typed(mine, giving[0])
+    mine.folder.rename(tmp_path / "gone")
+    pull, run = taking
+    typed(other, pull)
+    assert sorted(re.findall(r"Running stage '(.*?)'", typed(other, run))) == sorted(CODE + names(ANALYSIS))
+    assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
+
+
+def typed(clone: Clone, command: str) -> str:
+    """What a line of the page prints, with the tiny model's run and a window that it has."""
+    done = clone.call("bash", "-euc", command.replace("add-42", "add-1").replace("window=10", "window=2"))
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout

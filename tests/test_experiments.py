@@ -320,19 +320,6 @@ def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     start_from_dumps(laboratory, starting, naming, tmp_path / "elsewhere")
 
 
-def test_share_as_a_file(laboratory: Laboratory, tmp_path: Path) -> None:
-    _, _, giving, taking, *_ = recipe("Share")
-    laboratory.output(giving[0])
-    laboratory.output("git push -q origin main")
-    other = another(laboratory, tmp_path / "other")
-    laboratory.folder.rename(tmp_path / "gone")
-    pull, run = taking
-    assert other.type(pull) == []
-    assert (other.folder / GRADIENTS).exists()
-    assert other.type(run) == sorted(CODE + names(ANALYSIS, RUN))
-    assert not list(other.folder.glob("artifacts/checkpoints/*.h5"))
-
-
 def start_from_dumps(laboratory: Laboratory, commands: list[str], naming: list[str], folder: Path) -> None:
     """In another's repository, by path and by name."""
     laboratory.output("git checkout -q . && git checkout -q main")

@@ -6,6 +6,7 @@ import json
 import lzma
 import random
 import shutil
+import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from sedlib.base.errors import UserError
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.upkeep.packing import closed_tar, table_pack
+from sedlib.upkeep.packing.artifact_list import LIST, write_list
 from sedlib.upkeep.packing.locked_tables import Locked
 from sedlib.upkeep.packing.pack import pack, say_if_outdated
 from sedlib.upkeep.packing.table_pack import MANIFEST, PACK, RESULTS, packed, read_pack
@@ -451,10 +453,44 @@ def test_the_results_are_those_of_the_workspace() -> None:
     assert ARTIFACTS / "results" == RESULTS
 
 
-@pytest.mark.skipif(not (ROOT / PACK).exists(), reason="the run was not packed yet")
-def test_the_committed_pack_is_of_the_committed_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+@pytest.fixture
+def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory has reports and locks of the last commit, which a run of one's own changes."""
+    if subprocess.run(["git", "cat-file", "-e", f"HEAD:{PACK}"], cwd=ROOT, capture_output=True, check=False).returncode:
+        pytest.skip("the run was not packed yet")
+    files = ["git", "archive", "HEAD", "params.yaml", "reports", "*dvc.lock"]
+    archive = subprocess.run(files, cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        opened.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_committed_pack_is_of_the_committed_locks(committed: Path) -> None:
     locked, tables = Locked.load(), read_pack()
     assert locked.hashes.keys() == tables.keys(), "write it anew: sedlib pack"
     assert locked.differing(tables) == []
     assert locked.changed_parameters(tables) == []
+
+
+def test_the_committed_list_is_of_the_committed_lock(committed: Path) -> None:
+    before = LIST.read_text()
+    write_list()
+    assert LIST.read_text() == before, "write it anew: sedlib pack"
+
+
+def test_the_list_has_sizes_and_hashes_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outs = [
+        {"path": "artifacts/gradients/add-1.h5", "md5": "a" * 32, "size": 3 * 2**20},
+        {"path": "artifacts/checkpoints/add-1.h5", "md5": "b" * 32, "size": 1500 * 2**20},
+        {"path": "artifacts/gradients/add-2.h5", "md5": "c" * 32, "size": 2**20},
+        {"path": "artifacts/results/add-1/training.csv", "md5": "d" * 32, "size": 10},
+    ]
+    Path("dvc.lock").write_text(json.dumps({"stages": {"some": {"cmd": "some", "outs": outs}}}))
+    write_list()
+    assert LIST.read_text().splitlines()[2:] == [
+        f"| add-1 | 3 | `{'a' * 32}` | 1,500 | `{'b' * 32}` |",
+        f"| add-2 | 1 | `{'c' * 32}` |  |  |",
+        "| all | 4 |  | 1,500 |  |",
+    ]

@@ -51,15 +51,27 @@ class Locked:
         return [key for key, value in then.items() if _value_at(values, key) != value]
 
 
-def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every output in a lock as DVC describes it, with the parameters of its stage.
+
+    Raises
+    ------
+    UserError
+        The lock is broken.
+    """
     try:
         for stage in YAML(typ="safe").load(lock.read_text())["stages"].values():
             parameters = {**stage.get("params", {}).get(str(PARAMS), {})}
             for out in stage.get("outs", []):
-                if TABLE.fullmatch(out["path"]):
-                    yield out["path"], out["md5"], parameters
+                yield {"path": out["path"], "md5": out["md5"], "size": out.get("size")}, parameters
     except REFUSED as error:
         raise UserError(f"{lock} is not a lock that DVC wrote; run `sedlib repair`") from error
+
+
+def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for out, parameters in locked_outputs(lock):
+        if TABLE.fullmatch(out["path"]):
+            yield out["path"], out["md5"], parameters
 
 
 def _md5(content: bytes) -> str:

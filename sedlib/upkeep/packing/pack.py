@@ -5,12 +5,15 @@ from pathlib import Path
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
 from sedlib.base.progress import say
+from sedlib.upkeep.packing.artifact_list import write_list
 from sedlib.upkeep.packing.locked_tables import Locked
 from sedlib.upkeep.packing.table_pack import PACK, packed, read_pack
 
 
 def pack() -> None:
     """Write the pack of all tables that are here, and of those that are not and that the pack has already.
+
+    Beside it, write the list of dumps and checkpoints that the locks name.
 
     Raises
     ------
@@ -32,6 +35,7 @@ def pack() -> None:
     content = packed(tables)
     with replacing(PACK) as temporary:
         temporary.write_bytes(content)
+    write_list()
     size = sum(map(len, tables.values()))
     say(f"{PACK}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
     if missing := [name for name in locked.hashes if name not in tables]:
