@@ -33,15 +33,15 @@ results: $(READY)  ## every run, then what git keeps of them; stopped or killed,
 	$(MAKE) report
 
 pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints; BUNDLE=FILE takes it from a bundle
-ifdef BUNDLE
-	@$(BIN)/sedlib unbundle '$(BUNDLE)'
+ifeq ($(origin BUNDLE),command line)
+	@$(BIN)/sedlib unbundle "$(BUNDLE)"
 else
 	$(BIN)/dvc pull dump
 	@echo "Now: dvc repro --pull --allow-missing. Plain dvc repro would miss the checkpoints and train again."
 endif
 
 bundle: $(READY)  ## what the analysis of RUNS starts from in one file, BUNDLE, for those without access to the remote
-	@$(BIN)/sedlib bundle $(RUNS) --to '$(or $(BUNDLE),dumps.tar)'
+	@$(BIN)/sedlib bundle $(RUNS) --to "$(or $(BUNDLE),dumps.tar)"
 
 report: $(READY)  ## reports/ from whatever results there are, or those that git keeps; then README.md and docs/results.md
 	@$(BIN)/sedlib unpack --if-none

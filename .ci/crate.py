@@ -42,10 +42,12 @@ def crate():
     Raises
     ------
     SystemExit
-        There are no results that git keeps.
+        There are no results that git keeps, or files differ from the last commit.
     """
     if not (ROOT / "reports/results.tar.xz").exists():
         raise SystemExit("error: reports/results.tar.xz is missing; run `make results` first")
+    if changed := git("status", "--porcelain", "--untracked-files=no"):
+        raise SystemExit(f"error: these differ from the last commit, commit them first:\n{changed}")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     made = ROCrate(version="1.1")  # which the profiles build on
     made.name = f"sedlib {project['version']}: spectral edge diagnostics of grokking, a run"
@@ -66,7 +68,6 @@ def crate():
     action["object"] = files["params.yaml"]
     action["result"] = [file for name, file in files.items() if name.startswith("reports/")]
     action["agent"] = maintainers
-    action["endTime"] = made.root_dataset["datePublished"]
     action["actionStatus"] = "http://schema.org/CompletedActionStatus"
     made.root_dataset["mentions"] = [action, *dumps(made)]
     return made

@@ -1,6 +1,7 @@
 """Dumps in a bundle and out of it: equal bytes, and whatever this clone's locks do not name is taken by nobody."""
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -8,14 +9,18 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from dvc.repo import Repo
+from dvc.rwlock import rwlock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
 from sedlib.upkeep.bundling.bundle import bundle
 from sedlib.upkeep.bundling.unbundle import unbundle
+from sedlib.upkeep.tar_blocks import padding
 from tests.clone import ANALYSIS, CODE, Clone, cloned, names
 from tests.kept import flip, repository, run
 from tests.test_experiments import recipe
@@ -82,11 +87,15 @@ def test_what_is_unbundled_is_what_was_bundled_and_dvc_takes_it_for_computed(
     clone: Clone, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = [path.read_text() for path in (DUMP, CHECKPOINTS)]
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    unbundle(BUNDLE)
+    assert "Now: dvc repro --allow-missing figures@run-1" in capfd.readouterr().err
     bundle(["run-1"], BUNDLE, checkpoints=True)
     clear()
     unbundle(BUNDLE)
     assert [path.read_text() for path in (DUMP, CHECKPOINTS)] == before
-    assert "3 files are here as dvc.lock says. Now: dvc repro --allow-missing figures@run-1" in capfd.readouterr().err
+    assert "Now:" not in (said := capfd.readouterr().err)
+    assert "3 files are here as dvc.lock says" in said
     assert "didn't change" in run(clone, "dvc", "repro", "--allow-missing", "make@run-1")
     assert len(taken()) == 6
 
@@ -109,7 +118,10 @@ def test_equal_files_give_equal_bundles_whenever_and_in_whichever_order(clone: C
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda: DUMP.unlink(), r"run-1.h5 is not here: fetch it with `dvc pull .*`, or compute it"),
+        (
+            lambda: DUMP.unlink(),
+            r"1 of 2 files are not here, the first is \S+/run-1.h5: compute them with `dvc repro figures",
+        ),
         (
             lambda: flip(DUMP),
             r"run-1.h5 is not what dvc.lock says: .*`sedlib verify --fix artifacts/gradients/run-1.h5`",
@@ -170,6 +182,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "an extended header": lambda: archive_of(GOOD, kind=tarfile.XHDTYPE),
     "an owner": lambda: archive_of(GOOD, uid=1000),
     "a mode": lambda: archive_of(GOOD, mode=0o4755),
+    "bytes between files": lambda: archive_of(GOOD).replace(GOOD[1] + bytes(9), GOOD[1] + b"otherwise"),
     "a time": lambda: archive_of(GOOD, mtime=1),
     "a file twice": lambda: archive_of(GOOD, GOOD),
     "another order": lambda: archive_of(GOOD, (str(CHECKPOINTS), b"checkpoints run-1\n")),
@@ -234,9 +247,108 @@ def test_a_flipped_bit_or_a_lost_end_gives_nothing_or_the_same(empty: Clone, dat
 def test_a_file_with_other_content_stays_and_is_named(empty: Clone) -> None:
     DUMP.parent.mkdir(parents=True)
     DUMP.write_text("mine\n")
-    with pytest.raises(UserError, match=r"run-1.h5 is here with other content than dvc.lock says; move it away"):
+    with pytest.raises(UserError, match=r"run-1.h5 is here, and is not what dvc.lock says: move it away, or if it is"):
         unbundle(BUNDLE)
     assert list(taken().values()) == ["mine\n"]
+
+
+@pytest.mark.parametrize("where", ["dangling", "loop", "folder", "file in place of a folder", "another disk"])
+def test_something_else_in_a_files_place_is_named(empty: Clone, where: str, tmp_path: Path) -> None:
+    DUMP.parent.parent.mkdir()
+    if where == "another disk":
+        (tmp_path / "elsewhere").mkdir()
+        DUMP.parent.symlink_to(tmp_path / "elsewhere")
+    elif where == "file in place of a folder":
+        DUMP.parent.write_text("")
+    elif where == "folder":
+        DUMP.mkdir(parents=True)
+    else:
+        DUMP.parent.mkdir()
+        DUMP.symlink_to("nowhere" if where == "dangling" else DUMP.name)
+    with pytest.raises(UserError, match=r"is here, and is not what dvc.lock says|is no folder of this repository"):
+        unbundle(BUNDLE)
+    assert not [name for name, text in taken().items() if text]
+    assert not list(tmp_path.glob("elsewhere/*"))
+
+
+def test_in_a_subfolder_both_are_refused(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    DUMP.unlink()
+    DUMP.write_text("mine\n")
+    Path("sub").mkdir()
+    monkeypatch.chdir("sub")
+    for command in (lambda: unbundle(Path("..") / BUNDLE), lambda: bundle(["run-1"], BUNDLE, checkpoints=False)):
+        with pytest.raises(UserError, match="run this in the root of the repository: cd "):
+            command()
+    assert (Path("..") / DUMP).read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "target", ["dvc.lock", "dvc.yaml", ".dvc/config", ".git/config", str(DUMP), "fifo", "artifacts"]
+)
+def test_a_bundle_replaces_nothing_but_a_bundle(clone: Clone, target: str) -> None:
+    os.mkfifo("fifo")
+    before = taken()
+    with pytest.raises(UserError, match="exists and is no bundle; choose another name"):
+        bundle(["run-1"], Path(target), checkpoints=False)
+    with pytest.raises(UserError, match="the folder missing is missing"):
+        bundle(["run-1"], Path("missing/dumps.tar"), checkpoints=False)
+    assert taken() == before
+
+
+@pytest.mark.parametrize("command", [bundle, unbundle])
+def test_a_stage_that_runs_keeps_its_files(clone: Clone, command: Callable[..., None]) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    arguments = (["run-1"], BUNDLE, False) if command is bundle else (BUNDLE,)
+    with (
+        Repo(".") as repo,
+        rwlock(repo.tmp_dir, repo.fs, "dvc repro", [], [str(DUMP.absolute())], False),
+        pytest.raises(UserError, match="another command runs in this repository; wait until it has ended"),
+    ):
+        command(*arguments)
+
+
+def test_a_file_that_grows_while_it_is_bundled_is_refused(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sedlib.upkeep.bundling.bundle.padding", and_grow)
+    with pytest.raises(UserError, match=r"run-1\.h5 is not what dvc.lock says"):
+        bundle(["run-1"], BUNDLE, checkpoints=False)
+    assert not BUNDLE.exists()
+
+
+def and_grow(size: int) -> bytes:
+    """The padding after dvc.lock; then somebody writes in place to the file that follows."""
+    DUMP.chmod(0o644)
+    with DUMP.open("a") as file:
+        file.write("more\n")
+    return padding(size)
+
+
+def test_too_little_space_is_said_before_anything_is_written(empty: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3))
+    with pytest.raises(UserError, match=r"has 3 bytes free, and the bundle needs \d+. The workspace is as it was"):
+        unbundle(BUNDLE)
+    assert not taken()
+
+
+def test_what_a_killed_one_left_is_removed(empty: Clone) -> None:
+    stores = Path(".dvc/cache/files").absolute()
+    BUNDLE.with_name("half.tar").write_bytes(BUNDLE.read_bytes())
+    unbundle(BUNDLE)
+    assert [path.name for path in stores.iterdir()] == ["md5"]
+
+
+@pytest.mark.parametrize("missing", [Path("nowhere.tar"), Path("artifacts")])
+def test_what_is_no_file_is_named(clone: Clone, missing: Path) -> None:
+    with pytest.raises(UserError, match=r"is missing; expected a bundle|is no regular file; expected a bundle"):
+        unbundle(missing)
+
+
+def test_an_uncommitted_lock_is_said(clone: Clone, capfd: pytest.CaptureFixture[str]) -> None:
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    assert "dvc.lock is not that of the last commit: commit it" in capfd.readouterr().err
+    clone.commit()
+    bundle(["run-1"], BUNDLE, checkpoints=False)
+    assert "is not that of the last commit" not in capfd.readouterr().err
 
 
 def test_a_damaged_object_of_the_cache_is_replaced(clone: Clone) -> None:

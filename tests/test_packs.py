@@ -482,15 +482,16 @@ def test_the_committed_list_is_of_the_committed_lock(committed: Path) -> None:
 def test_the_list_has_sizes_and_hashes_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     outs = [
-        {"path": "artifacts/gradients/add-1.h5", "md5": "a" * 32, "size": 3 * 2**20},
-        {"path": "artifacts/checkpoints/add-1.h5", "md5": "b" * 32, "size": 1500 * 2**20},
-        {"path": "artifacts/gradients/add-2.h5", "md5": "c" * 32, "size": 2**20},
+        {"path": "artifacts/gradients/add-1.h5", "md5": "a" * 32, "size": 3000},
+        {"path": "artifacts/checkpoints/add-1.h5", "md5": "b" * 32, "size": 1500},
+        {"path": "artifacts/gradients/add-2.h5", "md5": "c" * 32, "size": 1},
         {"path": "artifacts/results/add-1/training.csv", "md5": "d" * 32, "size": 10},
+        {"path": "by-another-tool", "etag": "e"},
     ]
     Path("dvc.lock").write_text(json.dumps({"stages": {"some": {"cmd": "some", "outs": outs}}}))
     write_list()
     assert LIST.read_text().splitlines()[2:] == [
-        f"| add-1 | 3 | `{'a' * 32}` | 1,500 | `{'b' * 32}` |",
+        f"| add-1 | 3,000 | `{'a' * 32}` | 1,500 | `{'b' * 32}` |",
         f"| add-2 | 1 | `{'c' * 32}` |  |  |",
-        "| all | 4 |  | 1,500 |  |",
+        "| all | 3,001 |  | 1,500 |  |",
     ]

@@ -1,23 +1,25 @@
 """`sedlib bundle`: what others start from, of some runs, in one file."""
 
+import hashlib
 import re
-import shutil
+import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from dvc.fs import localfs
 from dvc.output import Output
 
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError, quoted
 from sedlib.base.nearest import nearest
 from sedlib.base.progress import say, track
-from sedlib.upkeep.bundling.locked_files import LOCK, content_hash, locked_files, locked_repository, size
-from sedlib.upkeep.kept import is_whole
-from sedlib.upkeep.tar_blocks import END, ArchiveError, header, padding
+from sedlib.upkeep.bundling.locked_files import LOCK, content_hash, held, locked_files, locked_repository, size
+from sedlib.upkeep.tar_blocks import BLOCK, END, ArchiveError, header, padding, read_header
 
 OF_A_RUN = re.compile(r"artifacts/(?P<kind>\w+)/(?P<run>[\w-]+)(?:\.h5|\.json|/.+)", re.ASCII)
 GRADIENTS = "artifacts/gradients/"
+CHUNK = 2**20
 
 
 def bundle(runs: Sequence[str], target: Path, checkpoints: bool) -> None:
@@ -31,16 +33,42 @@ def bundle(runs: Sequence[str], target: Path, checkpoints: bool) -> None:
     Raises
     ------
     UserError
-        The locks do not name a run's files; one is not here, or is not what they say; or nothing can be written.
+        The lock does not name a run's dump; a file is not here, or not what the lock says; or the target is something
+        else than a bundle, or cannot be written.
     """
     with locked_repository() as repo:
+        _require_free(target)
         files = _chosen(locked_files(repo), runs, checkpoints)
-        for name, output in track(files.items(), len(files), "checking", lambda item: item[0]):
-            _require_whole(name, output)
-        with replacing(target) as temporary:
-            _write(temporary, files)
+        lock = LOCK.read_bytes()
+        headers = {name: _header(name, size(output)) for name, output in files.items()}
+        with held(repo, files.values(), []), replacing(target) as temporary, temporary.open("wb") as archive:
+            archive.write(_header(LOCK.as_posix(), len(lock)) + lock + padding(len(lock)))
+            for name in track(files, len(files), "bundling", str):
+                archive.write(headers[name])
+                _copy(name, files[name], archive)
+                archive.write(padding(size(files[name])))
+            archive.write(END)
     say(f"{target}: {LOCK} and {len(files)} files, {target.stat().st_size:,} bytes")
-    say(f"Others, in a clone of this commit: make pull-gradients BUNDLE={target}")
+    say(f"Others, in a clone of this commit: sedlib unbundle {shlex.quote(target.name)}")
+    if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", LOCK], capture_output=True, check=False).returncode:
+        say(f"{LOCK} is not that of the last commit: commit it, or no clone has these hashes")
+
+
+def _require_free(target: Path) -> None:
+    """Refuse to replace what is not a bundle, such as a result, a lock or a device."""
+    if not target.parent.is_dir():
+        raise UserError(f"the folder {target.parent} is missing; make it first")
+    if target.exists() or target.is_symlink():
+        first = b""
+        if target.is_file():
+            with target.open("rb") as file:
+                first = file.read(BLOCK)
+        try:
+            replaceable = read_header(first)[0] == LOCK.as_posix()
+        except ArchiveError:
+            replaceable = False
+        if not replaceable:
+            raise UserError(f"{target} exists and is no bundle; choose another name")
 
 
 def _chosen(every: Mapping[str, Output], runs: Sequence[str], checkpoints: bool) -> dict[str, Output]:
@@ -51,26 +79,32 @@ def _chosen(every: Mapping[str, Output], runs: Sequence[str], checkpoints: bool)
     dumped = [run for run, files in by_run.items() if any(name.startswith(GRADIENTS) for name in files)]
     if unknown := [run for run in runs if run not in dumped]:
         raise UserError(f"{LOCK} has no dump of {quoted(unknown[0])}; it has those of {nearest(unknown[0], dumped)}")
-    return {name: output for name, output in sorted(every.items()) if any(name in by_run[run] for run in runs)}
-
-
-def _require_whole(name: str, output: Output) -> None:
-    if not Path(name).is_file():
-        raise UserError(f"{name} is not here: fetch it with `dvc pull {name}`, or compute it with `dvc repro`")
-    if not is_whole(localfs, name, content_hash(output)):
+    chosen = {name: output for name, output in sorted(every.items()) if any(name in by_run[run] for run in runs)}
+    if missing := [name for name in chosen if not Path(name).is_file()]:
         raise UserError(
-            f"{name} is not what {LOCK} says: run `dvc repro`, or `sedlib verify --fix {name}` if it is damaged"
+            f"{len(missing)} of {len(chosen)} files are not here, the first is {missing[0]}: compute them with `dvc "
+            f"repro {' '.join(f'figures@{run}' for run in dict.fromkeys(runs))}`, or fetch them with `dvc pull`"
         )
+    return chosen
 
 
-def _write(target: Path, files: Mapping[str, Output]) -> None:
-    with target.open("wb") as archive:
-        for path, length in [(LOCK, LOCK.stat().st_size), *((Path(name), size(files[name])) for name in files)]:
-            try:
-                archive.write(header(path.as_posix(), length))
-            except ArchiveError as error:
-                raise UserError(f"{path} cannot be bundled, found {error}") from error
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, archive, 2**20)
-            archive.write(padding(length))
-        archive.write(END)
+def _header(name: str, length: int) -> bytes:
+    try:
+        return header(name, length)
+    except ArchiveError as error:
+        raise UserError(f"{error}: at most 8 GiB a file, and ASCII letters in its name") from error
+
+
+def _copy(name: str, output: Output, archive: BinaryIO) -> None:
+    """Copy a file that is what the lock says, to the byte: another process may write it meanwhile."""
+    digest, left = hashlib.md5(usedforsecurity=False), size(output)
+    with Path(name).open("rb") as file:
+        while left and (chunk := file.read(min(CHUNK, left))):
+            digest.update(chunk)
+            archive.write(chunk)
+            left -= len(chunk)
+        left += len(file.read(1))
+    if left or digest.hexdigest() != content_hash(output):
+        raise UserError(
+            f"{name} is not what {LOCK} says: `dvc repro`, or `sedlib verify --fix {name}` if it is damaged"
+        )

@@ -1,8 +1,9 @@
-"""`sedlib unbundle`: the files of a bundle into cache and workspace, those alone that this clone's locks name."""
+"""`sedlib unbundle`: the files of a bundle into cache and workspace, those alone that this clone's dvc.lock names."""
 
 import hashlib
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,14 +12,16 @@ from dvc.fs import localfs
 from dvc.output import Output
 from dvc.repo import Repo
 
-from sedlib.base.errors import UserError, quoted
+from sedlib.base.atomic import sync, unwritable
+from sedlib.base.errors import UserError, in_one_line, quoted
 from sedlib.base.progress import say, track
-from sedlib.upkeep.bundling.locked_files import LOCK, content_hash, locked_files, locked_repository, size
+from sedlib.upkeep.bundling.locked_files import LOCK, content_hash, held, locked_files, locked_repository, size
 from sedlib.upkeep.kept import is_whole
 from sedlib.upkeep.places import Place
 from sedlib.upkeep.tar_blocks import BLOCK, END, ArchiveError, header, padding, read_header
 
 CHUNK = 2**20
+NOTHING = "The workspace is as it was"
 
 
 @dataclass(frozen=True)
@@ -32,48 +35,75 @@ class Member:
 
 
 def unbundle(path: Path) -> None:
-    """Take the files of a bundle into DVC's cache, and link them into the workspace.
+    """Take the files of a bundle into DVC's cache, then link all of them into the workspace.
 
-    The bundle is believed in nothing: a file must have name, size and MD5 as this clone's locks have them.
+    The bundle is believed in nothing: a file must have name, size and MD5 as this clone's dvc.lock has them.
 
     Raises
     ------
     UserError
-        It is damaged, hostile, or of another state than the locks; or a file is here with other content.
+        It cannot be read, is damaged, hostile, or of another state than the lock; there is too little space; or
+        something else is in a file's place.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is missing, or no regular file; expected a bundle as `sedlib bundle` writes it")
-    with locked_repository() as repo, path.open("rb") as archive:
+    named = in_one_line(str(path))
+    with _opened(path) as archive, locked_repository() as repo:
+        known = locked_files(repo)
         try:
-            members = _members(archive, path.stat().st_size)
-            known = locked_files(repo)
-            for member in members:
-                _require_expected(member, known, path)
-            for member in track(members, len(members), "unbundling", lambda member: member.name):
-                _take(archive, member, known[member.name], repo)
+            members = list(_members(archive, path.stat().st_size, known, named))
+            outputs = [known[member.name] for member in members]
+            with held(repo, [], outputs):
+                for member in members:
+                    _require_place(member.name, known[member.name], Path(repo.root_dir))
+                _into_cache(archive, members, known, repo)
+                repo.checkout([output.fs_path for output in outputs], force=True)
         except ArchiveError as error:
-            raise UserError(f"{path}: expected a bundle as `sedlib bundle` writes it, found {error}") from error
-    dumps = [Path(member.name) for member in members if Path(member.name).parent.name == "gradients"]
-    runs = " ".join(f"figures@{dump.stem}" for dump in dumps)
-    say(f"{len(members)} files are here as {LOCK} says. Now: dvc repro --allow-missing {runs}")
-    say("Plain dvc repro would miss the checkpoints, and train again")
+            raise UserError(
+                f"{named}: expected a bundle as `sedlib bundle` writes it, found {error}. {NOTHING}"
+            ) from error
+    names = [member.name for member in members]
+    runs = [Path(name).stem for name in names if Path(name).parent.name == "gradients"]
+    say(f"{len(names)} files are here as {LOCK} says")
+    if not all(f"artifacts/checkpoints/{run}.h5" in names for run in runs):
+        say(f"Now: dvc repro --allow-missing {' '.join(f'figures@{run}' for run in runs)}")
+        say("Plain dvc repro would miss the checkpoints, and train again")
 
 
-def _members(archive: BinaryIO, length: int) -> list[Member]:
-    """The files after dvc.lock; their headers, order and end are those that ``bundle`` writes.
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    named = in_one_line(str(path))
+    try:
+        if not path.is_file():
+            what = "no regular file" if path.exists() else "missing"
+            raise UserError(f"{named} is {what}; expected a bundle as `sedlib bundle` writes it")
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{named} cannot be read ({error.strerror})") from error
+    with file:
+        yield file
+
+
+def _members(archive: BinaryIO, length: int, known: Mapping[str, Output], named: str) -> Iterator[Member]:
+    """The files after dvc.lock; their headers, order, padding and end are those that ``bundle`` writes.
 
     Raises
     ------
     ArchiveError
         One is not.
+    UserError
+        The lock does not know one.
     """
-    found = list(_headers(archive, length))
-    if not found or found[0].name != LOCK.as_posix():
-        raise ArchiveError(f"no {LOCK} as its first file")
-    names = [member.name for member in found[1:]]
-    if names != sorted(set(names)) or not names:
-        raise ArchiveError("no files after it" if not names else "files twice, or not in the order of their names")
-    return found[1:]
+    before = ""
+    for member in _headers(archive, length):
+        if (member.name == LOCK.as_posix()) != (not before):
+            raise ArchiveError(f"no {LOCK} as its first file, or a second one")
+        if before and before != LOCK.as_posix() and member.name <= before:
+            raise ArchiveError(f"{quoted(member.name)} twice, or not in the order of the names")
+        if before:
+            _require_known(member, known.get(member.name), named)
+            yield member
+        before = member.name
+    if before in ("", LOCK.as_posix()):
+        raise ArchiveError("no files")
 
 
 def _headers(archive: BinaryIO, length: int) -> Iterator[Member]:
@@ -82,42 +112,69 @@ def _headers(archive: BinaryIO, length: int) -> Iterator[Member]:
         name, size = read_header(block)
         if header(name, size) != block:
             raise ArchiveError(f"{quoted(name)} with more than a name and a size")
+        after = padding(size)
         yield Member(name, size, place + BLOCK)
-        place += BLOCK + size + len(padding(size))
-        if place > length - len(END):
-            raise ArchiveError(f"{quoted(name)} of {size:,} bytes, more than the file has")
-        archive.seek(place)
+        archive.seek(place + BLOCK + size)
+        if archive.read(len(after)) != after:
+            raise ArchiveError(f"an early end, or bytes between files, after {quoted(name)}")
+        place += BLOCK + size + len(after)
     if length != place + len(END) or archive.read(BLOCK) != END[:BLOCK]:
         raise ArchiveError("bytes after its end, or no whole end")
 
 
-def _require_expected(member: Member, known: Mapping[str, Output], bundle: Path) -> None:
-    output = known.get(member.name)
+def _require_known(member: Member, output: Output | None, named: str) -> None:
     if output is None or member.size != size(output):
         expected = f"{size(output):,}" if output else "no such file"
         raise UserError(
-            f"{bundle} is of another state than this clone: it has {quoted(member.name)} of {member.size:,} bytes, and "
-            f"{LOCK} has {expected}. Check out the commit that it is of; `tar xOf {bundle} {LOCK}` prints the lock of "
-            "that commit. Nothing was taken"
+            f"{named} is of another state than this clone: it has {quoted(member.name)} of {member.size:,} bytes, and "
+            f"{LOCK} has {expected}. Check out the commit that it is of; `tar xOf {named} {LOCK}` prints the lock of "
+            f"that commit. {NOTHING}"
         )
-    if Path(member.name).exists() and not is_whole(localfs, member.name, content_hash(output)):
-        raise UserError(f"{member.name} is here with other content than {LOCK} says; move it away. Nothing was taken")
 
 
-def _take(archive: BinaryIO, member: Member, output: Output, repo: Repo) -> None:
-    oid, cache = content_hash(output), Place("cache", repo.cache.local)
-    if not cache.has_whole(oid):
-        if localfs.exists(cache.path(oid)):
-            cache.remove(oid)  # it is damaged
-        with tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder:
-            copy = Path(folder) / "content"
-            if _copy(archive, member, copy) != oid:
+def _require_place(name: str, output: Output, root: Path) -> None:
+    """Refuse where something else is in the file's place, or its folder is not one of the repository."""
+    path = root / name
+    for folder in [folder for folder in path.parents if root in folder.parents]:
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise UserError(f"{folder.relative_to(root)} is no folder of this repository; move it away. {NOTHING}")
+    free = not path.exists() and not path.is_symlink()
+    if not free and not (path.is_file() and is_whole(localfs, str(path), content_hash(output))):
+        raise UserError(
+            f"{name} is here, and is not what {LOCK} says: move it away, or if it is damaged restore it with `sedlib "
+            f"verify --fix {name}`. {NOTHING}"
+        )
+
+
+def _into_cache(archive: BinaryIO, members: list[Member], known: Mapping[str, Output], repo: Repo) -> None:
+    cache = Place("cache", repo.cache.local)
+    missing = [member for member in members if not cache.has_whole(content_hash(known[member.name]))]
+    if not missing:
+        return
+    store = Path(repo.cache.local.path).parent
+    scratch = store / f".unbundling-{hashlib.sha256(repo.root_dir.encode()).hexdigest()[:16]}"
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed: the repository's lock is ours
+        scratch.mkdir(parents=True)
+        needed, free = sum(member.size for member in missing), shutil.disk_usage(scratch).free
+        if needed > free:
+            raise UserError(f"{store} has {free:,} bytes free, and the bundle needs {needed:,}. {NOTHING}")
+        for member in track(missing, len(missing), "unbundling", lambda member: member.name):
+            oid, copy = content_hash(known[member.name]), scratch / "content"
+            if _copied(archive, member, copy) != oid:
                 raise ArchiveError(f"{member.name} with another hash than {LOCK} has: damaged, or of another state")
+            sync(copy)
+            if localfs.exists(cache.path(oid)):
+                cache.remove(oid)  # it is damaged
             cache.store.add(str(copy), localfs, oid, hardlink=True)
-    output.checkout(force=True)
+            copy.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{store} cannot take the files: {unwritable(error) or error} ({error}). {NOTHING}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _copy(archive: BinaryIO, member: Member, target: Path) -> str:
+def _copied(archive: BinaryIO, member: Member, target: Path) -> str:
     """Copy a file out of the archive; the MD5 of what was copied."""
     digest, left = hashlib.md5(usedforsecurity=False), member.size
     archive.seek(member.place)

@@ -9,10 +9,9 @@ from sedlib.upkeep.packing.locked_tables import locked_outputs
 LIST = Path("reports/artifacts.md")
 KINDS = ("gradients", "checkpoints")
 ARTIFACT = re.compile(r"artifacts/(checkpoints|gradients)/([\w-]+)\.h5", re.ASCII)
-HEAD = """| run | gradients, MiB | their MD5 | checkpoints, MiB | their MD5 |
+HEAD = """| run | gradients, bytes | their MD5 | checkpoints, bytes | their MD5 |
 |---|---|---|---|---|
 """
-MIB = 2**20
 
 
 def write_list(lock: Path = Path("dvc.lock")) -> None:
@@ -25,8 +24,8 @@ def write_list(lock: Path = Path("dvc.lock")) -> None:
     """
     runs: dict[str, dict[str, tuple[int | None, str]]] = {}
     for out, _ in locked_outputs(lock) if lock.exists() else ():
-        if found := ARTIFACT.fullmatch(out["path"]):
-            runs.setdefault(found[2], {})[found[1]] = (out["size"], out["md5"])
+        if found := ARTIFACT.fullmatch(str(out.get("path"))):
+            runs.setdefault(found[2], {})[found[1]] = (out.get("size"), str(out.get("md5")))
     rows = [
         [run, *(cell for kind in KINDS for cell in _cells(*files.get(kind, (None, ""))))] for run, files in runs.items()
     ]
@@ -37,4 +36,4 @@ def write_list(lock: Path = Path("dvc.lock")) -> None:
 
 
 def _cells(size: int | None, digest: str) -> tuple[str, str]:
-    return "" if size is None else f"{size / MIB:,.0f}", f"`{digest}`" if digest else ""
+    return "" if size is None else f"{size:,}", f"`{digest}`" if digest else ""

@@ -63,15 +63,15 @@ def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
         for stage in YAML(typ="safe").load(lock.read_text())["stages"].values():
             parameters = {**stage.get("params", {}).get(str(PARAMS), {})}
             for out in stage.get("outs", []):
-                yield {"path": out["path"], "md5": out["md5"], "size": out.get("size")}, parameters
+                yield {**out}, parameters
     except REFUSED as error:
         raise UserError(f"{lock} is not a lock that DVC wrote; run `sedlib repair`") from error
 
 
 def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for out, parameters in locked_outputs(lock):
-        if TABLE.fullmatch(out["path"]):
-            yield out["path"], out["md5"], parameters
+        if TABLE.fullmatch(str(out.get("path"))):
+            yield out["path"], str(out.get("md5")), parameters
 
 
 def _md5(content: bytes) -> str:

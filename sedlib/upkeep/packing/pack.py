@@ -33,9 +33,9 @@ def pack() -> None:
     if not tables:
         raise UserError("none of the tables that DVC's locks name is here; compute them with `dvc repro`")
     content = packed(tables)
+    write_list()
     with replacing(PACK) as temporary:
         temporary.write_bytes(content)
-    write_list()
     size = sum(map(len, tables.values()))
     say(f"{PACK}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
     if missing := [name for name in locked.hashes if name not in tables]:
