@@ -121,6 +121,12 @@ CAUSES: dict[str, Cause] = {
         "companion paper",
         definition=THIRD_EVALUATION,
     ),
+    "lead": Found(
+        "One run of twelve: sq-42 has most held-out answers right before its defect rises. Rounding alone decides it: "
+        "the same run with products of matrices by another library had a positive lead",
+        "leads",
+        "sq-42",
+    ),
     "defect-growth": NotFound(
         "the growth from step 100, differences of θ in float32, and 1,000 more steps, as in the scripts "
         "(sweeps/definitions)"
