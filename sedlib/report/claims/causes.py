@@ -122,8 +122,8 @@ CAUSES: dict[str, Cause] = {
         definition=THIRD_EVALUATION,
     ),
     "lead": Found(
-        "One run of twelve: sq-42 has most held-out answers right before its defect rises. An earlier run of this seed, "
-        "whose matrices another library multiplied, had a positive lead; nobody ran both with all else equal",
+        "One run of twelve: sq-42 has most held-out answers right before its defect rises. An earlier run of this "
+        "seed, whose matrices another library multiplied, had a positive lead; nobody ran both with all else equal",
         "leads",
         "sq-42",
     ),
