@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## add, seed 42: from training to the coupling figure
 	$(BIN)/dvc repro figures@add-42
 	@$(BIN)/sedlib summary add-42
-	@git diff --quiet -- '*dvc.lock' 2>/dev/null; test $$? -ne 1 || echo "dvc.lock names other bytes than the committed one: processors round differently, and code may be newer. Keep these with git commit dvc.lock, drop them with git checkout dvc.lock"
+	@git diff --quiet -- '*dvc.lock' 2>/dev/null; test $$? -ne 1 || echo "dvc.lock names other bytes than the committed one: processors and numbers of threads round differently, and code may be newer. Keep these with git commit dvc.lock, drop them with git checkout dvc.lock"
 
 repro: $(READY)  ## every run in params.yaml, a stage per core at a time
 	$(BIN)/sedlib repro
