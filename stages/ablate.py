@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.machine.hardware import FOR_GOOD, configure
+from sedlib.base.machine.hardware import configure
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.coupling.ablation import Ablation
@@ -21,8 +21,6 @@ from sedlib.terms.tables.coupling_table import COUPLING
 
 def main(study: Study, run: Workspace, axis: str) -> None:
     params, device = AnalysisParams.load(), configure()
-    if axis == "response":
-        FOR_GOOD.close()  # PyTorch's own products: forward derivatives by oneDNN's take a hundred times as long
     with ExitStack() as files:
         networks = files.enter_context(MeasuredNetworks.open(run.gradients, study, device))
         bases = files.enter_context(open_bases(run.bases, study))

@@ -2,7 +2,7 @@
 
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
-from sedlib.base.machine.hardware import FOR_GOOD, configure
+from sedlib.base.machine.hardware import configure
 from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
 from sedlib.pipeline.coupling.training_phases import phase_steps
 from sedlib.pipeline.parameters.phase_params import PhaseParams
@@ -17,9 +17,7 @@ from sedlib.terms.tables.training_table import TRAINING
 
 def main(study: Study, run: Workspace) -> None:
     params = PhaseParams.load()
-    device = configure()
-    FOR_GOOD.close()  # PyTorch's own products: oneDNN's take eight times as long on the few rows of an example
-    with MeasuredNetworks.open(run.gradients, study, device) as networks, open_bases(run.bases, study) as bases:
+    with MeasuredNetworks.open(run.gradients, study, configure()) as networks, open_bases(run.bases, study) as bases:
         of = Origin(run.run, study.to_json())
         training = read_table(run.table("training"), TRAINING, TRAINING.stage_of(run.run), of)
         measured = [networks.steps[index] for index in networks.measured]

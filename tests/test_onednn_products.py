@@ -15,7 +15,7 @@ from sedlib.base.machine.onednn_products import is_faster, onednn_products
 
 @pytest.fixture
 def widened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """Shapes of what oneDNN multiplied; the rule of the processor is off."""
+    """Shapes of what oneDNN multiplied; the rules of the processor and of small products are off."""
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         pytest.skip("PyTorch was built without oneDNN")
     taken = []
@@ -28,6 +28,8 @@ def widened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     hardware.FOR_GOOD.close()  # of another test, which configured a stage
     monkeypatch.setattr(module, "_linear", counted)
     monkeypatch.setattr(module, "is_faster", lambda: True)
+    monkeypatch.setattr(module, "FEWEST", 1)
+    monkeypatch.setattr(module, "THINNEST", 1)
     return taken
 
 
@@ -62,6 +64,12 @@ def test_a_network_and_its_derivatives_are_multiplied_by_onednn(widened: list[tu
         lambda a: torch.addmm(torch.ones(3, 3), a, a.T),
         lambda a: torch.addmm(torch.ones(3), a, a.T, beta=2, alpha=3),
         lambda a: F.linear(a.half(), a.half()),
+        lambda a: a @ torch.zeros(()).expand(4, 2),
+        lambda a: a @ torch.ones(2).expand(4, 2),
+        lambda a: a @ torch.ones(4, 1).expand(4, 2),
+        lambda a: a.T @ a[:, 1:3],
+        lambda a: a.T @ a[:, ::2],
+        lambda a: torch.addmm(torch.ones(2), a.T, a[:, 1:3]),
     ],
 )
 def test_what_onednn_does_not_take_is_multiplied_as_before(
@@ -72,6 +80,27 @@ def test_what_onednn_does_not_take_is_multiplied_as_before(
         found = product(a)
     assert torch.equal(found, product(a))
     assert not widened
+
+
+def test_a_derivative_along_a_direction_leaves_no_product_to_the_reference_kernel(
+    widened: list[tuple[int, ...]],
+) -> None:
+    weights, inputs = torch.randn(5, 4), torch.randn(6, 4)
+    with onednn_products():
+        moved = torch.func.jvp(lambda inputs: F.linear(inputs, weights), (inputs,), (torch.ones(6, 4),))[1]
+    assert torch.allclose(moved, weights.sum(1).expand(6, 5), atol=1e-5)
+    assert widened == [(6, 4, 5), (6, 4, 5)]  # a third one is with the expanded zero that stands for the weights' own
+
+
+def test_small_products_stay_pytorchs_own(widened: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FEWEST", 6 * 4 * 5)
+    a, b = torch.ones(6, 4), torch.ones(4, 5)
+    with onednn_products():
+        a[:5] @ b, a[:, :3] @ b[:3], a @ b.T[:4].T, a @ b
+        monkeypatch.setattr(module, "THINNEST", 4)
+        wide = torch.ones(40, 40)
+        wide[:3] @ wide, wide[:, :3] @ wide[:3], wide @ torch.ones(40, 3)
+    assert widened == [(6, 4, 5)]
 
 
 def test_kernels_come_back_after_an_error(widened: list[tuple[int, ...]]) -> None:

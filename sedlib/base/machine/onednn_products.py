@@ -17,6 +17,8 @@ from sedlib.base.machine.loaded_torch import torch
 CPUINFO = Path("/proc/cpuinfo")
 WIDE = "AVX512"
 """What the processor must have: in its narrower instructions both libraries are as fast."""
+FEWEST, THINNEST = 2**20, 32
+"""Multiplications, and rows, columns and terms of a sum, from which oneDNN is the faster one (docs/performance.md)."""
 
 
 @contextmanager
@@ -72,6 +74,12 @@ def _linear(first: Tensor, second: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _is_taken(first: Tensor, second: Tensor, *others: Tensor) -> bool:
-    """Whether oneDNN takes them: float32, with values, and of shapes that fit; PyTorch refuses others with a reason."""
+    """Whether oneDNN takes them, and is faster: float32, of shapes that fit, large, and with a dense second factor.
+
+    PyTorch refuses shapes that do not fit with a reason. A second factor that is not dense, such as the expanded zero
+    of a forward derivative, would be multiplied by a reference kernel of oneDNN's, a thousand times as slow.
+    """
     fit = first.ndim == second.ndim == 2 and first.shape[1] == len(second)
-    return fit and all(each.dtype == torch.float32 and each.numel() for each in (first, second, *others))
+    large = fit and first.numel() * second.shape[1] >= FEWEST and min(*first.shape, *second.shape) >= THINNEST
+    dense = second.is_contiguous() or second.t().is_contiguous()
+    return large and dense and all(each.dtype == torch.float32 for each in (first, second, *others))
