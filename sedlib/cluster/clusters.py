@@ -135,5 +135,7 @@ def _client(address: str) -> Client:
         raise UserError(
             f"{address} needs the keys that docs/cluster.md makes, named in the environment: {error}"
         ) from error
+    except AssertionError as error:  # Dask's word when its own thread has not started within ten seconds
+        raise UserError(f"{address} was not asked: this machine is too busy to start a thread; try again") from error
     except (OSError, ValueError) as error:
         raise UserError(f"no Dask scheduler answers at {address}: {error}") from error
