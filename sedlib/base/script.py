@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sedlib.base.atomic import unwritable
+from sedlib.base.edited import watching
 from sedlib.base.errors import UserError
 from sedlib.base.installed.extras import say_what_to_install
 from sedlib.base.orphans import end_with_dvc
@@ -24,13 +25,14 @@ SECONDS_TO_END = 10.0
 def clear_errors() -> Iterator[None]:
     """End the script with a message: with code 1 on a UserError, with 128 and the signal's number when it is stopped.
 
-    A disk that is full, or may not be written to, is an error of its user's too, whatever was to be written.
+    A disk that is full, or may not be written to, is an error of its user's too, whatever was to be written; and so is
+    an edit, while the script ran, of the parameters that it read.
 
     Ctrl-C, SIGTERM and SIGHUP stop it, and so does the end of the DVC that started it.
     """
     end_with_dvc()
     try:
-        with stoppable(SECONDS_TO_END):
+        with stoppable(SECONDS_TO_END), watching():
             yield
     except UserError as error:
         sys.exit(f"error: {error}")

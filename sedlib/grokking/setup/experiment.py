@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from sedlib.base.edited import watched
 from sedlib.base.errors import quoted
 from sedlib.grokking.setup.operations import OPERATIONS
 from sedlib.grokking.setup.sizes import NetworkSizes, size_problem
@@ -136,6 +137,7 @@ class Experiment(Section):
         return NetworkSizes(**self.model.model_dump(), p=self.data.p, tasks=len(self.run.ops))
 
     @classmethod
+    @watched
     def load(cls, run: str, path: Path = PARAMS_FILE) -> "Experiment":
         """The experiment that ``path`` describes under ``runs.<run>``; its own weight decay replaces the optimizer's.
 

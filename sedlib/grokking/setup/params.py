@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from sedlib.base.edited import watched
 from sedlib.grokking.setup.analysis_sizes import curvature, intervention, measuring, single_step
 from sedlib.grokking.setup.domain import modulus_problem, operands, train_size
 from sedlib.grokking.setup.experiment import (
@@ -50,6 +51,7 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
     runs: dict[str, RunParams] = Field(description="The runs, by name.", min_length=1, max_length=RUNS.most)
 
     @classmethod
+    @watched
     def load(cls, path: Path = PARAMS_FILE) -> "Params":
         """Read and check ``path``.
 

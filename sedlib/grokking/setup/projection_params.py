@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sedlib.base.edited import watched
 from sedlib.grokking.setup.experiment import StoppingParams
 from sedlib.pipeline.parameters.limits import CHECKPOINTS, VALUES
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, Section, read_params, validated
@@ -41,6 +42,7 @@ class ProjectionParams(Section):
         return self
 
     @classmethod
+    @watched
     def load(cls, path: Path = PARAMS_FILE) -> "ProjectionParams":
         """The keys of this class in the section ``interventions`` of ``path``; the lists of cells are not looked at.
 

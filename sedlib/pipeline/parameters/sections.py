@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from sedlib.base.edited import watched
 from sedlib.base.errors import UserError, quoted
 from sedlib.base.yaml.yaml_file import read_mapping
 from sedlib.pipeline.parameters.limits import Limit
@@ -37,6 +38,7 @@ class StageParams(Section):
     """Base of what one stage reads of params.yaml: the keys that it has as fields, and no others."""
 
     @classmethod
+    @watched
     def load(cls: type[Model], path: Path = PARAMS_FILE) -> Model:
         """The stage's keys in ``path``; the rest of the file is not looked at.
 
@@ -49,6 +51,7 @@ class StageParams(Section):
         return validated(cls, {name: values[name] for name in cls.model_fields if name in values}, path)
 
 
+@watched
 def read_params(path: Path) -> dict[str, Any]:
     """The mapping in params.yaml, of which every text is plain and every run's name a file's.
 

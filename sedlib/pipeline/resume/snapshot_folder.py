@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from sedlib.base.edited import require_unedited
 from sedlib.base.errors import UserError
 from sedlib.base.machine.hardware import identity
 from sedlib.base.progress import say
@@ -48,7 +49,7 @@ def snapshots_of(
     Raises
     ------
     UserError
-        An environment variable is wrong.
+        An environment variable is wrong, or, on leaving, parameters were edited meanwhile.
     """
     code = code_text_of(script)
     if not code.exists():
@@ -74,6 +75,7 @@ def snapshots_of(
             yield snapshots
         finally:
             snapshots.close()
+        require_unedited()  # before they count as finished: with the edit undone, a run goes on from them
         (folder / FINISHED).touch()
     finally:
         lock.release()

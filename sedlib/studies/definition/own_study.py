@@ -21,7 +21,7 @@ from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import AdamW, Examples, Ladder, Study
-from sedlib.studies.definition.run_settings import RunSettings, StudyParams, experiment_of
+from sedlib.studies.definition.run_settings import RunSettings, experiment_of
 from sedlib.vectors import ParamLayout
 
 
@@ -89,7 +89,7 @@ class OwnStudy(Study):
     @classmethod
     def of_run(cls, run: str) -> "OwnStudy":
         """The run that params.yaml describes under ``runs.<run>``."""
-        return cls(run, StudyParams.load().chosen(run))
+        return cls(run, RunSettings.load(run))
 
     def to_json(self) -> str:
         """The run's settings."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from sedlib.base.edited import watched
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.coupling_params import RunCouplingParams
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
@@ -21,6 +22,7 @@ class ProjectParams(StudyParams, RunCouplingParams, BasisParams, RowParams, Grok
     curvature_runs: list[str] = Field([], description="Runs whose commutator defect is measured.")
 
     @classmethod
+    @watched
     def read(cls, path: Path = PARAMS_FILE) -> "ProjectParams":
         """The file, with no key that nothing reads.
 

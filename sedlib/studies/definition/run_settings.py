@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from sedlib.base.edited import watched
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, ParamsError, Section, StageParams, some, validated
 from sedlib.pipeline.parameters.value_types import Examples, Fraction, Rate, Scale, Seed, Steps, WeightDecay
 
@@ -44,6 +45,18 @@ class RunSettings(Section):
     training: TrainingParams
     model: dict[str, Any]
     checkpoints: str | None
+
+    @classmethod
+    @watched
+    def load(cls, run: str, path: Path = PARAMS_FILE) -> "RunSettings":
+        """The settings of one run in ``path``.
+
+        Raises
+        ------
+        ParamsError
+            There is no such run, or a value is refused.
+        """
+        return StudyParams.load(path).chosen(run, path)
 
 
 class StudyParams(StageParams):
