@@ -233,6 +233,7 @@ def run_init(given: argparse.Namespace) -> None:
     written = write_project(given.folder, given.checkpoints)
     print(f"{given.folder.resolve()}: wrote {', '.join(written)}")
     print("Next: edit study.py and params.yaml, or leave them; `sedlib check`; `dvc repro`; open reports/index.html")
+    print("`dvc exp run` starts from a commit: before the first one, `git add .` and `git commit`")
 
 
 def run_stage(given: argparse.Namespace) -> None:
