@@ -20,6 +20,8 @@ from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import read_params
 from sedlib.pipeline.resume.old_snapshots import FINISHED
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
+from sedlib.studies.definition.data_files import data_files
+from sedlib.studies.definition.own_study import OwnStudy
 from sedlib.studies.definition.project_params import ProjectParams
 from sedlib.studies.definition.run_settings import RunSettings
 from tests.clone import Clone
@@ -53,6 +55,7 @@ READINGS: dict[str, tuple[dict[str, Any], Callable[[], object], dict[str, Any], 
         r"curvature_runs was \[\] and is \['a-1'",
     ),
 }
+DEPENDENCIES = ["folder", "artifacts/a.h5", "${item.checkpoints}", "gone.txt"]
 ELSEWHERE: dict[str, tuple[dict[str, Any], Callable[[], object], dict[str, Any]]] = {
     "another section": (TINY, BasisParams.load, {"optimizer": {**TINY["optimizer"], "lr": 0.02}}),
     "a run that is added": (
@@ -63,6 +66,10 @@ ELSEWHERE: dict[str, tuple[dict[str, Any], Callable[[], object], dict[str, Any]]
     "a study's other run": (STUDY, lambda: RunSettings.load("a-1"), {"runs": {"a-1": {"seed": 1}, "a-2": {"seed": 2}}}),
     "a default, written out": (STUDY, lambda: RunSettings.load("a-1"), {"training": {"steps": 1000}}),
 }
+
+
+class Nothing(OwnStudy):
+    """A study that is never built."""
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +105,40 @@ def test_an_edit_of_what_was_not_read_is_none(name: str) -> None:
     values, read, changes = ELSEWHERE[name]
     write(values)
     stage(read, edit(values, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("text.txt", lambda file: file.write_text("other")),
+        ("text.txt", Path.unlink),
+        ("folder/data.csv", lambda file: file.write_text("other")),
+        ("runs/mine/step-20.safetensors", lambda file: file.write_text("other")),
+    ],
+)
+def test_data_that_is_edited_is_refused_by_name(name: str, damage: Callable[[Path], object]) -> None:
+    write(STUDY)
+    deps = [*DEPENDENCIES, {"text.txt": {"hash": "md5"}}]
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"train": {"foreach": ["a"], "do": {"deps": deps}}, "code": {}}}))
+    for file in ("text.txt", "folder/data.csv", "runs/mine/step-20.safetensors", "artifacts/a.h5", "other.txt"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text("data")
+
+    def read() -> object:
+        return data_files("runs/*")
+
+    stage(read, lambda: Path("artifacts/a.h5").write_text("other"), lambda: Path("other.txt").write_text("other"))
+    with pytest.raises(UserError, match=rf"dvc\.yaml: {name} (was '4 bytes of .* and is '5 bytes|is gone)"):
+        stage(read, lambda: damage(Path(name)))
+
+
+def test_a_run_of_a_study_watches_its_data_and_needs_no_pipeline(tmp_path: Path) -> None:
+    write(STUDY)
+    stage(lambda: Nothing.of_run("a-1"))
+    Path("dvc.yaml").write_text("stages: {train: {cmd: x, deps: [text.txt]}}")
+    Path("text.txt").write_text("data")
+    with pytest.raises(UserError, match=r"text\.txt was '4"):
+        stage(lambda: Nothing.of_run("a-1"), lambda: Path("text.txt").write_text("other"))
 
 
 def test_an_edit_that_is_undone_is_none_and_so_is_one_before_the_stage() -> None:

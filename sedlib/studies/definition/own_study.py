@@ -21,6 +21,7 @@ from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import AdamW, Examples, Ladder, Study
+from sedlib.studies.definition.data_files import data_files
 from sedlib.studies.definition.run_settings import RunSettings, experiment_of
 from sedlib.vectors import ParamLayout
 
@@ -88,8 +89,10 @@ class OwnStudy(Study):
 
     @classmethod
     def of_run(cls, run: str) -> "OwnStudy":
-        """The run that params.yaml describes under ``runs.<run>``."""
-        return cls(run, RunSettings.load(run))
+        """The run that params.yaml describes under ``runs.<run>``; a stage that loads it refuses edits of its data."""
+        settings = RunSettings.load(run)
+        data_files(settings.checkpoints)
+        return cls(run, settings)
 
     def to_json(self) -> str:
         """The run's settings."""
