@@ -17,8 +17,8 @@ MOST_LINES = 20
 RUN, PULL, RESTORE, CURRENT = "run", "pull", "restore", "up to date"
 MEANINGS = {
     RUN: "no result in the cache was made from their inputs, parameters and code",
-    PULL: "nothing changed, but their results are not here: `dvc repro --pull` fetches them from the remote; "
-    "`sedlib repro` and plain `dvc repro` compute them again",
+    PULL: "nothing changed, but their results are not here: `dvc repro --pull` fetches them from the remote, if it has "
+    "them; `sedlib repro` and plain `dvc repro` compute them again",
     RESTORE: "the cache has their results",
     CURRENT: "nothing is done",
 }
