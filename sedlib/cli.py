@@ -128,6 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     plan.set_defaults(run=run_plan)
     plan.add_argument("targets", nargs="*", metavar="TARGET", help="as for `dvc repro`; default: every stage")
+    plan.add_argument(
+        "-S",
+        "--set-param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what if: the workspace stays as it is",
+    )
 
     costs = commands.add_parser(
         "costs", help="print time and memory of each stage, as repro measured them", description=run_costs.__doc__
@@ -271,7 +279,7 @@ def run_plan(given: argparse.Namespace) -> None:
     check_texts()
     from sedlib.cluster.plan.preview import show_plan
 
-    sys.exit(show_plan(given.targets))
+    sys.exit(show_plan(given.targets, given.set_param))
 
 
 def run_costs(given: argparse.Namespace) -> None:

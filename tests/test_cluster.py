@@ -230,6 +230,18 @@ def test_the_plan_says_what_is_run_restored_and_pulled_and_what_it_took(fresh: T
     assert fresh.ran() == []
 
 
+def test_a_plan_with_other_values_leaves_the_workspace_as_it_is(fresh: Toy) -> None:
+    fresh.run("repro", "--workers", "1")
+    fresh.ran()
+    before = {path: path.read_bytes() for path in fresh.folder.glob("*") if path.is_file()}
+    found = steps(fresh, "both", "alone", "-S", "value=7")
+    assert found == {"run": ["half@left", "half@right", "both"], "restore": ["alone"]}
+    assert {path: path.read_bytes() for path in before} == before
+    assert "takes one value for a name, got 2 combinations" in fresh.run("plan", "-S", "value=1,2", code=1)
+    assert "did you mean value?" in fresh.run("plan", "-S", "valu=1", code=1)
+    assert fresh.ran() == []
+
+
 def steps(toy: Toy, *targets: str) -> dict[str, list[str]]:
     """By what is done with them, the stages that `sedlib plan` names."""
     found: dict[str, list[str]] = {}

@@ -2,22 +2,21 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.utils.hydra import apply_overrides
-
 from sedlib.base.progress import say
+from sedlib.cluster.changed_copies import ChangedCopies
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome
 from sedlib.cluster.exclusive import settings, working
-from sedlib.cluster.grid import Values, grid
+from sedlib.cluster.grid import grid
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.repro import dvc, report, run
 from sedlib.cluster.worker.child import configure
 from sedlib.cluster.worker.remote import fetch
-from sedlib.cluster.worker.snapshot import Snapshot, clone, git, take, unpack
+from sedlib.cluster.worker.snapshot import Snapshot, git, take
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,12 @@ def sweep(overrides: Sequence[str], targets: Sequence[str], workers: Workers) ->
 
 def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequence[str], workers: Workers) -> int:
     combinations = grid(overrides)
-    os.environ["DVC_SITE_CACHE_DIR"] = str(scratch / "site")  # of the clones, which are thrown away
     os.environ.update(_identity(root))
-    base = take(root)
-    origin = unpack(base.bundle, base.commit, scratch)
-    points = list(_points(origin, base.prefix, scratch, combinations, targets))
+    copies = ChangedCopies(root, scratch)
+    points = []
+    for by_file in combinations:
+        with copies.entered(by_file) as named:
+            points.append(Point(named, take(Path.cwd()), plan(targets)))
     outcome, remote = Outcome(), False
     if any(point.plan.tasks for point in points):
         with connected(workers, scratch) as client:
@@ -56,7 +56,7 @@ def _sweep(root: Path, scratch: Path, overrides: Sequence[str], targets: Sequenc
     if outcome.failed:
         report(outcome)
     whole = [point for point in points if all(task.key in outcome.done for task in point.plan.tasks)]
-    failed = [point for point in whole if not _register(root, origin, base.prefix, scratch, point.overrides, targets)]
+    failed = [point for point in whole if not _register(root, copies, scratch, point.overrides, targets)]
     return 1 if failed or len(whole) < len(points) else 0
 
 
@@ -75,35 +75,20 @@ def _identity(root: Path) -> dict[str, str]:
     return found
 
 
-def _points(
-    origin: Path, prefix: str, scratch: Path, combinations: Sequence[Values], targets: Sequence[str]
-) -> Iterator[Point]:
-    """Every combination, with its plan made in a clone that has it."""
-    configuration = settings()
-    for number, by_file in enumerate(combinations):
-        clone(origin, scratch / f"point-{number}")
-        with contextlib.chdir(scratch / f"point-{number}" / prefix):
-            configure(configuration)
-            for file, values in by_file.items():
-                apply_overrides(file, values)
-            named = [f"{file}:{value}" for file, values in by_file.items() for value in values]
-            yield Point(named, take(Path.cwd()), plan(targets))
-
-
 def _register(
-    root: Path, origin: Path, prefix: str, scratch: Path, overrides: Sequence[str], targets: Sequence[str]
+    root: Path, copies: ChangedCopies, scratch: Path, overrides: Sequence[str], targets: Sequence[str]
 ) -> bool:
     """Make the experiment in a clone of the workspace, which is not touched, and fetch it from there."""
     folder = scratch / f"experiment-{len(list(scratch.glob('experiment-*')))}"
     git("clone", "--quiet", "--shared", git("rev-parse", "--show-toplevel", cwd=root), str(folder), cwd=root)
-    git("fetch", "--quiet", str(origin), "snapshot", cwd=folder)
+    git("fetch", "--quiet", str(copies.origin), "snapshot", cwd=folder)
     git("restore", "--source=FETCH_HEAD", "--staged", "--worktree", ".", cwd=folder)  # with uncommitted changes
     configuration = settings()
-    with contextlib.chdir(folder / prefix):
+    with contextlib.chdir(folder / copies.prefix):
         configure(configuration)
     chosen = [argument for override in overrides for argument in ("--set-param", override)]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    code = dvc("exp", "run", *chosen, *targets, cwd=folder / prefix, env=environment)
+    code = dvc("exp", "run", *chosen, *targets, cwd=folder / copies.prefix, env=environment)
     if code == 0:
         for name in git("for-each-ref", "--format=%(refname)", "refs/exps/", cwd=folder).splitlines():
             if name.count("/") == 4:  # refs/exps/<commit, in two parts>/<name>; the others are DVC's bookkeeping

@@ -1,6 +1,7 @@
 """`sedlib plan`: what `sedlib repro` would do with each stage, and what the stages to run took last time."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph
 from dvc.stage import Stage
 
+from sedlib.base.errors import UserError
+from sedlib.cluster.changed_copies import ChangedCopies
 from sedlib.cluster.exclusive import working
+from sedlib.cluster.grid import grid
 from sedlib.cluster.plan.planning import Plan, in_order, plan
 from sedlib.cluster.stage_runs import StageRun, known
 
@@ -23,6 +27,8 @@ MEANINGS = {
     CURRENT: "nothing is done",
 }
 
+IN_A_COPY = {**MEANINGS, RESTORE: "their results are here"}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -32,17 +38,31 @@ class Step:
     what: str
 
 
-def show_plan(targets: Sequence[str]) -> int:
+def show_plan(targets: Sequence[str], overrides: Sequence[str] = ()) -> int:
     """Print it; exit code.
+
+    Parameters
+    ----------
+    overrides
+        Values of parameters, as ``-S`` takes them: what would be done with them, in a copy. The workspace stays as it
+        is, and what it has of results is not told from what the cache has.
 
     Raises
     ------
     UserError
-        `sedlib repro` would refuse to run.
+        `sedlib repro` would refuse to run, or the overrides are more than one combination of values.
     """
 
     def command(root: Path, scratch: Path) -> int:
-        print(as_text(list(steps(plan(targets), targets)), known(root)))
+        if not overrides:
+            print(as_text(list(steps(plan(targets), targets)), known(root)))
+            return 0
+        combinations = grid(overrides)
+        if len(combinations) > 1:
+            raise UserError(f"-S of `sedlib plan` takes one value for a name, got {len(combinations)} combinations")
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # what it says of a copy's dvc.lock is no advice here
+        with ChangedCopies(root, scratch).entered(combinations[0]):
+            print(as_text(list(steps(plan(targets), targets)), known(root), IN_A_COPY))
         return 0
 
     return working(command)
@@ -73,10 +93,10 @@ def _what(stage: Stage, upstream: list[Stage], above: set[str], found: Plan) -> 
     return PULL if stage.changed_outs() else CURRENT
 
 
-def as_text(found: Sequence[Step], runs: dict[str, StageRun]) -> str:
+def as_text(found: Sequence[Step], runs: dict[str, StageRun], meanings: Mapping[str, str] = MEANINGS) -> str:
     """A paragraph for each kind of step; a few one by one, more by kind, with what they took."""
     parts = []
-    for what, meaning in MEANINGS.items():
+    for what, meaning in meanings.items():
         stages = [step.stage for step in found if step.what == what]
         if stages:
             parts.append(f"{what}: {len(stages)} {'stage' if len(stages) == 1 else 'stages'}, as {meaning}")
