@@ -312,6 +312,9 @@ def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
         ("up to date", "2"),
     ]  # the report; all but the dump; that and code
     assert re.findall(r"^(run|pull|restore|up to date): (\d+)", planned, re.MULTILINE) == there
+    what_if = other.output(recipe("What a change would run again")[0][1])  # the committed value, in a copy
+    there = [there[0], there[1], ("restore", "1"), ("up to date", "1")]
+    assert re.findall(r"^(run|pull|restore|up to date): (\d+)", what_if, re.MULTILINE) == there
     assert other.type(run) == CHANGED
     assert other.type(experiment) == []
     assert "w5" in other.output("dvc exp list --all-commits")

@@ -90,7 +90,9 @@ def _what(stage: Stage, upstream: list[Stage], above: set[str], found: Plan) -> 
         return RUN if above - {CURRENT} or stage.changed() else CURRENT
     if stage.changed(True, upstream):
         return RUN
-    return PULL if stage.changed_outs() else CURRENT
+    if not stage.changed_outs():
+        return CURRENT
+    return PULL if any(out.use_cache and out.changed_cache() for out in stage.outs) else RESTORE
 
 
 def as_text(found: Sequence[Step], runs: dict[str, StageRun], meanings: Mapping[str, str] = MEANINGS) -> str:
