@@ -40,9 +40,13 @@ def test_an_interrupted_push_goes_on_and_another_gets_every_byte(
         assert fresh.call(*command.split()).returncode == 0
     fresh.commit()
     push = subprocess.Popen(
-        ["dvc", "push"], cwd=fresh.folder, env=fresh.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["dvc", "push", "-j", "1"],
+        cwd=fresh.folder,
+        env=fresh.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    until(lambda: len(objects(remote)) > 5 or push.poll() is not None, "the push has begun")
+    until(lambda: bool(objects(remote)) or push.poll() is not None, "the push has begun", pause=0.001)
     push.send_signal(signum)
     assert push.wait() != 0
     sent = objects(remote)
