@@ -274,7 +274,7 @@ def run_plan(given: argparse.Namespace) -> None:
     """Say which stages `sedlib repro` would run, pull or restore, and the core minutes they took last time.
 
     The command runs the stage `code`, which takes a second and says which other stages an edit concerns. No other
-    stage runs. The command works in a fresh clone.
+    stage runs. The command works in a fresh clone. With -S it plans for another value, in a copy.
     """
     check_texts()
     from sedlib.cluster.plan.preview import show_plan

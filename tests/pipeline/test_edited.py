@@ -55,7 +55,8 @@ READINGS: dict[str, tuple[dict[str, Any], Callable[[], object], dict[str, Any], 
         r"curvature_runs was \[\] and is \['a-1'",
     ),
 }
-DEPENDENCIES = ["folder", "artifacts/a.h5", "${item.checkpoints}", "gone.txt"]
+OWN = {"outs": ["own.csv", {"made/${item}.csv": {"cache": False}}]}
+DEPENDENCIES = ["own.csv", "made", "folder", "artifacts/a.h5", "${item.checkpoints}", "gone.txt"]
 ELSEWHERE: dict[str, tuple[dict[str, Any], Callable[[], object], dict[str, Any]]] = {
     "another section": (TINY, BasisParams.load, {"optimizer": {**TINY["optimizer"], "lr": 0.02}}),
     "a run that is added": (
@@ -119,7 +120,8 @@ def test_an_edit_of_what_was_not_read_is_none(name: str) -> None:
 def test_data_that_is_edited_is_refused_by_name(name: str, damage: Callable[[Path], object]) -> None:
     write(STUDY)
     deps = [*DEPENDENCIES, {"text.txt": {"hash": "md5"}}]
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"train": {"foreach": ["a"], "do": {"deps": deps}}, "code": {}}}))
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"train": {"foreach": ["a"], "do": {"deps": deps}}, "own": OWN}}))
+    Path("made").mkdir()
     for file in ("text.txt", "folder/data.csv", "runs/mine/step-20.safetensors", "artifacts/a.h5", "other.txt"):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_text("data")
@@ -128,6 +130,7 @@ def test_data_that_is_edited_is_refused_by_name(name: str, damage: Callable[[Pat
         return data_files("runs/*")
 
     stage(read, lambda: Path("artifacts/a.h5").write_text("other"), lambda: Path("other.txt").write_text("other"))
+    stage(read, lambda: Path("made/a-1.csv").write_text("of a stage"), lambda: Path("own.csv").write_text("too"))
     with pytest.raises(UserError, match=rf"dvc\.yaml: {name} (was '4 bytes of .* and is '5 bytes|is gone)"):
         stage(read, lambda: damage(Path(name)))
 

@@ -12,13 +12,15 @@ from sedlib.base.edited import watched
 from sedlib.pipeline.workspace import ARTIFACTS
 
 PIPELINE = Path("dvc.yaml")
+WRITTEN = ("outs", "metrics", "plots")
+"""Sections of a stage that name what it writes."""
 
 
 @watched
 def data_files(checkpoints: str | None = None, path: Path = PIPELINE) -> dict[str, str]:
     """Size and time of each file under the ``deps`` of a project, and of a run's finished checkpoints.
 
-    Files below ``artifacts`` are left out: DVC lets nobody write one while a stage reads it.
+    Files below ``artifacts`` and what stages write are left out: DVC lets nobody write one while a stage reads it.
 
     Parameters
     ----------
@@ -34,11 +36,17 @@ def data_files(checkpoints: str | None = None, path: Path = PIPELINE) -> dict[st
 def _dependencies(declared: Any) -> Iterator[str]:
     """Paths that stand under ``deps``, without those that DVC has yet to fill in."""
     stages = declared.get("stages") if isinstance(declared, dict) else None
-    for stage in (stages or {}).values():
-        for dependency in {**stage, **stage.get("do", {})}.get("deps") or []:
-            name = str(next(iter(dependency)) if isinstance(dependency, dict) else dependency)
-            if "${" not in name and Path(name).parts[:1] != (str(ARTIFACTS),):
-                yield name
+    whole = [{**stage, **stage.get("do", {})} for stage in (stages or {}).values()]
+    written = [f"{ARTIFACTS}/", *(name for stage in whole for section in WRITTEN for name in _names(stage, section))]
+    known = [name.partition("${")[0] for name in written]
+    for name in {name for stage in whole for name in _names(stage, "deps")}:
+        if "${" not in name and not any(name.startswith(out) or out.startswith(f"{name}/") for out in known):
+            yield name
+
+
+def _names(stage: dict[str, Any], section: str) -> Iterator[str]:
+    for entry in stage.get(section) or []:
+        yield str(next(iter(entry)) if isinstance(entry, dict) else entry)
 
 
 def _files(name: str) -> Iterator[Path]:
