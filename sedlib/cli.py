@@ -182,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sweep.add_argument("-S", "--set-param", action="append", required=True, metavar="NAME=VALUES", help=text)
 
     given = parser.parse_args(arguments)
+    find_own_python()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that has no ≤ shows ? in its place
     try:
@@ -196,6 +197,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (reason := unwritable(error)) is None:
             raise
         sys.exit(f"error: {reason} ({error})")
+
+
+def find_own_python() -> None:
+    """Put this environment first in PATH where it is not activated: stages are called as `python`."""
+    folder = str(Path(sys.executable).parent)
+    if folder not in (found := os.environ.get("PATH", "").split(os.pathsep)):
+        os.environ["PATH"] = os.pathsep.join([folder, *found])
 
 
 def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from sedlib.base.machine import hardware
 from sedlib.base.machine import onednn_products as module
+from sedlib.base.machine import processor as machine
 from sedlib.base.machine.onednn_products import is_faster, onednn_products
 
 
@@ -118,9 +119,9 @@ def test_wide_processors_that_are_not_intels_multiply_by_onednn(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capability: str, vendor: str, faster: bool
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"vendor_id\t: {vendor}\n")
-    monkeypatch.setattr(module, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     assert is_faster() == (faster and torch.backends.mkldnn.is_available())
-    monkeypatch.setattr(module, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "none")
     assert not is_faster()

@@ -1,6 +1,8 @@
 """Randomness, atomic writes, hardware and progress: one screen each."""
 
 import math
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from sedlib.base.machine.hardware import configure, matmul_precision, replayed
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.base.strict_json import json_text
+from sedlib.cli import main
 
 
 def draw(seed: int, name: str) -> list[float]:
@@ -119,6 +122,17 @@ def test_configuring_does_not_load_the_compiler() -> None:
     configured = "import sys; from sedlib.base.machine.hardware import configure; configure(); "
     code = f"{configured} sys.exit('torch._inductor' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_stages_are_called_by_the_python_of_an_environment_that_is_not_activated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    main(["parameters"])
+    assert shutil.which("python") == str(Path(sys.executable).with_name("python"))
+    monkeypatch.setenv("PATH", found := os.pathsep.join(["/first", str(Path(sys.executable).parent)]))
+    main(["parameters"])
+    assert os.environ["PATH"] == found
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 from sedlib.base.errors import UserError, in_one_line, quoted
 from sedlib.base.machine.loaded_torch import torch
 from sedlib.base.machine.onednn_products import onednn_products
+from sedlib.base.machine.processor import processor
 from sedlib.base.machine.tested import require_tested
 
 MOST_THREADS = 1024
@@ -97,7 +98,7 @@ def build(device: torch.device) -> dict[str, str]:
 def _processor(device: torch.device) -> str:
     if device.type in ("cuda", "xpu"):
         return str(getattr(torch, device.type).get_device_name(device))
-    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_cpu_model()}"
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {processor()}"
 
 
 def _library(device: torch.device) -> str:
@@ -116,15 +117,6 @@ def _cuda_driver() -> str:
         return "unknown"
     found = re.search(r"\d+\.\d+(\.\d+)?", text)
     return found[0] if found else "unknown"
-
-
-def _cpu_model() -> str:
-    """Model of the processor as Linux names it; libraries choose their kernels by the model."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 @contextmanager

@@ -1,20 +1,20 @@
 """Products of matrices by oneDNN in place of MKL, which uses half the width of a processor that is not Intel's.
 
-On an AMD processor with AVX-512 MKL multiplies at 100 GFLOP/s a core and oneDNN at 200 (docs/performance.md). Both add
-the same products in an order of their own, so that results differ by rounding.
+On an AMD processor that adds 512 bits at a time (Zen 5) MKL multiplies at 100 GFLOP/s a core and oneDNN at 200; on one
+that takes two turns (Zen 4) both are as fast (docs/performance.md). Each adds the same products in an order of its own,
+so that results differ by rounding.
 """
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from torch import Tensor
 from torch.types import Number
 
 from sedlib.base.machine.loaded_torch import torch
+from sedlib.base.machine.processor import vendor
 
-CPUINFO = Path("/proc/cpuinfo")
 WIDE = "AVX512"
 """What the processor must have: in its narrower instructions both libraries are as fast."""
 FEWEST, THINNEST = 2**20, 32
@@ -46,15 +46,8 @@ def is_faster() -> bool:
     """Whether this PyTorch has both libraries, and this processor instructions that MKL leaves to Intel's alone."""
     both = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
     has = both and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    return has and torch.backends.cpu.get_cpu_capability() == WIDE and not is_intel()
-
-
-def is_intel() -> bool:
-    """Whether the processor is Intel's, as Linux names it."""
-    try:
-        return "GenuineIntel" in CPUINFO.read_text()
-    except OSError:
-        return True  # or another system, where nothing was timed
+    on_linux_not_intel = vendor() not in (None, "GenuineIntel")  # elsewhere nothing was timed
+    return has and torch.backends.cpu.get_cpu_capability() == WIDE and on_linux_not_intel
 
 
 def _mm(first: Tensor, second: Tensor) -> Tensor:

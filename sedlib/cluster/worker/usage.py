@@ -1,14 +1,13 @@
 """What a process takes while it runs: time, processor time, memory."""
 
-import platform
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
+from sedlib.base.machine.processor import processor
 from sedlib.cluster.plan.jobs import Cost
 
 
@@ -39,12 +38,3 @@ class Usage:
                 with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                     times = member.cpu_times()
                     yield member.memory_info().rss, float(sum(times[:4]))
-
-
-def processor() -> str:
-    """Name of this machine's processor."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
