@@ -69,7 +69,21 @@ def test_a_peak_is_that_of_a_run_that_stopped_there(
     gradient = found[found["quantity"] == "gradient"].set_index("stops after")["peak"]
     assert gradient.to_dict() == {0: 20, 500: 520, 1000: 1020}  # none of the runs goes on for 1,500 steps
     assert (found["n"] == 3).all()
-    assert set(found["quantity"]) == {"gradient", "alone", "update", "R1 at W = 1", "R1 at W = 20"}
+    assert set(found["quantity"]) == {
+        *("gradient", "alone", "update", "gradient over update"),
+        *("R1 at W = 1", "R1 at W = 20", "R1 of the update"),
+    }
+
+
+def test_the_gradient_is_set_against_the_update_of_the_same_run() -> None:
+    """And not the one's mean against the other's."""
+    of_runs = {}
+    for run, gradient, update in (("a", 100.0, 10.0), ("b", 400.0, 100.0)):
+        rows = table(0)
+        rows["ratio"] = rows["stream"].map({"gradient/add": gradient, "update": update}) * rows["step"]
+        of_runs[run] = curves_of(rows, "add", 1000, 20)
+    found = peaks({"add": of_runs})
+    assert found[found["quantity"] == "gradient over update"]["peak"].tolist() == pytest.approx([7, 7, 7])
 
 
 def test_the_sentence_says_where_the_papers_numbers_lie(
@@ -77,7 +91,11 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
 ) -> None:
     text = sentence(peaks(curves))
     assert "R1 at W = 1, add: nearest to the paper's 648 is the peak up to 500 steps after grokking, 520;" in text
-    assert "Stopped 0 steps after grokking, 0 of 1 operations have their peak R̄ in 110–330." in text
+    assert (
+        "Operations of which the gradient's peak R̄ is in the paper's 110–330: 0 of 1 when stopped 0 steps after "
+        "grokking, 0 of 1 when stopped 500 steps after grokking, 0 of 1 when stopped 1,000" in text
+    )
+    assert "the gradient's peak over the update's is in the paper's 30–100: 0 of 1 when" in text
     assert since_figure(curves).axes
 
 

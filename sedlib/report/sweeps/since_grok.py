@@ -22,14 +22,14 @@ QUANTITIES = {
     "alone": (SKY, "gradient alone, W = 1"),
     "update": (VERMILION, "update SED"),
 }
-
+RATIO = "gradient over update"
 
 Curves = Mapping[str, Mapping[str, Mapping[str, "pd.Series[float]"]]]
 """By operation, then by run, then by quantity."""
 
 
 def curves_of(table: pd.DataFrame, op: str, grokked: int, window: int) -> dict[str, "pd.Series[float]"]:
-    """R̄ of gradient, one gradient and update, and R₁ at each window, by steps since the grok step."""
+    """R̄ of gradient, one gradient and update, R₁ of the gradient at each window and of the update, by steps since."""
     ratios = mean_ratios(table).assign(since=lambda rows: rows["step"] - grokked)
     own = ratios[ratios["op"] == op]
     chosen = {
@@ -37,10 +37,13 @@ def curves_of(table: pd.DataFrame, op: str, grokked: int, window: int) -> dict[s
         "alone": own[(own["stream"] == gradient_of(op)) & (own["window"] == 1)],
         "update": own[(own["stream"] == UPDATE) & (own["window"] == window)],
     }
-    first = table[(table["op"] == op) & (table["stream"] == gradient_of(op)) & (table["direction"] == 1)]
-    first = first.assign(since=first["step"] - grokked)
-    by_window = {f"R1 at W = {size}": rows for size, rows in first.groupby("window")}
-    return {name: rows.set_index("since")["ratio"].sort_index() for name, rows in {**chosen, **by_window}.items()}
+    first = table[(table["op"] == op) & (table["direction"] == 1)].assign(since=lambda rows: rows["step"] - grokked)
+    by_window = {
+        f"R1 at W = {size}": rows for size, rows in first[first["stream"] == gradient_of(op)].groupby("window")
+    }
+    of_update = {"R1 of the update": first[(first["stream"] == UPDATE) & (first["window"] == window)]}
+    named = {**chosen, **by_window, **of_update}
+    return {name: rows.set_index("since")["ratio"].sort_index() for name, rows in named.items()}
 
 
 def peaks(curves: Curves) -> pd.DataFrame:
@@ -48,14 +51,13 @@ def peaks(curves: Curves) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     by_stop: dict[tuple[str, int], dict[str, list[float]]] = {}
     for op, by_run in curves.items():
-        names = list(dict.fromkeys(name for of_run in by_run.values() for name in of_run))
+        reached = {run: {stop: _peaks(of_run, stop) for stop in STOPS} for run, of_run in by_run.items()}
+        names = dict.fromkeys(name for by_stops in reached.values() for found in by_stops.values() for name in found)
         for name in names:
             for stop in STOPS:
-                values = [_peak(of_run[name], stop) for of_run in by_run.values() if name in of_run]
-                known = [value for value in values if value is not None]
-                if known:
-                    by_stop.setdefault((name, stop), {})[op] = known
-                    rows.append(_row(name, op, stop, estimate(known)))
+                if values := [by_stops[stop][name] for by_stops in reached.values() if name in by_stops[stop]]:
+                    by_stop.setdefault((name, stop), {})[op] = values
+                    rows.append(_row(name, op, stop, estimate(values)))
     for (name, stop), by_op in by_stop.items():
         means = [sum(values) / len(values) for values in by_op.values()]
         if len(by_op) == len(paper.OPS) and name in ("gradient", "update"):
@@ -63,6 +65,13 @@ def peaks(curves: Curves) -> pd.DataFrame:
                 _row(f"{name}: largest over smallest operation", "all", stop, estimate([max(means) / min(means)]))
             )
     return pd.DataFrame(rows)
+
+
+def _peaks(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
+    """A run's peaks up to ``stop`` by quantity, and how much larger that of the gradient is than that of the update."""
+    known = {name: peak for name, curve in of_run.items() if (peak := _peak(curve, stop)) is not None}
+    both = "gradient" in known and "update" in known
+    return {**known, RATIO: known["gradient"] / known["update"]} if both else known
 
 
 def _peak(curve: "pd.Series[float]", stop: int) -> float | None:
@@ -102,13 +111,19 @@ def sentence(table: pd.DataFrame) -> str:
                 f"{quantity}, {op}: nearest to the paper's {number(value)} is the peak up to "
                 f"{nearest['stops after']:,} steps after grokking, {at}; the last is {last}."
             )
-    inside = table[(table["quantity"] == "gradient") & (table["operation"] != "all")]
-    reported = paper.SINGLE_TASK_GRADIENT
-    for stop, rows in inside.groupby("stops after"):
-        count = int(rows["peak"].between(reported.low, reported.high).sum())
-        parts.append(
-            f"Stopped {stop:,} steps after grokking, {count} of {len(rows)} operations have their peak R̄ in {reported}."
-        )
+    for quantity, title, reported in (
+        ("gradient", "the gradient's peak R̄", paper.SINGLE_TASK_GRADIENT),
+        ("update", "the update's peak R̄", paper.SINGLE_TASK_UPDATE),
+        (RATIO, "the gradient's peak over the update's", paper.GRADIENT_OVER_UPDATE),
+    ):
+        of_quantity = table[(table["quantity"] == quantity) & (table["operation"] != "all")]
+        counts = {
+            stop: f"{int(rows['peak'].between(reported.low, reported.high).sum())} of {len(rows)}"
+            for stop in STOPS
+            if len(rows := of_quantity[of_quantity["stops after"] == stop])
+        }
+        listed = ", ".join(f"{count} when stopped {stop:,} steps after grokking" for stop, count in counts.items())
+        parts.append(f"Operations of which {title} is in the paper's {reported}: {listed}.")
     return "\n".join(f"- {part}" for part in parts) + "\n"
 
 
