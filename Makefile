@@ -52,6 +52,7 @@ report: $(READY)  ## reports/ from whatever results there are, or those that git
 sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: make sweep-NAME, NAME a folder of sweeps/
 	@cat sweeps/$*/cost.txt
 	$(BIN)/sedlib repro sweeps/$*/dvc.yaml
+	$(BIN)/sedlib pack sweeps/$*
 
 test: $(READY)  ## the tests that take milliseconds to seconds
 	$(BIN)/pytest -m 'not slow' $(IN_PARALLEL)

@@ -96,11 +96,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "pack", help="put all result tables into one file that git keeps", description=run_pack.__doc__
     )
     pack.set_defaults(run=run_pack)
+    text = "folders of sweeps whose tables go into packs of their own, such as sweeps/doses; default: all but sweeps"
+    pack.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP", help=text)
 
     unpack = commands.add_parser(
         "unpack", help="unpack the result tables that git keeps", description=run_unpack.__doc__
     )
     unpack.set_defaults(run=run_unpack)
+    text = "folders of sweeps whose packs to unpack, such as sweeps/doses; default: the pack in reports/"
+    unpack.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP", help=text)
     unpack.add_argument("--if-none", action="store_true", help="only if the clone has no results at all")
 
     bundle = commands.add_parser(
@@ -308,27 +312,33 @@ def run_costs(given: argparse.Namespace) -> None:
         )
 
 
-def run_pack(_: argparse.Namespace) -> None:
+def run_pack(given: argparse.Namespace) -> None:
     """Pack the result tables that DVC's locks name into reports/results.tar.xz; identical tables give identical bytes.
 
-    A table that is missing here is taken from the existing pack, if the table is what the locks say.
+    A table that is missing here is taken from the existing pack, if the table is what the locks say. Tables of a sweep
+    go into SWEEP/results.tar.xz.
     """
     from sedlib.upkeep.packing.pack import pack
+    from sedlib.upkeep.packing.place import MAIN, Place
 
-    pack()
+    for place in [Place.of_sweep(folder) for folder in given.sweeps] or [MAIN]:
+        pack(place)
 
 
 def run_unpack(given: argparse.Namespace) -> None:
-    """Unpack into artifacts/results the tables of reports/results.tar.xz that are missing there.
+    """Unpack into artifacts/results the tables of reports/results.tar.xz that are missing there, or those of sweeps.
 
     The tables must be what DVC's locks say, and params.yaml must be as it was when the tables were computed; otherwise
     nothing is written.
     """
     from sedlib.upkeep.packing.pack import say_if_outdated
-    from sedlib.upkeep.packing.table_pack import PACK
+    from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
 
-    if not given.if_none or (PACK.exists() and not has_results()):
+    if given.sweeps:
+        for place in [Place.of_sweep(folder) for folder in given.sweeps]:
+            unpack(place)
+    elif not given.if_none or (PACK.exists() and not has_results()):
         unpack()
     elif PACK.exists():
         say_if_outdated()

@@ -22,12 +22,14 @@ from sedlib.upkeep.packing import closed_tar, table_pack
 from sedlib.upkeep.packing.artifact_list import LIST, write_list
 from sedlib.upkeep.packing.locked_tables import Locked
 from sedlib.upkeep.packing.pack import pack, say_if_outdated
-from sedlib.upkeep.packing.table_pack import MANIFEST, PACK, RESULTS, packed, read_pack
+from sedlib.upkeep.packing.place import MAIN, PACK, RESULTS, Place
+from sedlib.upkeep.packing.table_pack import packed, read_pack
 from sedlib.upkeep.packing.unpack import unpack, unpack_if_none
 from tests.imports import ROOT
 from tests.report.made_up import write
 
 PARAMETERS = {"window": 20, "probes": {"seed": 0}, "runs": {"add-1": {"seed": 1}}}
+MANIFEST = MAIN.manifest
 FROZEN = ROOT / "tests/frozen/packs/version_1.tar.xz"
 
 
@@ -95,7 +97,7 @@ def test_a_pack_holds_what_locks_name_and_neither_figures_nor_checkpoints(tables
 
 
 def test_a_pack_from_the_first_version_is_still_read() -> None:
-    assert {name: len(content) for name, content in read_pack(FROZEN).items()} == {
+    assert {name: len(content) for name, content in read_pack(Place(FROZEN, RESULTS)).items()} == {
         "artifacts/results/add-1/training.csv": 32,
         "artifacts/results/add-1/training.resource.json": 3,
     }
@@ -360,7 +362,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         of("artifacts/results/x.csv", archive={"format": tarfile.PAX_FORMAT, "pax_headers": {"path": "../x"}}),
         "no regular file",
     ),
-    "one name twice": (lambda: archive((MANIFEST, manifest(ONE)), (NAME, CONTENT), (NAME, b"")), "training.csv' twice"),
+    "one name twice": (
+        lambda: archive((MANIFEST, manifest(ONE)), (NAME, CONTENT), (NAME, b"")),
+        "training.csv' twice",
+    ),
     "another order": (lambda: archive((NAME, CONTENT), (MANIFEST, manifest(ONE))), "other bytes than its files"),
     "no list of hashes": (lambda: archive((NAME, CONTENT)), "None in place of results/1"),
     "a later version": (
@@ -369,11 +374,23 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a list of hashes that is none": (lambda: archive((MANIFEST, b"[" * 9999), (NAME, CONTENT)), "that is none"),
     "a list of something else": (lambda: archive((MANIFEST, b"[1]"), (NAME, CONTENT)), "that is none"),
-    "another hash": (lambda: archive((MANIFEST, manifest({NAME: b""})), (NAME, CONTENT)), "with another hash than"),
-    "a file that has no hash": (lambda: archive((MANIFEST, manifest({})), (NAME, CONTENT)), "with another hash than"),
+    "another hash": (
+        lambda: archive((MANIFEST, manifest({NAME: b""})), (NAME, CONTENT)),
+        "with another hash than",
+    ),
+    "a file that has no hash": (
+        lambda: archive((MANIFEST, manifest({})), (NAME, CONTENT)),
+        "with another hash than",
+    ),
     "a hash that has no file": (lambda: archive((MANIFEST, manifest(ONE))), "with another hash than"),
-    "a word too many": (lambda: archive((MANIFEST, manifest(ONE, more=1)), (NAME, CONTENT)), "another artifacts/res"),
-    "a second end": (lambda: lzma.compress(lzma.decompress(archive((MANIFEST, manifest({})))) + bytes(512)), "other b"),
+    "a word too many": (
+        lambda: archive((MANIFEST, manifest(ONE, more=1)), (NAME, CONTENT)),
+        "another artifacts/res",
+    ),
+    "a second end": (
+        lambda: lzma.compress(lzma.decompress(archive((MANIFEST, manifest({})))) + bytes(512)),
+        "other b",
+    ),
     "a bomb": (lambda: lzma.compress(bytes(2**27 + 2**20), preset=0), "more than 134,217,728 bytes once unpacked"),
     "a dictionary of 4 GiB": (with_largest_dictionary, "no whole xz file .*[Mm]emory"),
     "a size beyond the end": (

@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from sedlib.base.errors import UserError
 from sedlib.base.yaml.yaml_file import read_mapping
-from sedlib.upkeep.packing.table_pack import TABLE
+from sedlib.upkeep.packing.place import MAIN, Place
 
 PARAMS = Path("params.yaml")
 REFUSED = (YAMLError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError)
@@ -19,21 +19,26 @@ REFUSED = (YAMLError, UnicodeDecodeError, RecursionError, KeyError, TypeError, A
 
 @dataclass(frozen=True)
 class Locked:
-    """Tables and descriptions in artifacts/results by their names."""
+    """Tables and descriptions in the folder of a pack by their names."""
 
     hashes: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Of the stage that wrote each, by their keys in params.yaml."""
 
     @classmethod
-    def load(cls) -> "Locked":
-        """From the locks of the repository in the working directory, and of its folders.
+    def load(cls, place: Place = MAIN) -> "Locked":
+        """From the locks of the repository in the working directory, and of its folders; or of a sweep's pipeline.
+
+        A sweep's stages have parameters of their own, so that its parameters are not named: DVC compares them when it
+        is asked what is stale, and nothing reads a sweep's tables without DVC.
 
         Raises
         ------
         UserError
-            One is broken.
+            One is broken, or another command runs.
         """
+        if place.is_of_a_sweep:
+            return cls(_of_sweep(place))
         locked = cls()
         for file in [Path("dvc.lock"), *sorted(Path().glob("*/dvc.lock"))]:
             for name, digest, parameters in _tables(file) if file.exists() else ():
@@ -47,7 +52,7 @@ class Locked:
     def changed_parameters(self, tables: Iterable[str]) -> list[str]:
         """Keys of params.yaml that have another value now than for the stages that wrote the tables."""
         values = read_mapping(PARAMS)
-        then = {key: value for name in tables for key, value in self.parameters[name].items()}
+        then = {key: value for name in tables for key, value in self.parameters.get(name, {}).items()}
         return [key for key, value in then.items() if _value_at(values, key) != value]
 
 
@@ -70,8 +75,18 @@ def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
 
 def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for out, parameters in locked_outputs(lock):
-        if TABLE.fullmatch(str(out.get("path"))):
+        if MAIN.holds(str(out.get("path"))):
             yield out["path"], str(out.get("md5")), parameters
+
+
+def _of_sweep(place: Place) -> dict[str, str]:
+    """By DVC, as stages of a sweep have working directories of their own, from which their lock names files."""
+    from sedlib.upkeep.bundling.locked_files import content_hash, locked_repository  # DVC takes a second to import
+    from sedlib.upkeep.kept import outputs
+
+    with locked_repository() as repo:
+        found = [(Path(out.fs_path).relative_to(repo.root_dir), out) for _, out in outputs(repo, [place.folder])]
+    return {path.as_posix(): content_hash(out) for path, out in found if place.holds(path.as_posix())}
 
 
 def _md5(content: bytes) -> str:

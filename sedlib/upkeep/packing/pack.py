@@ -1,4 +1,4 @@
-"""`sedlib pack`: the result tables that the locks name, in one file that git keeps."""
+"""`sedlib pack`: the result tables that locks name, in one file that git keeps."""
 
 from pathlib import Path
 
@@ -7,37 +7,39 @@ from sedlib.base.errors import UserError
 from sedlib.base.progress import say
 from sedlib.upkeep.packing.artifact_list import write_list
 from sedlib.upkeep.packing.locked_tables import Locked
-from sedlib.upkeep.packing.table_pack import PACK, packed, read_pack
+from sedlib.upkeep.packing.place import MAIN, PACK, Place
+from sedlib.upkeep.packing.table_pack import packed, read_pack
 
 
-def pack() -> None:
+def pack(place: Place = MAIN) -> None:
     """Write the pack of all tables that are here, and of those that are not and that the pack has already.
 
-    Beside it, write the list of dumps and checkpoints that the locks name.
+    Beside the main one, write the list of dumps and checkpoints that the locks name.
 
     Raises
     ------
     UserError
         There are none; one is not what the locks say; or the pack would be larger than git should keep.
     """
-    locked = Locked.load()
+    locked = Locked.load(place)
     tables = {name: Path(name).read_bytes() for name in locked.hashes if Path(name).is_file()}
     if differing := locked.differing(tables):
         raise UserError(
             f"{len(differing)} of {len(tables)} tables are not what DVC's locks say, the first is {differing[0]}; run "
-            "`dvc repro`, so that pack and locks fit each other"
+            f"`{place.repro}`, so that pack and locks fit each other"
         )
-    if PACK.exists() and locked.hashes.keys() - tables:
-        before = read_pack()
+    if place.pack.exists() and locked.hashes.keys() - tables:
+        before = read_pack(place)
         tables = {name: content for name, content in before.items() if not locked.differing({name: content})} | tables
     if not tables:
-        raise UserError("none of the tables that DVC's locks name is here; compute them with `dvc repro`")
-    content = packed(tables)
-    write_list()
-    with replacing(PACK) as temporary:
+        raise UserError(f"none of the tables that DVC's locks name is here; compute them with `{place.repro}`")
+    content = packed(tables, place)
+    if place == MAIN:
+        write_list()
+    with replacing(place.pack) as temporary:
         temporary.write_bytes(content)
     size = sum(map(len, tables.values()))
-    say(f"{PACK}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
+    say(f"{place.pack}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
     if missing := [name for name in locked.hashes if name not in tables]:
         say(f"{len(missing)} more tables that DVC's locks name are missing here, the first is {missing[0]}")
 

@@ -2,23 +2,18 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from sedlib.base.errors import UserError, quoted
 from sedlib.base.strict_json import json_text
 from sedlib.upkeep.packing.closed_tar import LARGEST_ARCHIVE, archived, extracted
+from sedlib.upkeep.packing.place import MAIN, Place
 from sedlib.upkeep.tar_blocks import ArchiveError
 
-PACK, RESULTS = Path("reports/results.tar.xz"), Path("artifacts/results")
 KIND = "results/1"
-MANIFEST = "artifacts/results.json"
-TABLE = re.compile(r"artifacts/results(?:/[A-Za-z0-9][\w-]*)+(?:\.resource)?\.(?:csv|json)", re.ASCII)
-"""Names that a pack may hold, as they are in the workspace; none of them leads out of artifacts/results."""
 
 
-def packed(tables: Mapping[str, bytes]) -> bytes:
+def packed(tables: Mapping[str, bytes], place: Place = MAIN) -> bytes:
     """The pack of tables and descriptions by name; equal ones give equal bytes.
 
     Raises
@@ -27,19 +22,19 @@ def packed(tables: Mapping[str, bytes]) -> bytes:
         It would be larger than git should keep, or a name is too long.
     """
     try:
-        pack = archived({MANIFEST: _manifest(tables), **tables})
+        pack = archived({place.manifest: _manifest(tables), **tables})
     except ArchiveError as error:
         raise UserError(f"the tables cannot be packed, found {error}; choose a shorter name for the run") from error
     if len(pack) > LARGEST_ARCHIVE:
         raise UserError(
             f"the pack would have {len(pack):,} bytes, and git keeps each version of at most {LARGEST_ARCHIVE:,}; "
-            f"largest before they are compressed: {_largest(tables)}. Leave runs out of params.yaml, or measure fewer "
-            "checkpoints"
+            f"largest before they are compressed: {_largest(tables)}. Leave runs out of "
+            f"{place.folder if place.is_of_a_sweep else 'params.yaml'}, or measure fewer checkpoints"
         )
     return pack
 
 
-def read_pack(path: Path = PACK) -> dict[str, bytes]:
+def read_pack(place: Place = MAIN) -> dict[str, bytes]:
     """The tables and descriptions in a pack by name, after all of it was checked.
 
     Raises
@@ -47,43 +42,44 @@ def read_pack(path: Path = PACK) -> dict[str, bytes]:
     UserError
         It is damaged, of another version, or holds what ``packed`` would not write.
     """
+    path = place.pack
     if not path.is_file():
         raise UserError(
             f"{path} is missing, or no regular file; restore it with `git checkout {path}`; if git has none, compute "
-            "the results: `sedlib repro`"
+            f"the results: `{place.repro}`"
         )
     with path.open("rb") as file:
         content = file.read(LARGEST_ARCHIVE + 1)
     try:
-        return _tables(extracted(content))
+        return _tables(extracted(content), place)
     except ArchiveError as error:
         raise UserError(
             f"{path}: expected a pack as `sedlib pack` writes it, found {error}. Nothing was unpacked; restore it with "
-            f"`git checkout {path}`, or compute the tables with `dvc repro`"
+            f"`git checkout {path}`, or compute the tables with `{place.repro}`"
         ) from error
 
 
-def _tables(files: dict[str, bytes]) -> dict[str, bytes]:
-    manifest = files.pop(MANIFEST, b"{}")
+def _tables(files: dict[str, bytes], place: Place) -> dict[str, bytes]:
+    manifest = files.pop(place.manifest, b"{}")
     for name in files:
-        if not TABLE.fullmatch(name):
-            raise ArchiveError(f"{quoted(name)}, which is the name of no table in artifacts/results")
+        if not place.holds(name):
+            raise ArchiveError(f"{quoted(name)}, which is the name of no table in {place.folder}")
     if manifest != _manifest(files):
-        raise ArchiveError(_problem(manifest, files))
+        raise ArchiveError(_problem(manifest, files, place.manifest))
     return files
 
 
-def _problem(manifest: bytes, files: Mapping[str, bytes]) -> str:
+def _problem(manifest: bytes, files: Mapping[str, bytes], list_name: str) -> str:
     """In what the list of hashes differs from the files."""
     try:
         said = json.loads(manifest)
         kind, hashes = said.get("kind"), said.get("sha256", {})
         wrong = [name for name in {**hashes, **files} if hashes.get(name) != _sha256(files.get(name, b""))]
     except (ValueError, AttributeError, TypeError, RecursionError):
-        return f"a list of hashes {MANIFEST} that is none"
+        return f"a list of hashes {list_name} that is none"
     if kind != KIND:
         return f"{quoted(kind)} in place of {KIND}: it is of another version, or no pack"
-    return f"{quoted(wrong[0])} with another hash than {MANIFEST} says" if wrong else f"another {MANIFEST}"
+    return f"{quoted(wrong[0])} with another hash than {list_name} says" if wrong else f"another {list_name}"
 
 
 def _manifest(tables: Mapping[str, bytes]) -> bytes:

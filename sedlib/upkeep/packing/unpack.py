@@ -13,12 +13,13 @@ from sedlib.base.atomic import sync
 from sedlib.base.errors import UserError
 from sedlib.base.progress import say
 from sedlib.upkeep.packing.locked_tables import Locked
-from sedlib.upkeep.packing.table_pack import PACK, RESULTS, read_pack
+from sedlib.upkeep.packing.place import MAIN, PACK, RESULTS, Place
+from sedlib.upkeep.packing.table_pack import read_pack
 
 SCRATCH = ".unpacking-"
 
 
-def unpack() -> None:
+def unpack(place: Place = MAIN) -> None:
     """Write the tables that are missing; what is there stays as it is.
 
     Raises
@@ -32,9 +33,11 @@ def unpack() -> None:
         with FileLock(RESULTS.parent / f"{SCRATCH}lock"):
             for debris in RESULTS.parent.glob(f"{SCRATCH}*/"):
                 shutil.rmtree(debris)  # of one that was killed
-            _unpack()
+            _unpack(place)
     except OSError as error:
-        raise UserError(f"{PACK} cannot be unpacked into {RESULTS} ({error}); existing files are whole") from error
+        raise UserError(
+            f"{place.pack} cannot be unpacked into {place.folder} ({error}); existing files are whole"
+        ) from error
 
 
 def unpack_if_none() -> None:
@@ -49,9 +52,9 @@ def unpack_if_none() -> None:
         unpack()
 
 
-def has_results() -> bool:
+def has_results(folder: Path = RESULTS) -> bool:
     """Whether a single file is among the results."""
-    return any(not path.is_dir() for path in RESULTS.rglob("*"))
+    return any(not path.is_dir() for path in folder.rglob("*"))
 
 
 def only_in_pack() -> list[str]:
@@ -62,32 +65,32 @@ def only_in_pack() -> list[str]:
     return []
 
 
-def _unpack() -> None:
-    tables = read_pack()
+def _unpack(place: Place) -> None:
+    tables = read_pack(place)
     missing = {name: content for name, content in tables.items() if not Path(name).exists()}
-    _require_one_state(missing)
+    _require_one_state(missing, place)
     if missing:
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=RESULTS.parent) as scratch:
             _write(missing, Path(scratch))
-            _move(Path(scratch) / RESULTS)
+            _move(Path(scratch) / place.folder, place.folder)
     present = tables.keys() - missing.keys()
     others = sum(Path(name).read_bytes() != tables[name] for name in present)
     kept = f"; {len(present)} are there and stay as they are, {others} of them with other bytes" if present else ""
-    say(f"{len(missing)} tables and descriptions unpacked from {PACK}{_when()}{kept}")
+    say(f"{len(missing)} tables and descriptions unpacked from {place.pack}{_when(place.pack)}{kept}")
 
 
-def _require_one_state(tables: Mapping[str, bytes]) -> None:
-    locked = Locked.load()
+def _require_one_state(tables: Mapping[str, bytes], place: Place) -> None:
+    locked = Locked.load(place)
     if differing := locked.differing(tables):
         raise UserError(
-            f"{PACK} is of another state than DVC's locks at {len(differing)} of {len(tables)} tables, the first is "
-            f"{differing[0]}: run `sedlib pack` where they were computed, or check out pack and locks of one commit. "
-            "Nothing was unpacked"
+            f"{place.pack} is of another state than DVC's locks at {len(differing)} of {len(tables)} tables, the first "
+            f"is {differing[0]}: run `sedlib pack` where they were computed, or check out pack and locks of one commit"
+            ". Nothing was unpacked"
         )
     if changed := locked.changed_parameters(tables):
         raise UserError(
-            f"{PACK} was computed with other values of {', '.join(changed)} than params.yaml has: run `dvc repro`, or "
-            "take the values back. Nothing was unpacked"
+            f"{place.pack} was computed with other values of {', '.join(changed)} than params.yaml has: run "
+            "`dvc repro`, or take the values back. Nothing was unpacked"
         )
 
 
@@ -98,25 +101,28 @@ def _write(tables: Mapping[str, bytes], folder: Path) -> None:
         sync(folder / name)
 
 
-def _move(unpacked: Path) -> None:
-    """Move all tables at once where there are no results: a killed process leaves none, or all."""
-    for empty in sorted(RESULTS.rglob("*/"), reverse=True) if not has_results() else ():
+def _move(unpacked: Path, folder: Path) -> None:
+    """Move all tables at once where there are no results: a killed process leaves none, or all.
+
+    Of a sweep, whose folder holds its pipeline, a killed process may leave some.
+    """
+    for empty in sorted(folder.rglob("*/"), reverse=True) if not has_results(folder) else ():
         empty.rmdir()
     with suppress(OSError):  # there are results, or a link to a folder
-        unpacked.rename(RESULTS)
-        sync(RESULTS.parent)
+        unpacked.rename(folder)
+        sync(folder.parent)
         return
     for file in [path for path in unpacked.rglob("*") if path.is_file()]:
-        target = RESULTS / file.relative_to(unpacked)
+        target = folder / file.relative_to(unpacked)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():  # another command may have written it meanwhile
             file.rename(target)
 
 
-def _when() -> str:
+def _when(pack: Path) -> str:
     """The day of the commit that has the pack, where git knows."""
     with suppress(OSError):  # there is no git
-        asked = ["git", "log", "-1", "--format=%cs", "--", str(PACK)]
+        asked = ["git", "log", "-1", "--format=%cs", "--", str(pack)]
         day = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
         return f", committed on {day}" if day else ""
     return ""
