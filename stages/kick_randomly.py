@@ -13,6 +13,7 @@ from sedlib.grokking.interventions.execution import execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
 from sedlib.grokking.interventions.random_kicks import RANDOM_KICK, kicking
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.code.current import require_current_code
@@ -24,9 +25,10 @@ from sedlib.terms.tables.cell_table import CELL
 
 
 def main(cell: Cell, folder: Path) -> None:
+    require_current_run(cell.run, Experiment.load(cell.run))
     device, settings = configure(), ProjectionParams.load()
     experiment, curvature = cell.experiment(settings), TrajectoryParams.load().geometry.curvature
-    study, checkpoints = Grokking(Experiment.load(cell.run)), Workspace(cell.run).checkpoints
+    study, checkpoints = Grokking.of_run(cell.run), Workspace(cell.run).checkpoints
     execution = execution_basis_of(study, checkpoints, curvature.components, device)
     parameters = parameters_of(cell, experiment, settings) | {"basis": hash_of(execution), "eta": str(curvature.eta)}
     with snapshots_of(f"cell-{cell.name}", __file__, parameters, device) as snapshots:

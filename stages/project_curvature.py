@@ -11,6 +11,8 @@ from sedlib.grokking.interventions.cell_texts import origin_of, parameters_of
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.hessian_subspaces import KINDS, CurvatureCondition, projecting_curvature
 from sedlib.grokking.interventions.intervened import trajectory
+from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.fingerprint import require_current_run
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
@@ -19,6 +21,7 @@ from sedlib.terms.tables.cell_table import CELL
 
 
 def main(cell: Cell, folder: Path) -> None:
+    require_current_run(cell.run, Experiment.load(cell.run))
     device, settings = configure(), ProjectionParams.load()
     experiment = cell.experiment(settings)
     intervene = projecting_curvature(cell, settings, experiment)

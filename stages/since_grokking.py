@@ -23,17 +23,20 @@ from sedlib.terms.tables.windows_table import WINDOWS
 def main() -> None:
     window, threshold = BasisParams.load().window, GrokParams.load().grok_threshold
     curves: dict[str, dict[str, dict[str, pd.Series]]] = {}
+    never: list[str] = []
     for run in read_params(PARAMS_FILE)["runs"]:
         folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
         training, table = folder.read(TRAINING), folder.read(WINDOWS)
         (op,) = training["op"].unique()
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
+        else:
+            never.append(run)
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
     found = peaks(curves)
     shown = found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"})
-    write_both(Path(), "since", found.drop(columns="shown"), shown, sentence(found) + "\n")
+    write_both(Path(), "since", found.drop(columns="shown"), shown, sentence(found, never) + "\n")
     save({"since": since_figure(curves)}, Path())
 
 

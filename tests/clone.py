@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.imports import ROOT
 from tests.tiny import TINY
+from tests.warm import shims
 
 ANALYSIS = ["bases", "coupling", "figures"]
 FOR_FIGURES = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
@@ -22,6 +23,7 @@ CODE, REPORT = ["code"], ["report"]
 """What there is once, not for every run: the texts that others depend on, and what is made of all results."""
 
 
+STARTED = ("dvc", "sedlib", "bash")
 OF_THE_RUN = ("dvc.lock", "results.tar.xz")
 """What the repository has of its own results."""
 
@@ -42,7 +44,8 @@ class Clone:
         }
 
     def call(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = self.environment(**variables)
+        """Run a command to its end; Python, DVC and sedlib start in no time (tests/warm)."""
+        environment = {**self.environment(**variables), **(shims() if command[0] in STARTED else {})}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def commit(self) -> None:

@@ -157,6 +157,14 @@ def test_a_stage_depends_on_its_own_code_and_says_what_it_does(file: Path, name:
         assert not [dep for dep in stage["deps"] if dep.endswith(".py")]
 
 
+@pytest.mark.parametrize("file", [*PIPELINES, *SWEEPS], ids=lambda file: file.parent.name)
+def test_a_stage_that_depends_on_the_text_of_its_run_refuses_another_run(file: Path) -> None:
+    """An edit of params.yaml after the code stage would train another run than the lock says."""
+    of_runs = [stage for stage in groups(file).values() if "artifacts/setup/${item.run}.txt" in stage.get("deps", [])]
+    for script in {command_of(stage).split()[1] for stage in of_runs}:
+        assert "require_current_run(" in (ROOT / script).read_text(), script
+
+
 @pytest.mark.parametrize(("file", "name"), GROUPS, ids=lambda value: getattr(value, "parent", Path(str(value))).name)
 def test_what_chooses_a_device_is_marked_as_using_a_gpu(file: Path, name: str) -> None:
     stage = groups(file)[name]

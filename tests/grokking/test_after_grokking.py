@@ -57,9 +57,12 @@ def table(level: float) -> pd.DataFrame:
     )
 
 
+RUNS = {"add-42": 10, "add-137": 20, "add-2024": 30}
+
+
 @pytest.fixture(scope="module")
 def curves() -> Curves:
-    return {"add": {run: curves_of(table(level), "add", 1000, 20) for run, level in (("a", 10), ("b", 20), ("c", 30))}}
+    return {"add": {run: curves_of(table(level), "add", 1000, 20) for run, level in RUNS.items()}}
 
 
 def test_a_peak_is_that_of_a_run_that_stopped_there(
@@ -68,7 +71,9 @@ def test_a_peak_is_that_of_a_run_that_stopped_there(
     found = peaks(curves)
     gradient = found[found["quantity"] == "gradient"].set_index("stops after")["peak"]
     assert gradient.to_dict() == {0: 20, 500: 520, 1000: 1020}  # none of the runs goes on for 1,500 steps
-    assert (found["n"] == 3).all()
+    assert (found[found["operation"] == "add"]["n"] == 3).all()
+    first = found[(found["quantity"] == "R1 at W = 1") & (found["operation"] == "add-42")]
+    assert first[["stops after", "peak", "n"]].to_numpy().tolist() == [[0, 10, 1], [500, 510, 1], [1000, 1010, 1]]
     assert set(found["quantity"]) == {
         *("gradient", "alone", "update", "gradient over update"),
         *("R1 at W = 1", "R1 at W = 20", "R1 of the update"),
@@ -90,7 +95,9 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
     curves: Curves,
 ) -> None:
     text = sentence(peaks(curves))
-    assert "R1 at W = 1, add: nearest to the paper's 648 is the peak up to 500 steps after grokking, 520;" in text
+    assert "R1 at W = 1, add-42: nearest to the paper's 648 is the peak up to 500 steps after grokking, 510;" in text
+    assert "Did not grok" not in text
+    assert "Did not grok, and are left out: mul-42, sq-42." in sentence(peaks(curves), ["mul-42", "sq-42"])
     assert (
         "Operations of which the gradient's peak R̄ is in the paper's 110–330: 0 of 1 when stopped 0 steps after "
         "grokking, 0 of 1 when stopped 500 steps after grokking, 0 of 1 when stopped 1,000" in text

@@ -9,13 +9,14 @@ import torch
 
 from sedlib.bases import directions
 from sedlib.grokking.by_the_scripts.held_windows import held, measure_held
-from sedlib.grokking.by_the_scripts.own_batches import OwnExamples, measure_own
+from sedlib.grokking.by_the_scripts.own_batches import OwnExamples, draws_of, measure_own
 from sedlib.grokking.by_the_scripts.rounded_defects import measure_defects, rounded_defect
 from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.centroids.absolute_overlaps import measure_overlaps, overlaps
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
 from sedlib.pipeline.rows.bases_file import read_band, read_bases, used_windows
+from sedlib.pipeline.rows.fixed_choices import fixed_batch
 from sedlib.pipeline.rows.streams import read_streams
 from sedlib.report.sweeps import two_definitions
 from sedlib.selftest.oracles import dense_svd_basis
@@ -33,11 +34,13 @@ def checkpoints_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["gradient/add", "update"])
 def test_every_checkpoint_has_the_window_that_begins_there_or_the_last_whole_one(
-    checkpoints_file: Path, tmp_path: Path
+    checkpoints_file: Path, tmp_path: Path, name: str
 ) -> None:
+    """Of updates, the first row is the step that leaves the checkpoint."""
     with opened(checkpoints_file, tmp_path, PARAMS) as (_, networks, bases):
-        stream = next(stream for stream in read_streams(networks.file, networks.study) if stream.task == "add")
+        (stream,) = (stream for stream in read_streams(networks.file, networks.study) if stream.name == name)
         band, steps = read_band(bases, stream), networks.steps
         _, [(found, used)] = held(stream, band, steps, PARAMS)
         numbers = used_windows(found, used)
@@ -70,6 +73,17 @@ def test_an_operation_has_all_its_pairs_and_zeros_are_left_out_for_mul_alone() -
     a, b = add.inputs.unbind(1)
     assert torch.equal(add.targets[0], (a + b) % 7)
     assert torch.equal(mul.targets[1], mul.inputs.prod(1) % 7)
+
+
+def test_operations_with_the_same_pairs_draw_other_batches_and_probes_of_them() -> None:
+    run = experiment()
+    drawn = []
+    for number in (0, 1):
+        params = draws_of(PARAMS, number)
+        assert params.probes.seed == PARAMS.probes.seed + number
+        drawn.append(fixed_batch(OwnExamples(run, "add"), params.gradient_batch).inputs)
+    assert torch.equal(drawn[0], fixed_batch(OwnExamples(run, "add"), PARAMS.gradient_batch).inputs)
+    assert not torch.equal(*drawn)
 
 
 def test_own_batches_give_each_operation_its_gradient_and_the_sum(checkpoints_file: Path, tmp_path: Path) -> None:
@@ -154,3 +168,28 @@ def test_growth_is_from_where_it_is_measured() -> None:
     rows = pd.DataFrame(two_definitions.defects({"add-1": found}, {"quad-1": found.assign(defect=1.0)}))
     grokking = rows[rows["quantity"].str.startswith("smallest")].set_index("definition")["here"]
     assert grokking.tolist() == ["10", "20", "200"]  # over 4, 2 and 2
+
+
+def test_verdicts_are_those_of_the_claims_rules() -> None:
+    """A growth of 30 is above no effect, and still below that of a run that does not grok."""
+    steps, rises = np.arange(0, 700, 100), [1.0] * 6
+    grown = {"add-1": pd.DataFrame({"step": steps, "defect": [*rises, 30], "rounded_defect": [*rises, 30]})}
+    still = {"quad-1": grown["add-1"].replace(30.0, 45.0)}
+    rows = pd.DataFrame(two_definitions.defects(grown, still))
+    assert set(rows["verdict"]) == {"contradicted"}
+    assert set(pd.DataFrame(two_definitions.defects(still, grown))["verdict"]) == {"same direction"}
+
+
+@pytest.mark.parametrize(("summed", "said"), [(40.0, "same direction"), (60.0, "contradicted")])
+def test_a_sum_hides_the_coupling_below_half_of_it(summed: float, said: str) -> None:
+    table = pd.DataFrame(
+        [
+            {"step": step, "stream": stream, "window": window, "op": "add", "direction": 1, "ratio": ratio}
+            for stream, ratio in (("gradient/add", 100.0), ("gradient/total", summed))
+            for window in (1, 20)
+            for step in (0, 25)
+        ]
+    )
+    rows = pd.DataFrame(two_definitions.batches({"multitask-1": table}, {"multitask-1": table})).set_index("claim")
+    assert rows.loc[["aggregation"], "verdict"].unique().tolist() == [said]
+    assert rows.loc[["multitask-window"], "verdict"].unique().tolist() == ["contradicted"]  # 1 is not below 1

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import execution_basis_of
@@ -85,7 +87,45 @@ def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
     frozen = table[table["condition"] == "freeze"].set_index("setting")
     assert frozen["speedup"].to_dict() == {"usual": 2, "slow": 1, "mlp": 4}
     assert frozen.loc["mlp", "seed 1"] == "10"
+    assert frozen.loc["mlp", "last train accuracy"] == pytest.approx(cells_of(freeze=10)[0]["train_accuracy"].iloc[-1])
     assert acceleration_figure(table).axes
+
+
+def marks(figure: Figure, marker: str) -> list[tuple[float, float]]:
+    drawn = [line for line in figure.axes[0].lines if line.get_marker() == marker]
+    return [point for line in drawn for point in zip(*np.asarray(line.get_data(), float), strict=True)]
+
+
+def test_a_figure_says_where_control_or_cell_did_not_grok() -> None:
+    some = [cell("add-1", "freeze", "update", 10), cell("add-2", "freeze", "update", None)]
+    settings = {
+        "one seed": [*cells_of(control=40), *some],
+        "none": cells_of(control=40, freeze=None),
+        "not the control": cells_of(control=None, freeze=10),
+    }
+    figure = acceleration_figure(accelerations(settings, "one seed", 0.98))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1"]
+    assert [height for _, height in marks(figure, "x")] == [1, 1]
+
+
+def test_a_share_at_which_no_seed_groks_is_a_cross_and_ends_the_line() -> None:
+    tables = [
+        *cells_of(control=40, keep_sed_raw=20),
+        *(cell("add-1", "keep-random", "update", step, coordinates=n) for n, step in ((131, 10), (262, None))),
+        *(cell("add-2", "keep-random", "update", step, coordinates=n) for n, step in ((131, None), (262, None))),
+    ]
+    passed = [table.assign(passed=0.1 + table["coordinates"].fillna(0) / 1000) for table in tables]
+    figure = share_figure(share_curve(passed, 0.98, 3))
+    assert marks(figure, "x") == [pytest.approx((0.362, 1))]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["−1"]
+
+
+def test_projections_on_curvature_have_a_rank_and_the_share_that_passes() -> None:
+    tables = [*cells_of(control=40), cell("add-1", "keep-hessian", "update", 20).assign(passed=0.25)]
+    rows = outcomes(tables, 0.98, {"rank": 3, "target": "attention", "start": 4}).set_index("condition")
+    assert rows.loc[["keep-hessian"], ["rank", "passed"]].to_numpy().tolist() == [[3, 0.25]]
+    frozen = outcomes([*tables, *cells_of(freeze=10)], 0.98, {"rank": 3, "target": "attention", "start": 4})
+    assert frozen.loc[frozen["condition"] == "freeze", "rank"].isna().all()
 
 
 def test_speedups_are_set_against_the_share_that_passes() -> None:

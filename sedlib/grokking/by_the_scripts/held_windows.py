@@ -32,9 +32,12 @@ def measure_held(
 
 
 def held(stream: Stream, band: torch.Tensor, steps: list[int], params: AnalysisParams) -> StreamBases:
-    """A stream's bases used at the first row of their window, the last of them also at each checkpoint after it."""
+    """A stream's bases used at the first row of their window, the last of them also at each checkpoint after it.
+
+    The first row of an update's window is the step that leaves its checkpoint.
+    """
     found = stream_bases(stream, band, steps, params.window, params.rank)
-    at = used_at(stream, found, "forward")
+    at = [checkpoint - stream.first_checkpoint for checkpoint in used_at(stream, found, "forward")]
     later = list(range(at[-1] + 1, len(steps)))
     numbers = torch.tensor([*range(len(at)), *[len(at) - 1] * len(later)])
     repeated = RollingBases(

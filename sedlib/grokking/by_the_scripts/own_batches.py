@@ -1,7 +1,8 @@
 """A multitask run measured with a gradient batch and probes of each operation's own.
 
 An operation's pairs are all on which it is defined: a pair with a zero is left out for ``mul`` alone, where a run of
-several operations otherwise has one set of pairs, on which all are defined.
+several operations otherwise has one set of pairs, on which all are defined. Each operation draws anew, as in the
+scripts; the first one draws what the run draws for all.
 """
 
 from collections.abc import Iterator
@@ -53,14 +54,24 @@ def measure_own(
     Memory: the rows of every operation.
     """
     views = {op: OwnExamples(experiment, op) for op in checkpoints.study.tasks}
-    rows = {op: _rows(checkpoints, view, op, params) for op, view in views.items()}
+    draws = {op: draws_of(params, number) for number, op in enumerate(views)}
+    rows = {op: _rows(checkpoints, view, op, draws[op]) for op, view in views.items()}
     summed = np.sum([np.asarray(stream.rows) for stream in rows.values()], axis=0)
     total = Stream(TOTAL_GRADIENT, summed, first_checkpoint=0)
     for op, view in views.items():
         own = replace(networks, stored=replace(networks.stored, study=view))
         streams = [_with_bases(stream, checkpoints, params) for stream in (rows[op], total)]
-        found = measure_coupling(own, streams, params, label=f"coupling of {op}")
+        found = measure_coupling(own, streams, draws[op], label=f"coupling of {op}")
         yield from (row for row in found if row["op"] == op)
+
+
+def draws_of(params: AnalysisParams, number: int) -> AnalysisParams:
+    """The parameters with the seeds of one operation's batch and probes: the run's own, and one more for each next."""
+    moved = {
+        name: getattr(params, name).model_copy(update={"seed": getattr(params, name).seed + number})
+        for name in ("gradient_batch", "probes")
+    }
+    return params.model_copy(update=moved)
 
 
 def _rows(checkpoints: RunCheckpoints, view: Grokking, op: str, params: AnalysisParams) -> Stream:

@@ -1,6 +1,6 @@
 """Claims about the trajectory's geometry (arXiv 2602.16746): runs of one operation that are no controls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sedlib.report.claims.claim import Claim, Source, alone, beside, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
@@ -103,6 +103,16 @@ def _lead(numbers: Numbers) -> Claim:
     )
 
 
+def growth_verdict(grokking: Sequence[float], others: Sequence[float]) -> str:
+    """What growths of runs that grok, and of runs that do not, say of the paper's two bounds."""
+    if not grokking or not others:
+        return NOT_RUN
+    least, most = min(grokking), max(others)
+    if least >= paper.DEFECT_GROWTH.low and most <= paper.DEFECT_GROWTH_WITHOUT_GROKKING.high:
+        return INSIDE
+    return SAME if least > most else CONTRADICTED
+
+
 def _growth(numbers: Numbers) -> Claim:
     """The defect's growth in the paper's runs that become accurate, and in all that do not, controls among them."""
     runs = nested(numbers, "geometry") or {}
@@ -110,12 +120,6 @@ def _growth(numbers: Numbers) -> Claim:
         float(found["defect_growth"]) for found in _of_one_operation(numbers) if found["accurate_step"] is not None
     ]
     others = [float(found["defect_growth"]) for found in runs.values() if found["accurate_step"] is None]
-    there = bool(grokking and others)
-    inside = (
-        there
-        and min(grokking) >= paper.DEFECT_GROWTH.low
-        and (max(others) <= paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)
-    )
     ends = alone({GROKKING: min(grokking, default=None), OTHERS: max(others, default=None)})
     cells = [
         *([f"at least {number(min(grokking))}"] if grokking else []),
@@ -127,7 +131,7 @@ def _growth(numbers: Numbers) -> Claim:
         "smallest growth of the runs that grok, largest growth of the other runs",
         f"at least {number(paper.DEFECT_GROWTH.low)}, at most {number(paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)}",
         ", ".join(cells) or NOTHING,
-        NOT_RUN if not there else INSIDE if inside else SAME if min(grokking) > max(others) else CONTRADICTED,
+        growth_verdict(grokking, others),
         f"{INSIDE} if both bounds of the paper hold; else {SAME} if the least growth of the paper's runs that grok "
         f"exceeds the largest of any run that does not, else {CONTRADICTED}",
         GROWTH,

@@ -7,9 +7,14 @@ from sedlib.report.claims.claim import Claim, Implied, Source, beside, listed, o
 from sedlib.report.claims.verdicts import CONTRADICTED, SAME
 from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers import paper
+from sedlib.report.numbers.seeds import Estimate
 
 UPDATE = Source("figure3-multitask-update", "multitask", "dvc repro figures")
 MULTITASK = Source("figure4-multitask-per-op", "multitask", "dvc repro figures")
+HIDDEN = 0.5
+"""Of an operation's own R̄: what less is left to a sum that hides the coupling."""
+NEEDED = 1.0
+"""R̄ of one gradient over its window's, below which the window is needed."""
 
 
 def multitask_claims(numbers: Numbers) -> Iterator[Claim]:
@@ -39,7 +44,7 @@ def _aggregation(numbers: Numbers) -> Claim:
         numbers,
         "aggregation",
         "aggregate_over_per_op",
-        0.5,
+        HIDDEN,
         "Summing the operations' gradients hides the coupling",
         "final R̄ of the summed gradient / final R̄ of the operation's own gradient",
         "a general obstruction",
@@ -51,19 +56,24 @@ def _single_rows(numbers: Numbers) -> Claim:
         numbers,
         "multitask-window",
         "w1_over_per_op",
-        1,
+        NEEDED,
         "A network of four operations needs a window of gradients to recover a direction",
         "final R̄ of one gradient / final R̄ of the window",
         "mechanically necessary",
     )
 
 
+def below(ratio: Estimate, bound: float) -> str:
+    """What one operation's ratio says of a claim that holds below ``bound``."""
+    return SAME if ratio.mean < bound else CONTRADICTED
+
+
 def _ratio_below(
-    numbers: Numbers, name: str, key: str, bound: float | int, sentence: str, quantity: str, reported: str
+    numbers: Numbers, name: str, key: str, bound: float, sentence: str, quantity: str, reported: str
 ) -> Claim:
     """A claim that holds if every operation's ratio lies below ``bound``."""
     ratios = per_op(numbers, "derived", "multitask", key)
-    said = weakest(SAME if ratio.mean < bound else CONTRADICTED for ratio in ratios.values())
+    said = weakest(below(ratio, bound) for ratio in ratios.values())
     rule = f"{SAME} if every operation's ratio is below {bound:g}, else {CONTRADICTED}"
-    below = Implied(-math.inf, float(bound), f"below {bound:g}")
-    return Claim(name, sentence, quantity, reported, listed(ratios), said, rule, MULTITASK, beside(ratios), below)
+    implied = Implied(-math.inf, bound, f"below {bound:g}")
+    return Claim(name, sentence, quantity, reported, listed(ratios), said, rule, MULTITASK, beside(ratios), implied)

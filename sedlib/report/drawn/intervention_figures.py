@@ -81,7 +81,7 @@ def _speedups(numbers: Mapping[str, Any]) -> Figure | None:
 
 
 def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
-    """Whether a condition accelerates by its directions, or by how little it lets through: beside fixed coordinates."""
+    """Whether a condition accelerates by its directions or by how little it lets through, beside random coordinates."""
     found = nested(numbers, "interventions") or {}
     if not found:
         return None
@@ -90,7 +90,7 @@ def _speedup_against_share(numbers: Mapping[str, Any]) -> Figure | None:
     if "update" in panels:
         swept = [(values["passed"], values["speedup"]) for values in (nested(numbers, "rank_sweep") or {}).values()]
         there = np.array(sorted(point for point in swept if None not in point), dtype=float).reshape(-1, 2)
-        panels["update"].plot(*there.T, ".-", color="grey", label="fixed coordinates, add")
+        panels["update"].plot(*there.T, ".-", color="grey", label="random coordinates, add")
     for projection, axes in panels.items():
         for op, conditions in found[projection].items():
             for condition in CHANGED:

@@ -13,8 +13,7 @@ from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.terms.condition import CONTROL, KEEP_EXECUTION, Condition
-from sedlib.terms.conditions import CONDITIONS
+from sedlib.terms.condition import CONTROL, FREEZE, KEEP_EXECUTION, Condition
 
 OPTIONS = ["target", "rank", "start", "strength", "size"]
 KIND = ["op", "projection", "condition", *OPTIONS]
@@ -23,8 +22,8 @@ BASES = {
     KEEP_EXECUTION.name: ("execution basis", BLUE, "o"),
     Condition("keep", "fixed-random").name: ("random subspace", GREY, "s"),
 }
-OF_SOME_RANK = ("sed", "random", "fixed-random")
-"""Bases of which a cell chooses the rank."""
+OF_NO_RANK = (FREEZE.name, KEEP_EXECUTION.name)
+"""What is projected without a rank that the cell chooses."""
 
 
 def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[str, Any]) -> pd.DataFrame:
@@ -33,7 +32,8 @@ def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[st
     ``tables`` are the cells'; ``usual`` are rank, target and start of a cell that says nothing else.
 
     Columns: what was done; a column per seed with the grok step, or "not within N steps"; ``mean`` of the grok steps
-    where every seed grokked; ``train_accuracy``, the mean of the last ones; ``speedup``, mean over seeds of the
+    where every seed grokked; ``train_accuracy``, the mean of the last ones; ``passed``, the mean share of a step's norm
+    that passed the projector; ``speedup``, mean over seeds of the
     control's grok step over the cell's, with its 95 % bootstrap interval where there are three seeds; ``n``, the
     number of seeds for which both grokked.
 
@@ -55,6 +55,7 @@ def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[st
                 **{str(seed): by_seed["outcome"].get(seed, "not run") for seed in seeds},
                 "mean": None if by_seed["grok_step"].isna().any() else float(by_seed["grok_step"].mean()),
                 "train_accuracy": float(by_seed["train_accuracy"].mean()),
+                "passed": float(by_seed["passed"].mean()),
                 **spread(speedups(known, by_seed["grok_step"]).dropna()),
             }
         )
@@ -71,17 +72,17 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     options = [name for name in ("strength", "size") if name in text]
     text = text.assign(**{name: text[name].map("{:g}".format, na_action="ignore") for name in options})
     text = text.assign(train_accuracy=[number(accuracy) for accuracy in table["train_accuracy"]])
+    text = text.assign(**{name: text[name].map(number, na_action="ignore") for name in ("passed",) if name in text})
     text = text.assign(speedup=[shown(estimate) for estimate in estimates], n=table["n"])
     text = text.astype(object).where(text.notna(), NOTHING)
     seeds = {name: f"seed {name}" for name in text if str(name).isdecimal()}
-    return text.rename(columns={**seeds, "train_accuracy": "last train accuracy"})
+    return text.rename(columns={**seeds, "train_accuracy": "last train accuracy", "passed": "share passed"})
 
 
 def _completed(cells: pd.DataFrame, usual: Mapping[str, Any]) -> pd.DataFrame:
     """The cells with rank, target and start as they were, where they have any."""
     projected = cells["projection"].notna()
-    of_some_rank = [name for name, condition in CONDITIONS.items() if condition.basis in OF_SOME_RANK]
-    ranked = cells["condition"].isin(of_some_rank)
+    ranked = projected & ~cells["condition"].isin(OF_NO_RANK) & cells["coordinates"].isna()
     has = {"target": projected, "start": projected, "rank": ranked}
     return cells.assign(
         **{

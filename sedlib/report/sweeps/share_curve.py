@@ -44,23 +44,32 @@ def share_curve(tables: Sequence[pd.DataFrame], threshold: float, usual_rank: in
                 "passed": passed.mean,
                 **spread(speedups(control, by_seed["grok_step"]).dropna()),
                 "never": int(by_seed["grok_step"].isna().sum()),
+                "last train accuracy": float(by_seed["train_accuracy"].mean()),
             }
         )
     return pd.DataFrame(rows).sort_values(["projection", "passed"], ignore_index=True)
 
 
 def share_figure(curve: pd.DataFrame) -> Figure:
-    """A panel per projection; a bar is the interval over seeds."""
+    """A panel per projection; a bar is the interval over seeds, a number how many did not grok, a cross stands for all.
+
+    A line ends where no seed has a speed-up.
+    """
     with mpl.rc_context(STYLE):
         names = list(curve["projection"].unique())
         title = "Speed-up of grokking against the share of a step's norm that passes, add"
         figure, panels = panels_of(names, title, xlabel="share of the step's norm that passes")
         for name, axes in panels.items():
             for kind, (colour, marker) in MARKS.items():
-                found = curve[(curve["projection"] == name) & (curve["kind"] == kind)].dropna(subset="speedup")
+                found = curve[(curve["projection"] == name) & (curve["kind"] == kind)]
                 if found.empty:
                     continue
                 mean = found["speedup"].astype(float)
+                without = found[mean.isna()]
+                axes.plot(without["passed"], [1.0] * len(without), "x", color=colour, label="no seed has a ratio")
+                for _, row in found[mean.notna() & (found["never"] > 0)].iterrows():
+                    at, text = (row["passed"], row["speedup"]), f"−{row['never']}"
+                    axes.annotate(text, at, (4, 4), textcoords="offset points", fontsize=8, color=colour)
                 low, high = (found[f"speedup_{end}"].astype(float).fillna(mean) for end in ("low", "high"))
                 axes.errorbar(
                     found["passed"], mean, [mean - low, high - mean], color=colour, marker=marker, label=kind, capsize=3

@@ -1,6 +1,6 @@
 """How coupling ratios depend on the steps since grokking, at which a run stops or goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -23,6 +23,8 @@ QUANTITIES = {
     "update": (VERMILION, "update SED"),
 }
 RATIO = "gradient over update"
+RUN_OF_THE_PAPER = "add-42"
+"""Of which alone the paper has R₁ at each window."""
 
 Curves = Mapping[str, Mapping[str, Mapping[str, "pd.Series[float]"]]]
 """By operation, then by run, then by quantity."""
@@ -58,6 +60,14 @@ def peaks(curves: Curves) -> pd.DataFrame:
                 if values := [by_stops[stop][name] for by_stops in reached.values() if name in by_stops[stop]]:
                     by_stop.setdefault((name, stop), {})[op] = values
                     rows.append(_row(name, op, stop, estimate(values)))
+        alone = reached.get(RUN_OF_THE_PAPER, {})
+        by_window = [name for name in names if name.startswith("R1 at W")]
+        rows.extend(
+            _row(name, RUN_OF_THE_PAPER, stop, estimate([known[name]]))
+            for name in by_window
+            for stop, known in alone.items()
+            if name in known
+        )
     for (name, stop), by_op in by_stop.items():
         means = [sum(values) / len(values) for values in by_op.values()]
         if len(by_op) == len(paper.OPS) and name in ("gradient", "update"):
@@ -94,13 +104,14 @@ def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
     }
 
 
-def sentence(table: pd.DataFrame) -> str:
-    """Where the paper's numbers lie, in words: of each, the stop at which the peak is nearest to it."""
-    parts = []
+def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
+    """Where the paper's numbers lie, in words: of each, the stop at which the peak is nearest to it.
+
+    ``never`` are runs that did not grok, of which the table has nothing.
+    """
+    parts = [f"Did not grok, and are left out: {', '.join(never)}."] if never else []
     for quantity, op, value in (
-        ("R1 at W = 1", "add", paper.R1_BY_WINDOW[1]),
-        ("R1 at W = 20", "add", paper.R1_BY_WINDOW[20]),
-        ("R1 at W = 40", "add", paper.R1_BY_WINDOW[40]),
+        *((f"R1 at W = {window}", RUN_OF_THE_PAPER, value) for window, value in paper.R1_BY_WINDOW.items()),
         ("gradient: largest over smallest operation", "all", paper.GRADIENT_SPREAD.low),
     ):
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
@@ -116,7 +127,7 @@ def sentence(table: pd.DataFrame) -> str:
         ("update", "the update's peak R̄", paper.SINGLE_TASK_UPDATE),
         (RATIO, "the gradient's peak over the update's", paper.GRADIENT_OVER_UPDATE),
     ):
-        of_quantity = table[(table["quantity"] == quantity) & (table["operation"] != "all")]
+        of_quantity = table[(table["quantity"] == quantity) & table["operation"].isin(paper.OPS)]
         counts = {
             stop: f"{int(rows['peak'].between(reported.low, reported.high).sum())} of {len(rows)}"
             for stop in STOPS

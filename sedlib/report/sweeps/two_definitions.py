@@ -1,4 +1,4 @@
-"""Readings by a paper's text and by its released scripts, side by side, each with the verdict on the same range."""
+"""Readings by a paper's text and by its released scripts, side by side, each with the verdict by its claim's rule."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from sedlib.leads import BASELINE, growth
+from sedlib.report.claims.companion_claims import growth_verdict
+from sedlib.report.claims.multitask_claims import HIDDEN, NEEDED, below
 from sedlib.report.claims.verdicts import verdict
 from sedlib.report.metrics.late_numbers import LAST
 from sedlib.report.metrics.reading import shown
@@ -51,8 +53,12 @@ def batches(by_text: Mapping[str, pd.DataFrame], own: Mapping[str, pd.DataFrame]
             summed = [_final(table, TOTAL_GRADIENT, op) for table in there]
             alone = [_final(table, gradient_of(op), op, alone=True) for table in there]
             rows.append(_row("multitask-per-op", f"final R̄ of {op}", definition, paper.MULTITASK_PER_OP, final))
-            rows.append(_row("aggregation", f"sum over own, {op}", definition, None, _over(summed, final)))
-            rows.append(_row("multitask-window", f"W = 1 over the window, {op}", definition, None, _over(alone, final)))
+            for claim, quantity, values, bound in (
+                ("aggregation", "sum over own", _over(summed, final), HIDDEN),
+                ("multitask-window", "W = 1 over the window", _over(alone, final), NEEDED),
+            ):
+                row = _row(claim, f"{quantity}, {op}", definition, None, values)
+                rows.append({**row, "paper": f"below {bound:g}", "verdict": below(estimate(values), bound)})
     return rows
 
 
@@ -76,14 +82,17 @@ def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFr
     }
     rows: list[Row] = []
     for definition, way in ways.items():
-        for title, tables, end, reported in (
-            ("smallest growth of the runs that grok", grokking, min, paper.DEFECT_GROWTH),
-            ("largest growth of the other runs", others, max, paper.DEFECT_GROWTH_WITHOUT_GROKKING),
+        grown, still = (
+            [value for table in tables.values() if (value := way(table)) is not None] for tables in (grokking, others)
+        )
+        said = growth_verdict(grown, still)
+        for title, values, end, reported in (
+            ("smallest growth of the runs that grok", grown, min, paper.DEFECT_GROWTH),
+            ("largest growth of the other runs", still, max, paper.DEFECT_GROWTH_WITHOUT_GROKKING),
         ):
-            values = [value for table in tables.values() if (value := way(table)) is not None]
             if values:
                 row = _row("defect-growth", title, definition, reported, [end(values)])
-                rows.append({**row, "n": len(values)})
+                rows.append({**row, "n": len(values), "verdict": said})
     return rows
 
 

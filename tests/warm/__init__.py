@@ -1,0 +1,43 @@
+"""Processes of tests that start in milliseconds: forked from one that has imported PyTorch and DVC.
+
+``python STAGE``, ``dvc`` and ``sedlib``, called in a clone of the tests, spend most of their time on imports. Here they
+are small programs (shim.py) that hand arguments, environment, limits, working directory and standard streams to a
+process that has no module of sedlib (server.py). It forks, and the fork runs the same script. What is to be killed,
+stopped or put into a namespace is started as users start it.
+"""
+
+import atexit
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REAL = Path(sys.executable).parent
+NAMES = ("python", "dvc", "sedlib")
+WARM, SOCKET = "SEDLIB_TESTS_WARM", "socket"
+
+
+@functools.cache
+def shims() -> dict[str, str]:
+    """Environment in which these commands are the small programs; the process that forks ends with this one."""
+    if sys.platform != "linux":
+        return {}
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    text = (Path(__file__).parent / "shim.py").read_text()
+    for name in NAMES:
+        (folder / name).write_text(f"#!{sys.executable} -ISE\n{text}")
+        (folder / name).chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    server = subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).parent / "server.py"), str(folder / SOCKET)],
+        env={**environment, "SEDLIB_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd="/",
+    )
+    atexit.register(server.kill)
+    assert server.stdout
+    server.stdout.readline()  # it listens
+    return {"PATH": os.pathsep.join([str(folder), str(REAL), os.environ["PATH"]]), WARM: str(folder / SOCKET)}
