@@ -9,6 +9,8 @@ stopped or put into a namespace is started as users start it.
 import atexit
 import functools
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,9 +27,9 @@ def shims() -> dict[str, str]:
     if sys.platform != "linux":
         return {}
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
-    text = (Path(__file__).parent / "shim.py").read_text()
+    shim = [sys.executable, "-ISE", str(Path(__file__).parent / "shim.py")]
     for name in NAMES:
-        (folder / name).write_text(f"#!{sys.executable} -ISE\n{text}")
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join([*shim, name])} "$@"\n')
         (folder / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
@@ -37,6 +39,7 @@ def shims() -> dict[str, str]:
         stdout=subprocess.PIPE,
         cwd="/",
     )
+    atexit.register(shutil.rmtree, folder)
     atexit.register(server.kill)
     assert server.stdout
     server.stdout.readline()  # it listens

@@ -22,6 +22,8 @@ PRELOADED = (
     *("dvc.cli", "dvc.commands.repro", "dvc.dependency.param", "dvc.repo.experiments", "dvc.stage.cache", "dvc_render"),
 )
 """What stages, DVC and the command line import; nothing that starts a thread."""
+TURNS = {"GOMP_SPINCOUNT": "1000"}
+"""As sedlib sets it before it imports PyTorch (sedlib/base/machine/loaded_torch.py)."""
 DECIDES = ("LANG", "LC_", "PYTHON", "OMP_", "GOMP_", "MKL_", "HDF5_", "MPL", "LD_")
 """Beginnings of variables that are read while Python or a library starts."""
 
@@ -47,10 +49,9 @@ def main(path: str) -> dict[str, Any]:
 
 
 def import_all() -> None:
-    os.environ["GOMP_SPINCOUNT"] = "1000"  # as sedlib sets it before it imports PyTorch
+    os.environ.update(TURNS)
     for name in PRELOADED:
         importlib.import_module(name)
-    del os.environ["GOMP_SPINCOUNT"]
     importlib.import_module("torch").set_num_threads(1)
     assert not [name for name in sys.modules if name.partition(".")[0] == "sedlib"]
     gc.freeze()  # a fork that looked at every object would copy all of them
@@ -85,6 +86,7 @@ def answer(connection: socket.socket) -> dict[str, Any]:
 
 def differs(environment: dict[str, str]) -> bool:
     """Whether Python or a library would have started in another way."""
+    environment = {**TURNS, **environment}
     names = {name for name in {*environment, *os.environ} if name.startswith(DECIDES) and name != "PYTHONPATH"}
     return any(environment.get(name) != os.environ.get(name) for name in names)
 

@@ -13,21 +13,21 @@ LIMITS = ("CPU", "FSIZE", "DATA", "STACK", "CORE", "NOFILE", "AS", "NPROC")
 
 
 def main() -> None:
-    name = Path(sys.argv[0]).name
+    name, *arguments = sys.argv[1:]
     real = str(Path(sys.executable).with_name(name))
-    is_script = name != "python" or (len(sys.argv) > 1 and sys.argv[1].endswith(".py"))
-    if is_script and (code := asked(real if name != "python" else "")) is not None:
+    command = [real, *arguments] if name != "python" else arguments
+    if command and (name != "python" or command[0].endswith(".py")) and (code := asked(command)) is not None:
         if code < 0:
             signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
         sys.exit(code)
-    os.execv(real, [real, *sys.argv[1:]])
+    os.execv(real, [real, *arguments])
 
 
-def asked(script: str) -> int | None:
-    """Exit code of the command, by the process that forks; None where nobody answers or it would run otherwise."""
+def asked(command: list[str]) -> int | None:
+    """Exit code of a script, by the process that forks; None where nobody answers or it would run otherwise."""
     wanted = {
-        "argv": [script, *sys.argv[1:]] if script else sys.argv[1:],
+        "argv": command,
         "cwd": str(Path.cwd()),
         "environment": dict(os.environ),
         "limits": {limit: resource.getrlimit(getattr(resource, f"RLIMIT_{limit}")) for limit in LIMITS},
