@@ -23,7 +23,7 @@ CODE, REPORT = ["code"], ["report"]
 """What there is once, not for every run: the texts that others depend on, and what is made of all results."""
 
 
-STARTED = ("dvc", "sedlib", "bash")
+STARTED = ("python", "dvc", "sedlib", "bash")
 OF_THE_RUN = ("dvc.lock", "results.tar.xz")
 """What the repository has of its own results."""
 

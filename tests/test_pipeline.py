@@ -205,20 +205,20 @@ def broken(change: Callable[[bytes], bytes], path: Path) -> None:
 def test_a_truncated_artifact_names_file_and_remedy(clone: Clone) -> None:
     path = clone.folder / "artifacts/gradients/add-1.h5"
     broken(lambda content: content[: len(content) // 2], path)
-    done = clone.call(sys.executable, "stages/bases.py", "--run", "add-1")
+    done = clone.call("python", "stages/bases.py", "--run", "add-1")
     assert done.returncode == 1
     assert "artifacts/gradients/add-1.h5: expected a gradients/4 artifact" in done.stderr
     assert "dvc repro --force --single-item dump@add-1" in done.stderr
     assert "Traceback" not in done.stderr
     assert clone.repro() == []  # DVC restores it from the cache
-    assert clone.call(sys.executable, "stages/bases.py", "--run", "add-1").returncode == 0
+    assert clone.call("python", "stages/bases.py", "--run", "add-1").returncode == 0
 
 
 def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
     table = clone.folder / "artifacts/results/add-1/spectra.csv"
     before = table.read_text()
     clone.set(window=4)
-    assert clone.call(sys.executable, "stages/bases.py", "--run", "add-1").returncode == 0
+    assert clone.call("python", "stages/bases.py", "--run", "add-1").returncode == 0
     assert table.read_text() != before
     clone.set(window=3)
     assert clone.repro() == []
@@ -227,7 +227,7 @@ def test_a_script_called_by_hand_leaves_the_cache_alone(clone: Clone) -> None:
 
 def test_an_unknown_run_is_refused_with_the_known_ones(clone: Clone) -> None:
     for script in ("train", "bases", "curvature", "figures"):
-        done = clone.call(sys.executable, f"stages/{script}.py", "--run", "add-9")
+        done = clone.call("python", f"stages/{script}.py", "--run", "add-9")
         assert done.returncode == 1
         assert "no run 'add-9' under 'runs'; there are: add-1" in done.stderr
 
