@@ -15,7 +15,7 @@ from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.since_grok import curves_of, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import curves_of, for_reading, peaks, sentence, since_figure
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
 
@@ -35,8 +35,7 @@ def main() -> None:
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
     found = peaks(curves)
-    shown = found.drop(columns=["peak", "low", "high"]).rename(columns={"shown": "peak"})
-    write_both(Path(), "since", found.drop(columns="shown"), shown, sentence(found, never) + "\n")
+    write_both(Path(), "since", found.drop(columns="shown"), for_reading(found), sentence(found, never) + "\n")
     save({"since": since_figure(curves)}, Path())
 
 

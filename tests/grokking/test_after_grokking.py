@@ -11,7 +11,7 @@ from sedlib.pipeline.coupling.along_run import measure_windows
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
-from sedlib.report.sweeps.since_grok import Curves, curves_of, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import Curves, curves_of, for_reading, peaks, sentence, since_figure
 from tests.grokking.test_ablations import opened
 from tests.grokking.test_training import experiment, write
 from tests.imports import ROOT
@@ -99,11 +99,21 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
     assert "Did not grok" not in text
     assert "Did not grok, and are left out: mul-42, sq-42." in sentence(peaks(curves), ["mul-42", "sq-42"])
     assert (
-        "Operations of which the gradient's peak R̄ is in the paper's 110–330: 0 of 1 when stopped 0 steps after "
-        "grokking, 0 of 1 when stopped 500 steps after grokking, 0 of 1 when stopped 1,000" in text
+        "Operations with the gradient's peak R̄ in the paper's 110–330, by the steps after grokking: 0 of 1 after 0 "
+        "steps, 0 of 1 after 500 steps, 0 of 1 after 1,000 steps." in text
     )
-    assert "the gradient's peak over the update's is in the paper's 30–100: 0 of 1 when" in text
+    assert "the gradient's peak over the update's in the paper's 30–100" in text
     assert since_figure(curves).axes
+
+
+def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
+    table = for_reading(peaks(curves))
+    assert table.columns.tolist() == ["quantity", "operation", 0, 500, 1000]
+    assert table["quantity"].tolist() == [
+        *("gradient", "alone", "update", "gradient over update"),
+        *("R1 at W = 1", "R1 at W = 20"),
+    ]
+    assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
 
 
 def test_runs_of_the_sweep_are_the_roots_and_go_on_for_2500_steps() -> None:

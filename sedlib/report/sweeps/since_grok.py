@@ -104,6 +104,21 @@ def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
     }
 
 
+def for_reading(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per quantity and operation, a column per stop; R₁ at each window of the paper's run alone."""
+    by_window = table["quantity"].str.startswith("R1 at W") & (table["operation"] != RUN_OF_THE_PAPER)
+    kept = table[~by_window & ~table["quantity"].str.startswith("R1 of")]
+    wide = kept.pivot_table(index=["quantity", "operation"], columns="stops after", values="shown", aggfunc="first")
+    order = kept[["quantity", "operation"]].drop_duplicates().itertuples(index=False, name=None)
+    return wide.loc[sorted(order, key=lambda row: _place(row[0]))].reset_index()
+
+
+def _place(quantity: str) -> int:
+    """Of a quantity in the table: in the order of the figure, the ratio, R₁, the operations' spread."""
+    first = [*QUANTITIES, RATIO]
+    return first.index(quantity) if quantity in first else len(first) + ("over smallest" in quantity)
+
+
 def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     """Where the paper's numbers lie, in words: of each, the stop at which the peak is nearest to it.
 
@@ -133,8 +148,8 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
             for stop in STOPS
             if len(rows := of_quantity[of_quantity["stops after"] == stop])
         }
-        listed = ", ".join(f"{count} when stopped {stop:,} steps after grokking" for stop, count in counts.items())
-        parts.append(f"Operations of which {title} is in the paper's {reported}: {listed}.")
+        listed = ", ".join(f"{count} after {stop:,} steps" for stop, count in counts.items())
+        parts.append(f"Operations with {title} in the paper's {reported}, by the steps after grokking: {listed}.")
     return "\n".join(f"- {part}" for part in parts) + "\n"
 
 
