@@ -108,7 +108,7 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
 
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves))
-    assert table.columns.tolist() == ["quantity", "operation", 0, 500, 1000]
+    assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
     assert table["quantity"].tolist() == [
         *("gradient", "alone", "update", "gradient over update"),
         *("R1 at W = 1", "R1 at W = 20"),

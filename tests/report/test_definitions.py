@@ -48,7 +48,8 @@ def faults(claim: Claim, cause: Cause | None, tables: dict[str, pd.DataFrame]) -
             None if cause.definition in DEFINITIONS and claim.name in JUDGES else "is judged under no other definition"
         )
     if isinstance(cause, Found):
-        table = tables.get(str(cause.table))
+        beside = ROOT / f"{cause.table}.csv"  # of a sweep
+        table = pd.read_csv(beside) if "/" in str(cause.table) else tables.get(str(cause.table))
         shows = table is not None and bool((table.astype(str) == cause.row).any(axis=None))
         if not shows and table is not None:  # a row is named by its first two cells as well
             shows = cause.row in (table.iloc[:, :2].astype(str).agg(" ".join, axis=1)).tolist()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sedlib.report.claims.claim import Claim
-from sedlib.report.claims.definitions import LATE, STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.definitions import STOP_STEP, THIRD_EVALUATION, WEIGHTS
 from sedlib.report.claims.verdicts import CONTRADICTED, OUTSIDE, SAME
 
 DEVIATES = (CONTRADICTED, OUTSIDE, SAME)
@@ -16,7 +16,7 @@ class Found:
 
     sentence: str
     table: str | None = None
-    """In reports/tables, without its ending."""
+    """In reports/tables, or with its folder, without its ending."""
     row: str | None = None
     """What stands in a cell of the table's row."""
     definition: str | None = None
@@ -51,21 +51,40 @@ STOPS = Found(
     "The paper's tables have the step at which a run stops, the 20th evaluation with 98 %; here it is the first",
     definition=STOP_STEP,
 )
-AFTER_GROKKING = "the median of the last checkpoints; open: steps since grokking (sweeps/after_grokking)"
+AFTER_GROKKING = "sweeps/after_grokking/since"
 CAUSES: dict[str, Cause] = {
-    "gradient-peak": NotFound(AFTER_GROKKING),
-    "update-peak": NotFound(AFTER_GROKKING),
-    "gradient-over-update": NotFound(f"windows that begin at their checkpoint, {AFTER_GROKKING}"),
+    "gradient-peak": Found(
+        "R̄ rises after grokking, and a run here ends soon after its grok step. Runs that go on pass through the "
+        "paper's range",
+        AFTER_GROKKING,
+        "gradient add",
+    ),
+    "update-peak": Found(
+        "The update's R̄ falls until grokking and rises after it, so that its peak depends on when a run stops",
+        AFTER_GROKKING,
+        "update add",
+    ),
+    "gradient-over-update": Found(
+        "A run here ends soon after its grok step. In runs that go on the ratio rises to the paper's range",
+        AFTER_GROKKING,
+        "gradient over update add",
+    ),
     "op-spread": Found(
-        "A peak is one checkpoint at the end of a run, where R̄ rises. Seeds and rounding move a peak more than the "
-        "operations differ",
-        definition=LATE,
+        "When a run stops decides. Soon after grokking the gradient's peaks differ more than the update's, and in runs "
+        "that go on longest less, as in the paper",
+        AFTER_GROKKING,
+        "update: largest over smallest operation all",
     ),
     "ceiling": NoBetter(),
     "per-example": NotFound(
         "three seeds, both centroids; the scripts read a run that was not released, at its last checkpoint"
     ),
-    "window": NotFound(f"windows that begin at their checkpoint, both responses, probe seeds, {AFTER_GROKKING}"),
+    "window": Found(
+        "R₁ depends on when a run stops. The paper's value at W = 1 comes out of a run that goes on, those at longer "
+        "windows of one that goes on less",
+        AFTER_GROKKING,
+        "R1 at W = 1 add-42",
+    ),
     "centroid-rank": Found(
         "The rank rises and collapses as in the paper. After grokking the rank goes on falling, so that the last value "
         "depends on how long a run goes on",

@@ -110,6 +110,7 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     kept = table[~by_window & ~table["quantity"].str.startswith("R1 of")]
     wide = kept.pivot_table(index=["quantity", "operation"], columns="stops after", values="shown", aggfunc="first")
     order = kept[["quantity", "operation"]].drop_duplicates().itertuples(index=False, name=None)
+    wide.columns = pd.Index([f"{stop:,} steps" for stop in wide.columns])
     return wide.loc[sorted(order, key=lambda row: _place(row[0]))].reset_index()
 
 
@@ -162,6 +163,9 @@ def since_figure(curves: Curves) -> Figure:
             for of_run in curves[op].values():
                 for name, (colour, label) in QUANTITIES.items():
                     axes.plot(of_run[name], color=colour, linewidth=1, label=label)
+            for reported, colour in ((paper.SINGLE_TASK_GRADIENT, BLUE), (paper.SINGLE_TASK_UPDATE, VERMILION)):
+                label = f"the paper's range of peaks, {reported}"
+                axes.axhspan(reported.low, reported.high, color=colour, alpha=0.12, linewidth=0, label=label)
             axes.axvline(0, color="black", linewidth=0.8, linestyle="--", label="grok step")
             ratio_axis(axes)
         return finish(figure, panels, dict.fromkeys(panels))
