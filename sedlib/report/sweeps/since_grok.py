@@ -91,12 +91,12 @@ def _peak(curve: "pd.Series[float]", stop: int) -> float | None:
 
 
 def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
-    low, high = (None if end is None else round(end, 4) for end in (here.low, here.high))
+    low, high = (None if end is None else round(end, 6) for end in (here.low, here.high))
     return {
         "quantity": quantity,
         "operation": op,
         "stops after": stop,
-        "peak": round(here.mean, 4),
+        "peak": round(here.mean, 6),
         "low": low,
         "high": high,
         "n": here.n,
