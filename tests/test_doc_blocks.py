@@ -28,7 +28,10 @@ RUN_ELSEWHERE = {
     "docs/your-study.md": "tests/studies/test_somebody_elses_network.py",
 }
 """Pages whose Python a test of their own runs: it looks at the results, or puts a line into the file that it is for."""
-RECIPES_ELSEWHERE = {"The tables that git keeps": "tests/test_packed_clone.py"}
+RECIPES_ELSEWHERE = {
+    "Sweeps": "tests/test_sweep_packs.py",
+    "The tables that git keeps": "tests/test_packed_clone.py",
+}
 KINDS = {
     "python": "run",
     "sh": "commands are looked up",

@@ -228,6 +228,7 @@ def test_add_a_seed(laboratory: Laboratory) -> None:
     assert laboratory.type(remove) == REPORT  # the texts of the code stage are restored
 
 
+@pytest.mark.long
 def test_merge(laboratory: Laboratory, tmp_path: Path) -> None:
     """Two add a run each: after the merge nothing is trained, and both runs' results are there."""
     for command in recipe("Share")[0][:4]:
@@ -296,6 +297,7 @@ def test_rows_in_16_bits(laboratory: Laboratory) -> None:
     assert (laboratory.folder / GRADIENTS).stat().st_size < before
 
 
+@pytest.mark.long
 def test_share(laboratory: Laboratory, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     assert laboratory.type(recipe("Compare")[0][0]) == CHANGED

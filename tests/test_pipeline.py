@@ -22,6 +22,7 @@ def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
     assert "up to date" in clone.call("dvc", "status").stdout
 
 
+@pytest.mark.long
 def test_window_reruns_bases_coupling_and_figures_and_going_back_restores(clone: Clone) -> None:
     clone.set(window=4)
     assert sorted(clone.repro()) == sorted(CODE + names(ANALYSIS) + REPORT)
@@ -50,6 +51,7 @@ def test_each_intervention_is_a_stage_and_one_more_runs_alone(clone: Clone) -> N
     assert "not within 40 steps" in tables
 
 
+@pytest.mark.long
 def test_plain_repro_in_the_root_runs_the_interventions_and_what_their_conditions_change(clone: Clone) -> None:
     interventions = {**TINY["interventions"], "runs": ["add-1"], "projections": ["update"], "conditions": ["freeze"]}
     clone.set(interventions=interventions)

@@ -1,15 +1,20 @@
 """Packs of sweeps, whose stages have working directories of their own: by real DVC, which says what the lock names."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from sedlib.base.errors import UserError
 from sedlib.cli import main
 from sedlib.upkeep.packing.place import MAIN, Place
 from sedlib.upkeep.packing.table_pack import packed, read_pack
 from sedlib.upkeep.packing.unpack import unpack
+from tests.clone import Clone
+from tests.test_experiments import recipe
 
 PIPELINE = """
 stages:
@@ -85,6 +90,28 @@ def test_cells_that_were_unpacked_are_not_computed_again(swept: None) -> None:
         (SWEEP / "outcomes.csv").write_text("of before")
         (drawn,) = repo.reproduce(str(SWEEP / "dvc.yaml"), allow_missing=True)
     assert drawn.name == "outcomes"
+    assert (SWEEP / "outcomes.csv").read_text() == "size,0.25\nsize,50\nsetting\n"
+
+
+def test_another_clone_goes_on_with_a_stopped_sweep_by_the_recipe_of_the_page(swept: None) -> None:
+    (commands,) = recipe("Sweeps")
+    pack, unpack_, repro = (command.replace("sweeps/doses", str(SWEEP)) for command in commands)
+    here = Clone(Path.cwd())
+    lock = YAML(typ="safe").load((SWEEP / "dvc.lock").read_text())
+    del lock["stages"]["cell@50"], lock["stages"]["outcomes"]
+    (SWEEP / "dvc.lock").write_text(json.dumps(lock))
+    for file in ("results.tar.xz", "results/cell-50.csv", "outcomes.csv"):
+        (SWEEP / file).unlink()
+    assert here.call("bash", "-euc", pack).returncode == 0
+    forget()
+    Path(".dvc/cache").rename("gone")
+    assert here.call("bash", "-euc", unpack_).returncode == 0
+    done = here.call("bash", "-euc", repro)
+    assert done.returncode == 0, done.stderr
+    assert re.findall("Running stage '(.*?)'", done.stdout) == [
+        "sweeps/some/dvc.yaml:cell@50",
+        "sweeps/some/dvc.yaml:outcomes",
+    ]
     assert (SWEEP / "outcomes.csv").read_text() == "size,0.25\nsize,50\nsetting\n"
 
 
