@@ -21,6 +21,7 @@ stages:
   cell:
     wdir: ../..
     matrix: {size: [0.25, 50]}
+    deps: [params.yaml]
     cmd: echo size,${item.size} > sweeps/some/results/cell-${item.size}.csv
     outs: ["sweeps/some/results/cell-${item.size}.csv"]
   setting:
