@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -204,10 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def find_own_python() -> None:
-    """Put this environment first in PATH where it is not activated: stages are called as `python`."""
-    folder = str(Path(sys.executable).parent)
-    if folder not in (found := os.environ.get("PATH", "").split(os.pathsep)):
-        os.environ["PATH"] = os.pathsep.join([folder, *found])
+    """Put this environment first in PATH where `python`, as stages are called, is another's: it is not activated."""
+    folder, found = Path(sys.executable).parent, shutil.which("python")
+    if found is None or Path(found).parent != folder:
+        os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
 
 
 def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:

@@ -125,7 +125,7 @@ def test_configuring_does_not_load_the_compiler() -> None:
 
 
 def test_stages_are_called_by_the_python_of_an_environment_that_is_not_activated(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", os.defpath)
     main(["parameters"])
@@ -133,6 +133,11 @@ def test_stages_are_called_by_the_python_of_an_environment_that_is_not_activated
     monkeypatch.setenv("PATH", found := os.pathsep.join(["/first", str(Path(sys.executable).parent)]))
     main(["parameters"])
     assert os.environ["PATH"] == found
+    (another := tmp_path / "python").touch(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), found]))
+    assert shutil.which("python") == str(another)
+    main(["parameters"])
+    assert shutil.which("python") == str(Path(sys.executable).with_name("python"))
 
 
 @pytest.mark.parametrize(
