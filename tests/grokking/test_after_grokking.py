@@ -11,7 +11,7 @@ from sedlib.pipeline.coupling.along_run import measure_windows
 from sedlib.pipeline.coupling.measurement import measure_coupling
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
-from sedlib.report.sweeps.since_grok import Curves, curves_of, for_reading, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import TITLES, Curves, curves_of, for_reading, peaks, sentence, since_figure
 from tests.grokking.test_ablations import opened
 from tests.grokking.test_training import experiment, write
 from tests.imports import ROOT
@@ -109,10 +109,7 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves))
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
-    assert table["quantity"].tolist() == [
-        *("gradient", "alone", "update", "gradient over update"),
-        *("R1 at W = 1", "R1 at W = 20"),
-    ]
+    assert table["quantity"].tolist() == [*TITLES.values(), "R1 at W = 1", "R1 at W = 20"]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
 
 

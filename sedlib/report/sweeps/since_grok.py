@@ -23,6 +23,13 @@ QUANTITIES = {
     "update": (VERMILION, "update SED"),
 }
 RATIO = "gradient over update"
+TITLES = {
+    "gradient": "R̄ of the gradient, W = 20",
+    "alone": "R̄ of one gradient, W = 1",
+    "update": "R̄ of the update, W = 20",
+    RATIO: "R̄ of the gradient over R̄ of the update",
+}
+"""For a reader; the table of numbers has the short ones."""
 RUN_OF_THE_PAPER = "add-42"
 """Of which alone the paper has R₁ at each window."""
 
@@ -111,7 +118,8 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     wide = kept.pivot_table(index=["quantity", "operation"], columns="stops after", values="shown", aggfunc="first")
     order = kept[["quantity", "operation"]].drop_duplicates().itertuples(index=False, name=None)
     wide.columns = pd.Index([f"{stop:,} steps" for stop in wide.columns])
-    return wide.loc[sorted(order, key=lambda row: _place(row[0]))].reset_index()
+    ordered = wide.loc[sorted(order, key=lambda row: _place(row[0]))].reset_index()
+    return ordered.assign(quantity=ordered["quantity"].map(lambda name: TITLES.get(name, name)))
 
 
 def _place(quantity: str) -> int:
