@@ -1,5 +1,6 @@
 """Packs of sweeps, whose stages have working directories of their own: by real DVC, which says what the lock names."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from sedlib.upkeep.packing.place import MAIN, Place
 from sedlib.upkeep.packing.table_pack import packed, read_pack
 from sedlib.upkeep.packing.unpack import unpack
 from tests.clone import Clone
+from tests.imports import ROOT
 from tests.test_experiments import recipe
 
 PIPELINE = """
@@ -80,6 +82,17 @@ def test_what_is_unpacked_is_what_was_packed_wherever_its_stage_works(
     main(["pack", str(SWEEP)])
     assert (SWEEP / "results.tar.xz").read_bytes() == before
     assert not Path("reports").exists()
+
+
+@pytest.mark.parametrize("pack", sorted((ROOT / "sweeps").glob("*/results.tar.xz")), ids=lambda pack: pack.parent.name)
+def test_a_committed_pack_is_of_the_committed_lock(pack: Path) -> None:
+    """Whose files are named from the root, or from the sweep's own folder where its stages work there."""
+    place = Place(pack, pack.parent.relative_to(ROOT))
+    stages = YAML(typ="safe").load((pack.parent / "dvc.lock").read_text())["stages"].values()
+    outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
+    paths = {path if path.startswith("sweeps/") else f"{place.folder}/{path}": digest for path, digest in outs.items()}
+    locked = {path: digest for path, digest in paths.items() if "/results/" in path and place.holds(path)}
+    assert {path: hashlib.md5(content).hexdigest() for path, content in read_pack(place).items()} == locked
 
 
 def test_cells_that_were_unpacked_are_not_computed_again(swept: None) -> None:
