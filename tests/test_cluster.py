@@ -42,6 +42,7 @@ def up_to_date(clone: Clone) -> bool:
     return "up to date" in clone.call("dvc", "status").stdout
 
 
+@pytest.mark.long
 def test_the_papers_pipeline_gets_the_bytes_of_serial_repro(finished: Clone, tmp_path: Path) -> None:
     clone = copied(tmp_path / "sedlib")
     done = clone.call("sedlib", "repro", "--workers", "2")

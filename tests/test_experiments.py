@@ -167,6 +167,7 @@ def test_sweep(queueing: Laboratory) -> None:
     assert not {"rank", "artifacts"} & set(re.findall(r"\w+", table))
 
 
+@pytest.mark.long
 def test_compare(laboratory: Laboratory) -> None:
     [[run, show, metrics, plots, back, apply, branch], one, safely] = recipe("Compare")
     assert laboratory.type(run) == CHANGED
@@ -278,6 +279,7 @@ def test_add_an_operation(laboratory: Laboratory) -> None:
     assert laboratory.type("dvc repro") == sorted([*names(GEOMETRY, "diff-42"), *REPORT])  # no other run
 
 
+@pytest.mark.long
 def test_change_the_projection_target(laboratory: Laboratory) -> None:
     set_parameters(laboratory, interventions={**TINY["interventions"], "runs": [RUN]})
     [[run, show]] = recipe("Change the projection target")
@@ -361,6 +363,7 @@ def bases_committed(laboratory: Laboratory, window: int) -> None:
     laboratory.committed_as(f"window {window}")
 
 
+@pytest.mark.long
 def test_clean_up(laboratory: Laboratory, tmp_path: Path) -> None:
     """What a branch, a tag, an experiment, or another's branch or experiment needs stays, in the remote too."""
     store = tmp_path / "store"

@@ -208,6 +208,7 @@ def test_another_window_runs_the_analysis_alone(changed: Clone) -> None:
     assert sorted(changed.repro()) == sorted([*runs, *CELLS])
 
 
+@pytest.mark.long
 def test_every_stage_writes_the_same_bytes_again(changed: Clone) -> None:
     before = (changed.folder / "dvc.lock").read_text()
     assert sorted(changed.repro("--force")) == sorted(STAGES)

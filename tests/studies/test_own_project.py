@@ -80,6 +80,7 @@ def test_another_window_runs_bases_and_coupling_again_and_trains_nothing(install
     assert dvc(installed, project, "repro") == []
 
 
+@pytest.mark.long
 def test_a_clone_analyses_again_from_a_remote_without_a_checkpoint(installed: Environment, project: Path) -> None:
     store, clone = project.with_name("store"), project.with_name("clone")
     called(installed, project, "python", "-m", "dvc", "remote", "add", "-q", "-d", "store", str(store))
@@ -99,6 +100,7 @@ def outputs(lock: str) -> dict[str, list[str]]:
     return {name: [out["md5"] for out in stage["outs"]] for name, stage in stages.items() if "@" in name}
 
 
+@pytest.mark.long
 def test_the_same_stage_gives_the_same_bytes_and_another_version_runs_again_and_says_so(
     installed: Environment, project: Path, tmp_path: Path
 ) -> None:
