@@ -330,12 +330,19 @@ def run_unpack(given: argparse.Namespace) -> None:
     """Unpack into artifacts/results the tables of reports/results.tar.xz that are missing there, or those of sweeps.
 
     The tables must be what DVC's locks say, and params.yaml must be as it was when the tables were computed; otherwise
-    nothing is written.
+    nothing is written. Sweeps have parameters of their own, which DVC compares when it is asked what is stale.
+
+    Raises
+    ------
+    UserError
+        ``--if-none`` was given for sweeps.
     """
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
 
+    if given.sweeps and given.if_none:
+        raise UserError("--if-none is for the pack in reports/; leave it out: unpacking a sweep overwrites nothing")
     if given.sweeps:
         for place in [Place.of_sweep(folder) for folder in given.sweeps]:
             unpack(place)

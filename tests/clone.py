@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.imports import ROOT
 from tests.tiny import TINY
-from tests.warm import shims
+from tests.warm import warmed
 
 ANALYSIS = ["bases", "coupling", "figures"]
 FOR_FIGURES = ["train", "dump", "bases", "centroids", "fourier", "coupling", "figures"]
@@ -45,7 +45,9 @@ class Clone:
 
     def call(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; Python, DVC and sedlib start in no time (tests/warm)."""
-        environment = {**self.environment(**variables), **(shims() if command[0] in STARTED else {})}
+        environment = self.environment(**variables)
+        if command[0] in STARTED:
+            environment = warmed(environment)
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def commit(self) -> None:

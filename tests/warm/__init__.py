@@ -14,18 +14,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-REAL = Path(sys.executable).parent
 NAMES = ("python", "dvc", "sedlib")
 WARM, SOCKET = "SEDLIB_TESTS_WARM", "socket"
 
 
 @functools.cache
-def shims() -> dict[str, str]:
-    """Environment in which these commands are the small programs; the process that forks ends with this one."""
-    if sys.platform != "linux":
-        return {}
+def shims() -> Path:
+    """Folder with the small programs of these commands; the process that forks ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     shim = [sys.executable, "-ISE", str(Path(__file__).parent / "shim.py")]
     for name in NAMES:
@@ -43,4 +41,12 @@ def shims() -> dict[str, str]:
     atexit.register(server.kill)
     assert server.stdout
     server.stdout.readline()  # it listens
-    return {"PATH": os.pathsep.join([str(folder), str(REAL), os.environ["PATH"]]), WARM: str(folder / SOCKET)}
+    return folder
+
+
+def warmed(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which these commands start from the process that has the imports; the same elsewhere."""
+    if sys.platform != "linux":
+        return dict(environment)
+    path = os.pathsep.join([str(shims()), environment["PATH"]])
+    return {**environment, "PATH": path, WARM: str(shims() / SOCKET)}
