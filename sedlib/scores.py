@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.finite import is_recorded
 
 Scores = Callable[[Tensor], Tensor]
 """Maps inputs ``[probes, ...]`` to scores ``[tasks, probes]``, each input on its own."""
@@ -44,7 +45,7 @@ def logit_scores(
             f"targets: expected integers [tasks, probes] = {list(logits.shape[:2])}, as the logits have them, got "
             f"{list(targets.shape)} of {targets.dtype}{' on the meta device' * targets.is_meta}"
         )
-    if len(wrong := ((targets < 0) | (targets >= logits.shape[-1])).nonzero()):
+    if not is_recorded(targets) and len(wrong := ((targets < 0) | (targets >= logits.shape[-1])).nonzero()):
         task, probe = wrong[0].tolist()
         raise ValueError(
             f"targets: expected classes 0 … {logits.shape[-1] - 1}, got {int(targets[task, probe])} of probe {probe} "

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmarks import cases, plain
+from benchmarks.stacked import StackedTraining
 from sedlib.base.randomness import generator
 from sedlib.bases import directions, rolling_bases
 from sedlib.coupling import central_difference
@@ -49,6 +50,24 @@ def test_steps(networks: Networks) -> None:
         step(batch)
     theirs = torch.stack(training.network(training.network.embed(DATA.test_pairs)))  # parameters of no effect differ
     torch.testing.assert_close(model.logits(DATA.test_pairs), theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_networks_that_are_trained_at_once_are_those_that_are_trained_alone() -> None:
+    experiments = [
+        Experiment.model_validate({"run": TINY["runs"]["both-1"] | {"seed": seed}, **SECTIONS}) for seed in (1, 2)
+    ]
+    stacked = StackedTraining(experiments, torch.device("cpu"), block=2)
+    for _ in range(5):
+        stacked()
+    pairs = DATA.test_pairs
+    logits = stacked.logits(pairs.expand(len(experiments), *pairs.shape))
+    for number, experiment in enumerate(experiments):
+        data, model = Data.of(experiment, torch.device("cpu")), build_model(experiment)
+        step = TrainingStep(model, data, experiment, Intervention())
+        batches = generator(experiment.run.seed, "batches")
+        for _ in range(5):
+            step(torch.randint(len(data.train_pairs), (experiment.optimizer.batch_size,), generator=batches))
+        torch.testing.assert_close(logits[number], model.logits(pairs), rtol=1e-3, atol=1e-4)
 
 
 def test_evaluation(networks: Networks) -> None:

@@ -15,7 +15,8 @@ import torch
 import sedlib.base.progress
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
-from sedlib.base.machine.hardware import configure, matmul_precision, replayed
+from sedlib.base.machine.hardware import configure, matmul_precision
+from sedlib.base.machine.replays import _ReplayedAt, replayed, replayed_at
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.base.strict_json import json_text
@@ -85,8 +86,10 @@ class StandInForCuda:
     @contextmanager
     def record(self, graph: object) -> Iterator[None]:
         self.recording = True
-        yield
-        self.recording = False
+        try:
+            yield
+        finally:
+            self.recording = False
 
     def replay(self) -> None:
         self.log.append("replayed")
@@ -102,6 +105,47 @@ def test_a_function_is_run_then_recorded_once_then_replayed(monkeypatch: pytest.
         function()
     assert cuda.log == ["run", "run", "run", "recorded", "replayed", "replayed"]
     assert replayed(cuda.function, torch.device("cpu")) == cuda.function
+
+
+def test_a_function_of_a_tensor_is_recorded_and_its_results_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device each replay writes where the recording did; here a replay writes nothing."""
+    cuda = StandInForCuda(monkeypatch)
+
+    def squared(at: torch.Tensor) -> torch.Tensor:
+        cuda.function()
+        return at.square()
+
+    function = _ReplayedAt(squared, torch.zeros(2))
+    given = [torch.full((2,), float(number)) for number in range(1, 6)]
+    found = [function(at) for at in given]
+    assert cuda.log == ["run", "run", "run", "recorded", "replayed", "replayed"]
+    assert [float(values[0]) for values in found] == [1, 4, 9, 16, 16]
+    assert [float(values[0]) for values in given] == [1, 2, 3, 4, 5]
+    assert replayed_at(squared, torch.zeros(2)) is squared  # on the CPU
+
+
+def test_a_function_that_cannot_be_recorded_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = StandInForCuda(monkeypatch)
+
+    def waits(at: torch.Tensor) -> torch.Tensor:
+        if cuda.recording:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        cuda.function()
+        return at + 1
+
+    function = _ReplayedAt(waits, torch.zeros(1))
+    assert [float(function(torch.tensor([float(number)]))) for number in range(6)] == [1, 2, 3, 4, 5, 6]
+    assert cuda.log == ["run"] * 6
+
+
+def test_an_error_of_the_function_itself_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    StandInForCuda(monkeypatch)
+
+    def fails(at: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("of the function")
+
+    with pytest.raises(RuntimeError, match="of the function"):
+        _ReplayedAt(fails, torch.zeros(1))(torch.zeros(1))
 
 
 def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The device and the threads a stage runs on, from the environment, and how its kernels run.
+"""The device and the threads a stage runs on, from the environment, and the precision of its products.
 
 Hardware is no parameter of a result.
 """
@@ -6,7 +6,7 @@ Hardware is no parameter of a result.
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,8 +21,6 @@ MOST_THREADS = 1024
 DEVICES = r"cpu|cuda(:[0-9]{1,2})?|mps|xpu(:[0-9]{1,2})?"
 FOR_GOOD = ExitStack()
 """What holds until the process ends."""
-EAGER_CALLS = 3
-"""Calls before a function is recorded: kernels are chosen and workspaces allocated in the first."""
 
 
 def configure() -> torch.device:
@@ -128,34 +126,3 @@ def matmul_precision(name: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def replayed(function: Callable[[], object], device: torch.device) -> Callable[[], object]:
-    """``function``, on CUDA recorded as a graph and replayed: launched as one, which short kernels need.
-
-    It must read and write the same tensors at every call, and never wait for the device. On the CPU it is returned
-    as it is.
-    """
-    return _Replayed(function) if device.type == "cuda" else function
-
-
-class _Replayed:
-    def __init__(self, function: Callable[[], object]) -> None:
-        self._function = function
-        self._eager_calls = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    def __call__(self) -> None:
-        if self._eager_calls < EAGER_CALLS:
-            self._eager_calls += 1
-            side = torch.cuda.Stream()  # where PyTorch wants what precedes a recording
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                self._function()
-            torch.cuda.current_stream().wait_stream(side)
-            return
-        if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):  # runs nothing
-                self._function()
-        self._graph.replay()

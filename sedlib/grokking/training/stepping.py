@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from sedlib.base.machine.hardware import matmul_precision, replayed
+from sedlib.base.machine.hardware import matmul_precision
+from sedlib.base.machine.replays import replayed
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.losses import task_losses
 from sedlib.grokking.network.model import GrokkingTransformer

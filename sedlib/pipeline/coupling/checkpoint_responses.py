@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sedlib.base.errors import located
+from sedlib.base.machine.replays import replayed_at
 from sedlib.coupling import Baseline, Response, central_difference, coupling_ratios, jvp, random_baseline
 from sedlib.models.centroid_function import GUARDED, CentroidFunction
 from sedlib.models.checkpoint import Checkpoint
@@ -43,21 +44,18 @@ class CheckpointResponses:
         with located(f"step {self.step:,}"):
             few = self._centroids_at(slice(None), probes.chosen(torch.arange(min(GUARDED, len(probes)))), check=True)
             self._noise = rounding_noise(few, self.theta)
+        self._responses: dict[tuple[str | None, int], Response] = {}
 
     def along(
         self, vectors: Float[Tensor, "directions params"], task: str | None, *, fewer: bool = False
     ) -> Float[Tensor, "directions tasks"]:
         """Responses of the centroids of ``task`` alone, or of all tasks, on all probes or on the fewer ones."""
-        return self._mean(self._by_part(vectors, task, self.parts[:1] if fewer else self.parts))
+        return self._mean(self._by_part(vectors, task, 1 if fewer else len(self.parts)))
 
     def _by_part(
-        self, vectors: Float[Tensor, "directions params"], task: str | None, parts: list[Examples]
+        self, vectors: Float[Tensor, "directions params"], task: str | None, parts: int
     ) -> Float[Tensor, "parts directions tasks"]:
-        chosen = slice(None)
-        if task is not None:
-            number = list(self.study.tasks).index(task)
-            chosen = slice(number, number + 1)
-        responses = [self._response(chosen, part) for part in parts]
+        responses = [self._response(task, part) for part in range(parts)]
         vectors = vectors.to(self.theta.device)
         return torch.stack([torch.stack([respond(vector) for vector in vectors]) for respond in responses])
 
@@ -65,11 +63,21 @@ class CheckpointResponses:
         sizes = [len(part) for part in self.parts[: len(by_part)]]
         return sum((size / sum(sizes)) * part for size, part in zip(sizes, by_part, strict=True))
 
-    def _response(self, tasks: slice, probes: Examples) -> Response:
+    def _response(self, task: str | None, part: int) -> Response:
+        if (task, part) not in self._responses:
+            tasks = slice(None)
+            if task is not None:
+                number = list(self.study.tasks).index(task)
+                tasks = slice(number, number + 1)
+            self._responses[task, part] = self._new_response(tasks, self.parts[part])
+        return self._responses[task, part]
+
+    def _new_response(self, tasks: slice, probes: Examples) -> Response:
         centroids_at, settings = self._centroids_at(tasks, probes), self.params.response
         if settings.kind == "jvp":
             return jvp(centroids_at, self.theta, check=False)
-        return central_difference(centroids_at, self.theta, settings.epsilon, self._noise[tasks])
+        recorded = replayed_at(centroids_at, self.theta)
+        return central_difference(recorded, self.theta, settings.epsilon, self._noise[tasks])
 
     def _centroids_at(self, tasks: slice, probes: Examples, *, check: bool = False) -> CentroidFunction:
         return centroid_function(self.study, self.checkpoint, probes, self.params.centroid, tasks, check=check)
@@ -93,7 +101,7 @@ class CheckpointResponses:
             The response is lost in rounding.
         """
         try:
-            by_part = self._by_part(random, None, self.parts)
+            by_part = self._by_part(random, None, len(self.parts))
             return {fewer: random_baseline(self._mean(by_part[:1] if fewer else by_part)) for fewer in (False, True)}
         except ValueError as error:
             raise ParamsError(

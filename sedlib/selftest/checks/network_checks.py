@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import sedlib.base.machine.replays as replays
 import sedlib.grokking.network.evaluation as evaluation
 import sedlib.grokking.network.losses as losses
 import sedlib.grokking.network.model as model
@@ -22,11 +23,11 @@ from sedlib.vectors import ParamLayout
 EXPERIMENT = Experiment.model_validate(
     {"run": {"ops": ["add", "mul"], "seed": 1}, "model": {}, "data": {"p": 53}, "optimizer": {}, "stopping": {}}
 )
-"""Two operations in a network of the paper's width and depth; either half of the pairs is evaluated in two parts."""
+"""Two operations in a network of the paper's width and depth; a CPU evaluates either half of the pairs in two parts."""
 PAIRS = 256
 READ = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "weight_norm", "logit_scale")
 STEPS = 5
-"""On a GPU a step is run three times, then recorded and replayed."""
+"""On a GPU a step, or a function, is run three times, then recorded and replayed."""
 
 
 @cache
@@ -71,6 +72,20 @@ def logits(setting: Setting) -> Pair:
     network, plain = _networks(setting)
     pairs = _batch()[0]
     return lambda: network.logits(pairs.to(setting.device)), lambda: plain(pairs)
+
+
+@check("replays.replayed_at", NETWORK)
+def replayed_at(setting: Setting) -> Pair:
+    """PyTorch's own encoder, called for each batch."""
+    network, plain = _networks(setting)
+    batches = _data().train_pairs[: STEPS * PAIRS].split(PAIRS)
+
+    def found() -> list[Tensor]:
+        embedded = [network.embed(pairs.to(setting.device)).detach() for pairs in batches]
+        recorded = replays.replayed_at(lambda h: network(h).detach(), embedded[0])
+        return [recorded(h) for h in embedded]
+
+    return found, lambda: [plain(pairs) for pairs in batches]
 
 
 @check("losses.task_losses", NETWORK)
