@@ -65,8 +65,8 @@ def share_figure(curve: pd.DataFrame) -> Figure:
                 if found.empty:
                     continue
                 mean = found["speedup"].astype(float)
-                without = found[mean.isna()]
-                axes.plot(without["passed"], [1.0] * len(without), "x", color=colour, label="no seed has a ratio")
+                if not (without := found[mean.isna()]).empty:
+                    axes.plot(without["passed"], [1.0] * len(without), "x", color=colour, label="no seed has a ratio")
                 for _, row in found[mean.notna() & (found["never"] > 0)].iterrows():
                     at, text = (row["passed"], row["speedup"]), f"−{row['never']}"
                     axes.annotate(text, at, (4, 4), textcoords="offset points", fontsize=8, color=colour)
