@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.external import cluster, worker_above
 from tests.kills import play
@@ -48,6 +49,23 @@ def test_a_signal_stops_every_process_and_plain_repro_goes_on(fresh: Toy, signum
     assert fresh.call("dvc", "repro").returncode == 0
     assert "left" in fresh.ran()
     assert up_to_date(fresh)
+
+
+def test_what_is_finished_when_a_signal_comes_is_in_the_workspace_and_its_lock(fresh: Toy) -> None:
+    fresh.let("both", "waits")
+    client = fresh.start("repro", "--workers", "2")
+    fresh.wait_for("both")
+    until(lambda: fresh.kept() == 3, "all that both does not hold up is finished")
+    os.killpg(client.pid, signal.SIGTERM)
+    printed, _ = client.communicate()
+    assert client.returncode == 128 + signal.SIGTERM, printed
+    lock = YAML(typ="safe").load((fresh.folder / "dvc.lock").read_text())["stages"]
+    assert sorted(lock) == ["alone", "left", "right"]
+    assert all((fresh.folder / out["path"]).exists() for stage in lock.values() for out in stage["outs"])
+    fresh.let("both", "waits", False)
+    fresh.ran()
+    assert fresh.call("dvc", "repro").returncode == 0
+    assert fresh.ran() == ["both"]
 
 
 def test_a_stage_of_a_killed_worker_runs_elsewhere_and_finished_ones_are_kept(fresh: Toy) -> None:

@@ -1,18 +1,18 @@
 """`sedlib repro`: stale stages in parallel, their results into the workspace, then one ordinary `dvc repro`."""
 
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from distributed import Client
 
 from sedlib.base.progress import say
+from sedlib.base.stops import Stopped
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import Outcome, execute
 from sedlib.cluster.exclusive import settings, working
-from sedlib.cluster.plan.jobs import Job
+from sedlib.cluster.plan.jobs import Job, Settled
 from sedlib.cluster.plan.planning import Plan, plan
 from sedlib.cluster.restore import restore
 from sedlib.cluster.stage_runs import record, start
@@ -46,10 +46,14 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, 
     if found.current:
         say("all results are up to date")
         return 0
-    outcome, remote = Outcome(), False
-    if found.tasks:
-        with connected(workers, scratch) as client:
-            outcome, remote = run(client, [(take(root), found)], root, scratch, keep_failed)
+    outcome, remote, here = Outcome(), False, list(found.settled.values())
+    try:
+        if found.tasks:
+            with connected(workers, scratch) as client:
+                outcome, remote = run(client, [(take(root), found)], root, scratch, keep_failed, here.append)
+    except Stopped:
+        restore(here, targets)
+        raise
     if remote:
         fetch(outcome.done.values())
     if outcome.failed:
@@ -59,9 +63,17 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, 
 
 
 def run(
-    client: Client, plans: Sequence[tuple[Snapshot, Plan]], root: Path, scratch: Path, keep_failed: bool = False
+    client: Client,
+    plans: Sequence[tuple[Snapshot, Plan]],
+    root: Path,
+    scratch: Path,
+    keep_failed: bool = False,
+    is_here: Callable[[Settled], None] = lambda settled: None,
 ) -> tuple[Outcome, bool]:
-    """Run the tasks of several plans, equal ones once; and whether results lie in the remote."""
+    """Run the tasks of several plans, equal ones once; and whether results lie in the remote.
+
+    ``is_here`` hears of each whose results are in this cache, as soon as they are.
+    """
     remote = prepare(client, str(scratch))
     tasks = {task.key: (task, snapshot) for snapshot, found in plans for task in found.tasks}
     if remote:
@@ -80,10 +92,16 @@ def run(
         )
         for task, snapshot in tasks.values()
     ]
+
+    def ended(settled: Settled) -> None:
+        record(root, settled)
+        if not remote:
+            is_here(settled)
+
     start(root)
     bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}
     with View({key: task.stage for key, (task, _) in tasks.items()}, client.dashboard_link) as view:
-        return execute(client, jobs, bundles, view, partial(record, root)), remote
+        return execute(client, jobs, bundles, view, ended), remote
 
 
 def report(outcome: Outcome) -> None:
