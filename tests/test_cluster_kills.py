@@ -60,7 +60,7 @@ def test_what_is_finished_when_a_signal_comes_is_in_the_workspace_and_its_lock(f
     printed, _ = client.communicate()
     assert client.returncode == 128 + signal.SIGTERM, printed
     lock = YAML(typ="safe").load((fresh.folder / "dvc.lock").read_text())["stages"]
-    assert sorted(lock) == ["alone", "left", "right"]
+    assert {"half@left", "half@right"} <= set(lock)
     assert all((fresh.folder / out["path"]).exists() for stage in lock.values() for out in stage["outs"])
     fresh.let("both", "waits", False)
     fresh.ran()
