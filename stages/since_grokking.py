@@ -15,9 +15,13 @@ from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.since_grok import curves_of, for_reading, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import curves_of, examples_curve, for_reading, peaks, sentence, since_figure
+from sedlib.terms.tables.single_step_tables import EXAMPLES
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
+
+OP_OF_EXAMPLES = "add"
+"""The operation of which the paper has the basis of per-example gradients."""
 
 
 def main() -> None:
@@ -30,6 +34,8 @@ def main() -> None:
         (op,) = training["op"].unique()
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
+            if op == OP_OF_EXAMPLES:
+                curves[op][run] |= examples_curve(folder.read(EXAMPLES), op, grokked)
         else:
             never.append(run)
     if not curves:

@@ -8,10 +8,23 @@ import pytest
 
 from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.coupling.along_run import measure_windows
+from sedlib.pipeline.coupling.examples_along_run import measure_examples
 from sedlib.pipeline.coupling.measurement import measure_coupling
+from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
+from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
-from sedlib.report.sweeps.since_grok import TITLES, Curves, curves_of, for_reading, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import (
+    EXAMPLES,
+    TITLES,
+    Curves,
+    curves_of,
+    examples_curve,
+    for_reading,
+    peaks,
+    sentence,
+    since_figure,
+)
 from tests.grokking.test_ablations import opened
 from tests.grokking.test_training import experiment, write
 from tests.imports import ROOT
@@ -36,6 +49,31 @@ def test_the_stages_own_ratios_come_out_from_the_checkpoints_alone(tmp_path: Pat
     both = expected.merge(found, on=keys, suffixes=("", "_found"))
     assert len(both) == len(expected[(expected["stream"] != "update") | (expected["window"] == 3)])
     np.testing.assert_allclose(both["ratio_found"], both["ratio"], rtol=1e-4)
+
+
+def test_a_basis_of_examples_along_a_run_is_that_of_the_single_checkpoint(tmp_path: Path) -> None:
+    write(tmp_path / "checkpoints.h5", experiment())
+    with opened(tmp_path / "checkpoints.h5", tmp_path, PARAMS) as (checkpoints, networks, bases):
+        steps = [networks.steps[index] for index in networks.measured]
+        phases = PhaseParams.model_validate(PARAMS.model_dump(include=set(PhaseParams.model_fields)))
+        ratios, _ = measure_single_steps(networks, bases, {"mid": steps[-2], "after": steps[-1]}, phases)
+        found = pd.DataFrame(measure_examples(checkpoints, PARAMS, steps[-2], len(checkpoints.steps)))
+    expected = pd.DataFrame(ratios)
+    expected = expected[(expected["estimator"] == "per-example") & (expected["centroid"] == PARAMS.centroid)]
+    keys = ["step", "op", "direction"]
+    both = expected.merge(found, on=keys, suffixes=("", "_found"))
+    assert len(both) == len(expected)
+    np.testing.assert_allclose(both["ratio_found"], both["ratio"], rtol=1e-4)
+    assert found["step"].min() == steps[-2]
+
+
+def test_examples_are_taken_at_the_stop_and_are_no_peak() -> None:
+    falling = pd.DataFrame(
+        [{"step": step, "op": "add", "direction": 1, "ratio": 3000.0 - step} for step in range(1000, 2001, 250)]
+    )
+    found = peaks({"add": {"add-42": examples_curve(falling, "add", 1000)}})
+    assert found["quantity"].unique().tolist() == [EXAMPLES]
+    assert found.set_index("stops after")["value"].to_dict() == {0: 2000, 500: 1500, 1000: 1000}
 
 
 def table(level: float) -> pd.DataFrame:
@@ -69,11 +107,11 @@ def test_a_peak_is_that_of_a_run_that_stopped_there(
     curves: Curves,
 ) -> None:
     found = peaks(curves)
-    gradient = found[found["quantity"] == "gradient"].set_index("stops after")["peak"]
+    gradient = found[found["quantity"] == "gradient"].set_index("stops after")["value"]
     assert gradient.to_dict() == {0: 20, 500: 520, 1000: 1020}  # none of the runs goes on for 1,500 steps
     assert (found[found["operation"] == "add"]["n"] == 3).all()
     first = found[(found["quantity"] == "R1 at W = 1") & (found["operation"] == "add-42")]
-    assert first[["stops after", "peak", "n"]].to_numpy().tolist() == [[0, 10, 1], [500, 510, 1], [1000, 1010, 1]]
+    assert first[["stops after", "value", "n"]].to_numpy().tolist() == [[0, 10, 1], [500, 510, 1], [1000, 1010, 1]]
     assert set(found["quantity"]) == {
         *("gradient", "alone", "update", "gradient over update"),
         *("R1 at W = 1", "R1 at W = 20", "R1 of the update"),
@@ -88,14 +126,14 @@ def test_the_gradient_is_set_against_the_update_of_the_same_run() -> None:
         rows["ratio"] = rows["stream"].map({"gradient/add": gradient, "update": update}) * rows["step"]
         of_runs[run] = curves_of(rows, "add", 1000, 20)
     found = peaks({"add": of_runs})
-    assert found[found["quantity"] == "gradient over update"]["peak"].tolist() == pytest.approx([7, 7, 7])
+    assert found[found["quantity"] == "gradient over update"]["value"].tolist() == pytest.approx([7, 7, 7])
 
 
 def test_the_sentence_says_where_the_papers_numbers_lie(
     curves: Curves,
 ) -> None:
     text = sentence(peaks(curves))
-    assert "R1 at W = 1, add-42: nearest to the paper's 648 is the peak up to 500 steps after grokking, 510;" in text
+    assert "R1 at W = 1, add-42: nearest to the paper's 648 at a stop 500 steps after grokking, 510;" in text
     assert "Did not grok" not in text
     assert "Did not grok, and are left out: mul-42, sq-42." in sentence(peaks(curves), ["mul-42", "sq-42"])
     assert (
@@ -109,7 +147,8 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves))
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
-    assert table["quantity"].tolist() == [*TITLES.values(), "R1 at W = 1", "R1 at W = 20"]
+    titles = [title for name, title in TITLES.items() if name != EXAMPLES]
+    assert table["quantity"].tolist() == [*titles, "R1 at W = 1", "R1 at W = 20"]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
 
 

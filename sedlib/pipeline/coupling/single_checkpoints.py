@@ -90,7 +90,7 @@ def _estimates(
     task: str,
     rank: int,
 ) -> dict[str, Basis]:
-    loss_at, examples = _example_losses(responses, batch, task)
+    loss_at, examples = example_losses(responses, batch, task)
     rows = per_example_gradients(loss_at, responses.theta, examples)
     per_example = gradient_basis(rows, rank).directions
     fisher = empirical_fisher(loss_at, responses.theta, examples)
@@ -115,7 +115,7 @@ def _dumped_batch(networks: MeasuredNetworks) -> Examples:
     return fixed_batch(networks.study, GRADIENTS.settings(networks.file, RowSettings)).to(networks.device)
 
 
-def _example_losses(responses: CheckpointResponses, batch: Examples, task: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:
+def example_losses(responses: CheckpointResponses, batch: Examples, task: str) -> tuple[LossAt, tuple[Tensor, Tensor]]:
     """Loss of one example on ``task`` as a function of the slots, and the batch's embedded inputs and targets."""
     study, checkpoint = responses.study, responses.checkpoint
     number = list(study.tasks).index(task)

@@ -17,13 +17,18 @@ def phase_steps(training: pd.DataFrame, measured: Sequence[int], threshold: floa
     phase named after, and its mid is half of training. In a study without accuracies the last phase is then named end.
     """
     known = ACCURACY in training
-    grokked = [
-        first_step(rows["step"].to_numpy(), (rows[ACCURACY] >= threshold).to_numpy()) if known else None
+    grokked = grokked_by_all(training, threshold) if known else None
+    half = (measured[-1] if grokked is None else grokked) / 2
+    mid = min(measured, key=lambda step: abs(step - half))
+    last = "end" if not known else None if grokked is None else "after"
+    return {"init": measured[0], "mid": mid, **({last: measured[-1]} if last else {})}
+
+
+def grokked_by_all(training: pd.DataFrame, threshold: float) -> int | None:
+    """First checkpoint by which the test accuracy of every task has reached ``threshold``; None if one never does."""
+    steps = [
+        first_step(rows["step"].to_numpy(), (rows[ACCURACY] >= threshold).to_numpy())
         for _, rows in training.groupby("op", sort=False)
     ]
-    found = [step for step in grokked if step is not None]
-    never = len(found) < len(grokked)
-    half = (measured[-1] if never else max(found)) / 2
-    mid = min(measured, key=lambda step: abs(step - half))
-    last = "end" if not known else None if never else "after"
-    return {"init": measured[0], "mid": mid, **({last: measured[-1]} if last else {})}
+    found = [step for step in steps if step is not None]
+    return max(found) if len(found) == len(steps) else None

@@ -23,11 +23,14 @@ QUANTITIES = {
     "update": (VERMILION, "update SED"),
 }
 RATIO = "gradient over update"
+EXAMPLES = "examples at the stop"
+"""The one quantity that is no peak: the paper has it at a run's last checkpoint."""
 TITLES = {
     "gradient": "R̄ of the gradient, W = 20",
     "alone": "R̄ of one gradient, W = 1",
     "update": "R̄ of the update, W = 20",
     RATIO: "R̄ of the gradient over R̄ of the update",
+    EXAMPLES: "R̄ of per-example gradients at the stop, no peak",
 }
 """For a reader; the table of numbers has the short ones."""
 RUN_OF_THE_PAPER = "add-42"
@@ -55,8 +58,17 @@ def curves_of(table: pd.DataFrame, op: str, grokked: int, window: int) -> dict[s
     return {name: rows.set_index("since")["ratio"].sort_index() for name, rows in named.items()}
 
 
+def examples_curve(table: pd.DataFrame, op: str, grokked: int) -> dict[str, "pd.Series[float]"]:
+    """R̄ of the basis of per-example gradients by steps since."""
+    ratios = mean_ratios(table.assign(stream=EXAMPLES, window=1)).assign(since=lambda rows: rows["step"] - grokked)
+    return {EXAMPLES: ratios[ratios["op"] == op].set_index("since")["ratio"].sort_index()}
+
+
 def peaks(curves: Curves) -> pd.DataFrame:
-    """A row per quantity, operation and stop: the peak up to there over seeds; of operations also their spread."""
+    """A row per quantity, operation and stop: the peak up to there over seeds; of operations also their spread.
+
+    Of per-example gradients it is the value at the stop.
+    """
     rows: list[dict[str, Any]] = []
     by_stop: dict[tuple[str, int], dict[str, list[float]]] = {}
     for op, by_run in curves.items():
@@ -86,15 +98,17 @@ def peaks(curves: Curves) -> pd.DataFrame:
 
 def _peaks(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
     """A run's peaks up to ``stop`` by quantity, and how much larger that of the gradient is than that of the update."""
-    known = {name: peak for name, curve in of_run.items() if (peak := _peak(curve, stop)) is not None}
+    known = {name: peak for name, curve in of_run.items() if (peak := _at_stop(name, curve, stop)) is not None}
     both = "gradient" in known and "update" in known
     return {**known, RATIO: known["gradient"] / known["update"]} if both else known
 
 
-def _peak(curve: "pd.Series[float]", stop: int) -> float | None:
-    """Largest value up to ``stop``; None where the run ended before, or had no whole window yet."""
+def _at_stop(name: str, curve: "pd.Series[float]", stop: int) -> float | None:
+    """Largest value up to ``stop``, or the last; None where the run ended before, or had no whole window yet."""
     before = curve[curve.index <= stop]
-    return None if before.empty or curve.index.max() < stop else float(before.max())
+    if before.empty or curve.index.max() < stop:
+        return None
+    return float(before.iloc[-1] if name == EXAMPLES else before.max())
 
 
 def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
@@ -103,7 +117,7 @@ def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
         "quantity": quantity,
         "operation": op,
         "stops after": stop,
-        "peak": round(here.mean, 6),
+        "value": round(here.mean, 6),
         "low": low,
         "high": high,
         "n": here.n,
@@ -129,7 +143,7 @@ def _place(quantity: str) -> int:
 
 
 def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
-    """Where the paper's numbers lie, in words: of each, the stop at which the peak is nearest to it.
+    """Where the paper's numbers lie, in words: of each, the stop at which the value is nearest to it.
 
     ``never`` are runs that did not grok, of which the table has nothing.
     """
@@ -137,14 +151,15 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     for quantity, op, value in (
         *((f"R1 at W = {window}", RUN_OF_THE_PAPER, value) for window, value in paper.R1_BY_WINDOW.items()),
         ("gradient: largest over smallest operation", "all", paper.GRADIENT_SPREAD.low),
+        (EXAMPLES, "add", paper.PER_EXAMPLE["after"]),
     ):
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
         if not found.empty:
-            nearest = found.iloc[int((found["peak"] - value).abs().to_numpy().argmin())]
-            at, last = number(nearest["peak"]), number(found["peak"].iloc[-1])
+            nearest = found.iloc[int((found["value"] - value).abs().to_numpy().argmin())]
+            at, last = number(nearest["value"]), number(found["value"].iloc[-1])
             parts.append(
-                f"{quantity}, {op}: nearest to the paper's {number(value)} is the peak up to "
-                f"{nearest['stops after']:,} steps after grokking, {at}; the last is {last}."
+                f"{quantity}, {op}: nearest to the paper's {number(value)} at a stop {nearest['stops after']:,} steps "
+                f"after grokking, {at}; the last is {last}."
             )
     for quantity, title, reported in (
         ("gradient", "the gradient's peak R̄", paper.SINGLE_TASK_GRADIENT),
@@ -153,7 +168,7 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     ):
         of_quantity = table[(table["quantity"] == quantity) & table["operation"].isin(paper.OPS)]
         counts = {
-            stop: f"{int(rows['peak'].between(reported.low, reported.high).sum())} of {len(rows)}"
+            stop: f"{int(rows['value'].between(reported.low, reported.high).sum())} of {len(rows)}"
             for stop in STOPS
             if len(rows := of_quantity[of_quantity["stops after"] == stop])
         }

@@ -26,3 +26,11 @@ ANGLES = TableSchema(
     ),
     key=("phase", "op", "first", "second", "number"),
 )
+EXAMPLES = TableSchema(
+    "examples",
+    1,
+    "sweeps/after_grokking/dvc.yaml:examples",
+    (integer(STEP), string("op"), *RESPONSES),
+    key=(STEP, "op", "direction"),
+)
+"""Of the basis of per-example gradients from the grok step on."""
