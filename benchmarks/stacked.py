@@ -35,11 +35,23 @@ class Logits(nn.Module):
 class StackedTraining:
     """Training steps of several runs, which share the network's shape, the optimizer and the number of operations.
 
-    Each run draws the batches of its own training. ``block`` steps are drawn at once, so that the device never waits
-    for the host.
+    Each run draws the batches of its own training, ``block`` steps of them at once.
+
+    Raises
+    ------
+    ValueError
+        The runs differ in more than their operations and seeds.
     """
 
     def __init__(self, experiments: Sequence[Experiment], device: torch.device, block: int = 25) -> None:
+        shapes = {
+            (experiment.model.model_dump_json(), experiment.optimizer.model_dump_json(), len(experiment.run.ops))
+            for experiment in experiments
+        }
+        if len(shapes) != 1:
+            raise ValueError(
+                f"experiments: expected one network, optimizer and number of operations, got {len(shapes)}"
+            )
         self._settings = experiments[0].optimizer
         networks = [Logits(build_model(experiment)) for experiment in experiments]
         self._data = [Data.of(experiment, torch.device("cpu")) for experiment in experiments]

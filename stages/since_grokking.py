@@ -15,7 +15,7 @@ from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.since_grok import curves_of, examples_curve, for_reading, peaks, sentence, since_figure
+from sedlib.report.sweeps.since_grok import curves_of, for_reading, peaks, per_example_curve, sentence, since_figure
 from sedlib.terms.tables.single_step_tables import EXAMPLES
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
@@ -35,7 +35,7 @@ def main() -> None:
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
             if op == OP_OF_EXAMPLES:
-                curves[op][run] |= examples_curve(folder.read(EXAMPLES), op, grokked)
+                curves[op][run] |= per_example_curve(folder.read(EXAMPLES), op, grokked)
         else:
             never.append(run)
     if not curves:

@@ -15,12 +15,14 @@ import torch
 import sedlib.base.progress
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
+from sedlib.base.finite import require_finite
 from sedlib.base.machine.hardware import configure, matmul_precision
-from sedlib.base.machine.replays import _ReplayedAt, replayed, replayed_at
+from sedlib.base.machine.replays import ReplayedAt, replayed, replayed_at
 from sedlib.base.progress import track
 from sedlib.base.randomness import generator
 from sedlib.base.strict_json import json_text
 from sedlib.cli import main
+from sedlib.scores import logit_scores
 
 
 def draw(seed: int, name: str) -> list[float]:
@@ -75,8 +77,10 @@ class StandInForCuda:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
         self.recording = False
+        self.stream: object = self
         for name in ("Stream", "current_stream", "CUDAGraph"):
             monkeypatch.setattr(torch.cuda, name, lambda: self)
+        monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: setattr(self, "stream", stream))
         monkeypatch.setattr(torch.cuda, "stream", nullcontext)
         monkeypatch.setattr(torch.cuda, "graph", self.record)
 
@@ -115,7 +119,7 @@ def test_a_function_of_a_tensor_is_recorded_and_its_results_stay(monkeypatch: py
         cuda.function()
         return at.square()
 
-    function = _ReplayedAt(squared, torch.zeros(2))
+    function = ReplayedAt(squared, torch.zeros(2))
     given = [torch.full((2,), float(number)) for number in range(1, 6)]
     found = [function(at) for at in given]
     assert cuda.log == ["run", "run", "run", "recorded", "replayed", "replayed"]
@@ -133,9 +137,43 @@ def test_a_function_that_cannot_be_recorded_is_called(monkeypatch: pytest.Monkey
         cuda.function()
         return at + 1
 
-    function = _ReplayedAt(waits, torch.zeros(1))
+    function = ReplayedAt(waits, torch.zeros(1))
     assert [float(function(torch.tensor([float(number)]))) for number in range(6)] == [1, 2, 3, 4, 5, 6]
     assert cuda.log == ["run"] * 6
+    assert function.is_called
+
+
+def test_what_is_replayed_is_of_one_shape_and_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    StandInForCuda(monkeypatch)
+    function = ReplayedAt(torch.square, torch.zeros(2))
+    for other in (torch.zeros(1), torch.zeros(2, dtype=torch.float64)):
+        with pytest.raises(ValueError, match=r"at: expected torch.float32 of shape \(2,\)"):
+            function(other)
+    assert not function.is_called
+
+
+def test_memory_that_runs_out_is_no_sign_that_nothing_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = StandInForCuda(monkeypatch)
+
+    def large(at: torch.Tensor) -> torch.Tensor:
+        if cuda.recording:
+            raise torch.OutOfMemoryError("no room")
+        return at
+
+    function = ReplayedAt(large, torch.zeros(1))
+    for _ in range(3):
+        function(torch.zeros(1))
+    with pytest.raises(torch.OutOfMemoryError):
+        function(torch.zeros(1))
+
+
+def test_checks_pass_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be read while a stream records; the first calls have been checked, and the result is."""
+    monkeypatch.setattr("sedlib.base.finite.is_recorded", lambda values: True)
+    monkeypatch.setattr("sedlib.scores.is_recorded", lambda values: True)
+    require_finite(theta=torch.tensor([float("nan")]))
+    with pytest.raises(RuntimeError, match="out of bounds"):  # of gather itself, not of the check before it
+        logit_scores(torch.zeros(1, 1, 2), torch.tensor([[2]]))
 
 
 def test_an_error_of_the_function_itself_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +183,7 @@ def test_an_error_of_the_function_itself_is_raised(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("of the function")
 
     with pytest.raises(RuntimeError, match="of the function"):
-        _ReplayedAt(fails, torch.zeros(1))(torch.zeros(1))
+        ReplayedAt(fails, torch.zeros(1))(torch.zeros(1))
 
 
 def test_hardware_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

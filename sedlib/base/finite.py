@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def is_recorded(values: Tensor) -> bool:
-    """Whether CUDA is recording what is done to these values: then they are not there to be looked at.
+    """Whether CUDA is recording what is done to these values: then they cannot be looked at.
 
     Whoever replays a recording has run the same function before, and looks at what the replay gives.
     """

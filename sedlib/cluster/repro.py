@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from distributed import Client
+from dvc.exceptions import DvcException
 
+from sedlib.base.errors import UserError
 from sedlib.base.progress import say
 from sedlib.base.stops import Stopped
 from sedlib.cluster.clusters import Workers, connected
@@ -51,8 +54,10 @@ def _repro(root: Path, scratch: Path, targets: Sequence[str], workers: Workers, 
         if found.tasks:
             with connected(workers, scratch) as client:
                 outcome, remote = run(client, [(take(root), found)], root, scratch, keep_failed, here.append)
-    except Stopped:
-        restore(here, targets)
+    except (Stopped, UserError):
+        if len(here) > len(found.settled):
+            with suppress(DvcException, OSError):  # all is in the cache anyway
+                restore(here, targets)
         raise
     if remote:
         fetch(outcome.done.values())
@@ -68,11 +73,11 @@ def run(
     root: Path,
     scratch: Path,
     keep_failed: bool = False,
-    is_here: Callable[[Settled], None] = lambda settled: None,
+    on_done: Callable[[Settled], None] = lambda settled: None,
 ) -> tuple[Outcome, bool]:
     """Run the tasks of several plans, equal ones once; and whether results lie in the remote.
 
-    ``is_here`` hears of each whose results are in this cache, as soon as they are.
+    ``on_done`` hears of each whose results are in this cache, as soon as they are.
     """
     remote = prepare(client, str(scratch))
     tasks = {task.key: (task, snapshot) for snapshot, found in plans for task in found.tasks}
@@ -96,7 +101,7 @@ def run(
     def ended(settled: Settled) -> None:
         record(root, settled)
         if not remote:
-            is_here(settled)
+            on_done(settled)
 
     start(root)
     bundles = {snapshot.commit: snapshot.bundle for _, snapshot in tasks.values()}

@@ -15,13 +15,13 @@ from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
 from sedlib.report.sweeps.since_grok import (
-    EXAMPLES,
+    PER_EXAMPLE,
     TITLES,
     Curves,
     curves_of,
-    examples_curve,
     for_reading,
     peaks,
+    per_example_curve,
     sentence,
     since_figure,
 )
@@ -57,23 +57,26 @@ def test_a_basis_of_examples_along_a_run_is_that_of_the_single_checkpoint(tmp_pa
         steps = [networks.steps[index] for index in networks.measured]
         phases = PhaseParams.model_validate(PARAMS.model_dump(include=set(PhaseParams.model_fields)))
         ratios, _ = measure_single_steps(networks, bases, {"mid": steps[-2], "after": steps[-1]}, phases)
-        found = pd.DataFrame(measure_examples(checkpoints, PARAMS, steps[-2], len(checkpoints.steps)))
+        found = pd.DataFrame(measure_examples(checkpoints, PARAMS, steps[-2:]))
     expected = pd.DataFrame(ratios)
     expected = expected[(expected["estimator"] == "per-example") & (expected["centroid"] == PARAMS.centroid)]
     keys = ["step", "op", "direction"]
     both = expected.merge(found, on=keys, suffixes=("", "_found"))
     assert len(both) == len(expected)
     np.testing.assert_allclose(both["ratio_found"], both["ratio"], rtol=1e-4)
-    assert found["step"].min() == steps[-2]
+    assert found["step"].unique().tolist() == steps[-2:]
 
 
 def test_examples_are_taken_at_the_stop_and_are_no_peak() -> None:
     falling = pd.DataFrame(
         [{"step": step, "op": "add", "direction": 1, "ratio": 3000.0 - step} for step in range(1000, 2001, 250)]
     )
-    found = peaks({"add": {"add-42": examples_curve(falling, "add", 1000)}})
-    assert found["quantity"].unique().tolist() == [EXAMPLES]
+    found = peaks({"add": {"add-42": per_example_curve(falling, "add", 1000)}})
+    assert found["quantity"].unique().tolist() == [PER_EXAMPLE]
     assert found.set_index("stops after")["value"].to_dict() == {0: 2000, 500: 1500, 1000: 1000}
+    assert for_reading(found)["quantity"].tolist() == [TITLES[PER_EXAMPLE]]
+    between = falling[falling["step"] != 1500]  # none is taken for that at 500 steps
+    assert set(peaks({"add": {"add-42": per_example_curve(between, "add", 1000)}})["stops after"]) == {0, 1000}
 
 
 def table(level: float) -> pd.DataFrame:
@@ -133,7 +136,10 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
     curves: Curves,
 ) -> None:
     text = sentence(peaks(curves))
-    assert "R1 at W = 1, add-42: nearest to the paper's 648 at a stop 500 steps after grokking, 510;" in text
+    assert (
+        "R1 at W = 1, add-42: a run that stops 500 steps after grokking comes nearest to the paper's 648, with 510;"
+        in text
+    )
     assert "Did not grok" not in text
     assert "Did not grok, and are left out: mul-42, sq-42." in sentence(peaks(curves), ["mul-42", "sq-42"])
     assert (
@@ -147,7 +153,7 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves))
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
-    titles = [title for name, title in TITLES.items() if name != EXAMPLES]
+    titles = [title for name, title in TITLES.items() if name != PER_EXAMPLE]
     assert table["quantity"].tolist() == [*titles, "R1 at W = 1", "R1 at W = 20"]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
 

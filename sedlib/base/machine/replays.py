@@ -35,10 +35,18 @@ class _Replayed:
             torch.cuda.current_stream().wait_stream(side)
             return
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):  # runs nothing
+            self._record()
+        self._graph.replay()  # type: ignore[union-attr]  # recorded
+
+    def _record(self) -> None:
+        graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph):  # runs nothing
                 self._function()
-        self._graph.replay()
+        except RuntimeError:
+            torch.cuda.set_stream(before)  # a recording that fails may leave its own
+            raise
+        self._graph = graph
 
 
 def replayed_at(
@@ -47,24 +55,47 @@ def replayed_at(
     """``function`` of a tensor such as ``like``, on CUDA recorded as a graph and replayed at other values.
 
     A function that waits for the device, which nothing can record, is called each time. What the function checks, it
-    checks while it is still called: later values must be checked in the result.
+    checks while it is still called: later values must be checked in the result. A replayed result has no derivative.
+
+    Raises
+    ------
+    ValueError
+        Called, on CUDA: the tensor is of another shape or dtype.
     """
-    return _ReplayedAt(function, like) if like.device.type == "cuda" else function
+    return ReplayedAt(function, like) if like.device.type == "cuda" else function
 
 
-class _ReplayedAt:
+class ReplayedAt:
+    """What ``replayed_at`` gives on CUDA."""
+
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], like: torch.Tensor) -> None:
-        self._function, self._at = function, like.detach().clone()
-        self._run: Callable[[], object] = _Replayed(self._call)
+        at = like.detach().clone()
+        found: list[torch.Tensor] = []  # and no attribute: graphs hold memory, and a cycle would hold them
+
+        def call() -> None:
+            found[:] = [function(at)]
+
+        self._at, self._found, self._call = at, found, call
+        self._run: Callable[[], object] = _Replayed(call)
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the function could not be recorded."""
+        return self._run is self._call
 
     def __call__(self, at: torch.Tensor) -> torch.Tensor:
+        """The function's result."""
+        if (at.shape, at.dtype) != (self._at.shape, self._at.dtype):
+            raise ValueError(
+                f"at: expected {self._at.dtype} of shape {tuple(self._at.shape)}, as when the function was given, got "
+                f"{at.dtype} of shape {tuple(at.shape)}"
+            )
         self._at.copy_(at)
         try:
             self._run()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError:  # of the recording; any other error comes again
             self._run = self._call
             self._run()
-        return self._found.clone()
-
-    def _call(self) -> None:
-        self._found = self._function(self._at)
+        return self._found[0].clone()

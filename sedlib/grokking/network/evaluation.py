@@ -15,7 +15,7 @@ from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.pairs import answers, split_pairs
 
 EVALUATION_BATCH = 1024  # fits the cache: half the time of one batch of all pairs
-EVALUATION_BATCH_OF_DEVICES = 16 * EVALUATION_BATCH  # elsewhere a batch takes as long as its kernels take to start
+EVALUATION_BATCH_ELSEWHERE = 16 * EVALUATION_BATCH  # on a GPU a batch takes as long as its kernels take to start
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _evaluate_split(
 ) -> tuple[Float[Tensor, " tasks"], Float[Tensor, " tasks"], Float[Tensor, " tasks"]]:
     """Accuracy, mean loss and mean variance of the logits of every operation."""
     sums = torch.zeros(3, len(answers), device=pairs.device)
-    size = EVALUATION_BATCH if pairs.device.type == "cpu" else EVALUATION_BATCH_OF_DEVICES
+    size = EVALUATION_BATCH if pairs.device.type == "cpu" else EVALUATION_BATCH_ELSEWHERE
     for some_pairs, some_answers in zip(pairs.split(size), answers.split(size, dim=1), strict=True):
         logits = model.logits(some_pairs)
         losses = pair_losses(logits, some_answers)

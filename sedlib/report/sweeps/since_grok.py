@@ -13,24 +13,23 @@ from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import number
 from sedlib.report.numbers.results import mean_ratios
 from sedlib.report.numbers.seeds import Estimate, estimate
+from sedlib.terms.stops_after_grokking import STOPS
 from sedlib.terms.stream_names import UPDATE, gradient_of
 
-STOPS = (0, 500, 1000, 1500, 2000, 2500)
-"""Steps after the grok step up to which a peak is taken, as if the run had stopped there."""
 QUANTITIES = {
     "gradient": (BLUE, "gradient SED, W = 20"),
     "alone": (SKY, "gradient alone, W = 1"),
     "update": (VERMILION, "update SED"),
 }
 RATIO = "gradient over update"
-EXAMPLES = "examples at the stop"
+PER_EXAMPLE = "per-example gradients, at the stop"
 """The one quantity that is no peak: the paper has it at a run's last checkpoint."""
 TITLES = {
     "gradient": "R̄ of the gradient, W = 20",
     "alone": "R̄ of one gradient, W = 1",
     "update": "R̄ of the update, W = 20",
     RATIO: "R̄ of the gradient over R̄ of the update",
-    EXAMPLES: "R̄ of per-example gradients at the stop, no peak",
+    PER_EXAMPLE: "R̄ of per-example gradients, at the stop",
 }
 """For a reader; the table of numbers has the short ones."""
 RUN_OF_THE_PAPER = "add-42"
@@ -58,10 +57,10 @@ def curves_of(table: pd.DataFrame, op: str, grokked: int, window: int) -> dict[s
     return {name: rows.set_index("since")["ratio"].sort_index() for name, rows in named.items()}
 
 
-def examples_curve(table: pd.DataFrame, op: str, grokked: int) -> dict[str, "pd.Series[float]"]:
+def per_example_curve(table: pd.DataFrame, op: str, grokked: int) -> dict[str, "pd.Series[float]"]:
     """R̄ of the basis of per-example gradients by steps since."""
-    ratios = mean_ratios(table.assign(stream=EXAMPLES, window=1)).assign(since=lambda rows: rows["step"] - grokked)
-    return {EXAMPLES: ratios[ratios["op"] == op].set_index("since")["ratio"].sort_index()}
+    ratios = mean_ratios(table.assign(stream=PER_EXAMPLE, window=1)).assign(since=lambda rows: rows["step"] - grokked)
+    return {PER_EXAMPLE: ratios[ratios["op"] == op].set_index("since")["ratio"].sort_index()}
 
 
 def peaks(curves: Curves) -> pd.DataFrame:
@@ -72,7 +71,7 @@ def peaks(curves: Curves) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     by_stop: dict[tuple[str, int], dict[str, list[float]]] = {}
     for op, by_run in curves.items():
-        reached = {run: {stop: _peaks(of_run, stop) for stop in STOPS} for run, of_run in by_run.items()}
+        reached = {run: {stop: _readings(of_run, stop) for stop in STOPS} for run, of_run in by_run.items()}
         names = dict.fromkeys(name for by_stops in reached.values() for found in by_stops.values() for name in found)
         for name in names:
             for stop in STOPS:
@@ -96,19 +95,19 @@ def peaks(curves: Curves) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _peaks(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
-    """A run's peaks up to ``stop`` by quantity, and how much larger that of the gradient is than that of the update."""
-    known = {name: peak for name, curve in of_run.items() if (peak := _at_stop(name, curve, stop)) is not None}
+def _readings(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
+    """A run by quantity, as if it had stopped at ``stop``, and the gradient's peak over the update's."""
+    known = {name: value for name, curve in of_run.items() if (value := _at_stop(name, curve, stop)) is not None}
     both = "gradient" in known and "update" in known
     return {**known, RATIO: known["gradient"] / known["update"]} if both else known
 
 
 def _at_stop(name: str, curve: "pd.Series[float]", stop: int) -> float | None:
-    """Largest value up to ``stop``, or the last; None where the run ended before, or had no whole window yet."""
+    """The peak up to ``stop``, or the value there; None where the run ended before, or had no whole window yet."""
+    if name == PER_EXAMPLE:
+        return float(curve[stop]) if stop in curve.index else None
     before = curve[curve.index <= stop]
-    if before.empty or curve.index.max() < stop:
-        return None
-    return float(before.iloc[-1] if name == EXAMPLES else before.max())
+    return None if before.empty or curve.index.max() < stop else float(before.max())
 
 
 def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
@@ -137,8 +136,8 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _place(quantity: str) -> int:
-    """Of a quantity in the table: in the order of the figure, the ratio, R₁, the operations' spread."""
-    first = [*QUANTITIES, RATIO]
+    """Of a quantity in the table: in the order of the figure, the ratio, examples, R₁, the operations' spread."""
+    first = [*TITLES]
     return first.index(quantity) if quantity in first else len(first) + ("over smallest" in quantity)
 
 
@@ -151,15 +150,15 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     for quantity, op, value in (
         *((f"R1 at W = {window}", RUN_OF_THE_PAPER, value) for window, value in paper.R1_BY_WINDOW.items()),
         ("gradient: largest over smallest operation", "all", paper.GRADIENT_SPREAD.low),
-        (EXAMPLES, "add", paper.PER_EXAMPLE["after"]),
+        (PER_EXAMPLE, "add", paper.PER_EXAMPLE["after"]),
     ):
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
         if not found.empty:
             nearest = found.iloc[int((found["value"] - value).abs().to_numpy().argmin())]
             at, last = number(nearest["value"]), number(found["value"].iloc[-1])
             parts.append(
-                f"{quantity}, {op}: nearest to the paper's {number(value)} at a stop {nearest['stops after']:,} steps "
-                f"after grokking, {at}; the last is {last}."
+                f"{quantity}, {op}: a run that stops {nearest['stops after']:,} steps after grokking comes nearest to "
+                f"the paper's {number(value)}, with {at}; one that stops last has {last}."
             )
     for quantity, title, reported in (
         ("gradient", "the gradient's peak R̄", paper.SINGLE_TASK_GRADIENT),

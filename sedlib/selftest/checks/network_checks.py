@@ -11,8 +11,10 @@ import sedlib.grokking.network.evaluation as evaluation
 import sedlib.grokking.network.losses as losses
 import sedlib.grokking.network.model as model
 import sedlib.grokking.training.stepping as stepping
+from sedlib.centroids import centroids
 from sedlib.gradients import task_gradients
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.scores import logit_scores
 from sedlib.selftest.check import Pair, check
 from sedlib.selftest.oracles import looped_gradient
 from sedlib.selftest.plain_network import PlainNetwork, logits_without_torch, plain_steps
@@ -24,7 +26,7 @@ EXPERIMENT = Experiment.model_validate(
     {"run": {"ops": ["add", "mul"], "seed": 1}, "model": {}, "data": {"p": 53}, "optimizer": {}, "stopping": {}}
 )
 """Two operations in a network of the paper's width and depth; a CPU evaluates either half of the pairs in two parts."""
-PAIRS = 256
+PAIRS, FEW = 256, 4
 READ = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "weight_norm", "logit_scale")
 STEPS = 5
 """On a GPU a step, or a function, is run three times, then recorded and replayed."""
@@ -76,16 +78,32 @@ def logits(setting: Setting) -> Pair:
 
 @check("replays.replayed_at", NETWORK)
 def replayed_at(setting: Setting) -> Pair:
-    """PyTorch's own encoder, called for each batch."""
-    network, plain = _networks(setting)
-    batches = _data().train_pairs[: STEPS * PAIRS].split(PAIRS)
+    """Centroids as the coupling stage takes them, which a GPU must record; a pass for each task in float64."""
+    network, exact = _networks(setting)[0], _networks(Setting(torch.device("cpu"), torch.float64))[0]
+    batches = _data().train_pairs[: STEPS * FEW].split(FEW)
+    answers = _data().train_answers[:, :FEW]
+
+    def scored(network: model.GrokkingTransformer, h: Tensor) -> Tensor:
+        return logit_scores(network(h), answers.to(h.device))
 
     def found() -> list[Tensor]:
         embedded = [network.embed(pairs.to(setting.device)).detach() for pairs in batches]
-        recorded = replays.replayed_at(lambda h: network(h).detach(), embedded[0])
-        return [recorded(h) for h in embedded]
+        at = replays.replayed_at(
+            lambda h: centroids(lambda h: scored(network, h), h, check=False).detach(), embedded[0]
+        )
+        measured = [at(h) for h in embedded]
+        if isinstance(at, replays.ReplayedAt) and at.is_called:
+            raise RuntimeError("the centroids of the paper's network could not be recorded as a graph")
+        return measured
 
-    return found, lambda: [plain(pairs) for pairs in batches]
+    def expected() -> list[Tensor]:
+        embedded = [exact.embed(pairs).detach().requires_grad_() for pairs in batches]
+        return [
+            torch.stack([torch.autograd.grad(scored(exact, h)[task].sum(), h)[0].flatten(1) for task in range(2)])
+            for h in embedded
+        ]
+
+    return found, expected
 
 
 @check("losses.task_losses", NETWORK)
