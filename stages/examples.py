@@ -1,7 +1,5 @@
 """Measure one run's coupling of per-example gradients at stops after grokking, from its checkpoints alone."""
 
-import pandas as pd
-
 from sedlib.base.described.description import Origin
 from sedlib.base.described.tables import read_table, write_table
 from sedlib.base.machine.hardware import configure
@@ -23,11 +21,10 @@ def main(study: Study, run: Workspace) -> None:
     training = read_table(run.table("training"), TRAINING, TRAINING.stage_of(run.run), of)
     grokked = grokked_by_all(training, threshold)
     with RunCheckpoints.open(run.checkpoints, study, configure()) as checkpoints:
-        measured = [] if grokked is None else [grokked + stop for stop in STOPS if grokked + stop in checkpoints.steps]
-        rows = pd.DataFrame(
-            measure_examples(checkpoints, params, measured), columns=[column.name for column in EXAMPLES.columns]
-        )
-        write_table(run.table("examples"), rows, EXAMPLES, of)
+        steps = checkpoints.steps
+        # Of a run that never groks, which no stop is after, the last: a table has rows.
+        measured = steps[-1:] if grokked is None else [grokked + stop for stop in STOPS if grokked + stop in steps]
+        write_table(run.table("examples"), measure_examples(checkpoints, params, measured), EXAMPLES, of)
 
 
 if __name__ == "__main__":
