@@ -76,8 +76,11 @@ CAUSES: dict[str, Cause] = {
         "update: largest over smallest operation all",
     ),
     "ceiling": NoBetter(),
-    "per-example": NotFound(
-        "three seeds, both centroids; the scripts read a run that was not released, at its last checkpoint"
+    "per-example": Found(
+        "R̄ of per-example gradients rises after grokking. The paper's last value comes out of a run that goes on for "
+        "longer than those here",
+        AFTER_GROKKING,
+        "per-example gradients, at the stop add",
     ),
     "window": Found(
         "R₁ depends on when a run stops. The paper's value at W = 1 comes out of a run that goes on, those at longer "
