@@ -20,9 +20,6 @@ from sedlib.terms.tables.single_step_tables import EXAMPLES
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
 
-OP_OF_EXAMPLES = "add"
-"""The operation of which the paper has the basis of per-example gradients."""
-
 
 def main() -> None:
     window, threshold = BasisParams.load().window, GrokParams.load().grok_threshold
@@ -34,7 +31,7 @@ def main() -> None:
         (op,) = training["op"].unique()
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
-            if op == OP_OF_EXAMPLES:
+            if op == "add":  # of which the paper has the basis of per-example gradients
                 curves[op][run] |= per_example_curve(folder.read(EXAMPLES), op, grokked)
         else:
             never.append(run)
