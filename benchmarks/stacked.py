@@ -61,14 +61,13 @@ class StackedTraining:
         self._function = networks[0].to(device)
         self.vectors = nn.Parameter(torch.stack(vectors).detach().to(device))
         self.vectors.grad = torch.zeros_like(self.vectors)
-        on_cuda = device.type == "cuda"
         self._optimizer = torch.optim.AdamW(
             [self.vectors],
             self._settings.lr,
             cast("tuple[float, float]", tuple(self._settings.betas)),
             weight_decay=self._settings.weight_decay,
             fused=True,
-            capturable=on_cuda,
+            capturable=device.type == "cuda",
         )
         runs, batch = len(experiments), self._settings.batch_size
         self._block = block
@@ -76,7 +75,6 @@ class StackedTraining:
         self._answers = torch.zeros(block, runs, len(experiments[0].run.ops), batch, dtype=torch.int64, device=device)
         self._place = torch.zeros(1, dtype=torch.int64, device=device)
         self._left = 0
-        self.losses = torch.zeros(self._answers.shape[1:3], device=device)
         self._step = replayed(self._take_step, device)
 
     def __call__(self) -> None:
@@ -107,7 +105,6 @@ class StackedTraining:
         logits = self.logits(pairs)
         losses = pair_losses(logits.flatten(0, 1), answers.flatten(0, 1)).mean(-1)
         losses.sum().backward()
-        self.losses.copy_(losses.detach().view_as(self.losses))
         norms = gradient.norm(dim=1, keepdim=True)
         gradient.mul_((self._settings.clip_norm / (norms + 1e-6)).clamp(max=1.0))
         self._optimizer.step()
