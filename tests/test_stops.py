@@ -1,5 +1,7 @@
 """Scripts that are stopped by a signal, or lose the DVC that started them."""
 
+import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -22,6 +24,7 @@ from sedlib.base.atomic import replacing
 from sedlib.base.script import clear_errors
 
 sedlib.base.orphans.SECONDS_BETWEEN_LOOKS = 0.02
+sedlib.base.orphans.FIRST_PROCESS = int(os.environ.get("FIRST_PROCESS", 1))
 here = pathlib.Path(sys.argv[1])
 here.mkdir(exist_ok=True)
 if "late" in sys.argv:
@@ -37,6 +40,7 @@ with clear_errors(), replacing(here / "target") as temporary:
     while not (here / "enough").exists():
         time.sleep(0.01)
 """
+PR_SET_CHILD_SUBREAPER = 36
 STARTER = "import subprocess, sys, os; subprocess.run(sys.argv[1:], env={**os.environ, 'DVC_STAGE': 'train@a'})"
 
 
@@ -132,6 +136,21 @@ def test_a_stage_ends_with_the_dvc_that_started_it(script: Path, tmp_path: Path,
         until(lambda: is_over(pid), "the stage ends")
     assert not (tmp_path / "here/target").exists()
     assert not [path for path in (tmp_path / "here").iterdir() if path.name != "pid"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process that is not the first adopts others on Linux alone")
+def test_a_stage_ends_where_the_first_process_of_a_container_is_of_its_session(script: Path, tmp_path: Path) -> None:
+    adopts_orphans = functools.partial(ctypes.CDLL(None).prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    dvc = [sys.executable, "-c", STARTER, sys.executable, str(script), str(tmp_path / "here"), "late"]
+    first = ["sh", "-c", 'FIRST_PROCESS=$$ "$@" & exec sleep 600', "sh", *dvc]
+    container = subprocess.Popen(first, preexec_fn=adopts_orphans)
+    try:
+        pid = pid_in(tmp_path / "here")
+        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+        until(lambda: is_over(pid), "the stage ends")
+    finally:
+        container.kill()
+        container.wait()
 
 
 def test_a_script_under_another_program_does_not_end_with_it(script: Path, tmp_path: Path) -> None:
