@@ -1,5 +1,6 @@
 """Each stage on a tiny run with one number that is none, or has no direction: a message with its step, no traceback."""
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -285,7 +286,7 @@ def test_geometry_names_the_matrix_and_the_step(checkpoints: RunCheckpoints, mon
 
 
 def in_memory_centroids(probes: torch.Tensor, values: np.ndarray) -> h5py.File:
-    file = h5py.File("centroids.h5", "w", driver="core", backing_store=False)
+    file = h5py.File(io.BytesIO(), "w")
     file["steps"], file["probes"], file["centroids/mul"] = [0, 5], probes.numpy(), values.astype(np.float32)
     return file
 

@@ -1,5 +1,6 @@
 """Rows in narrower dtypes: how near they come back, what is refused, what the diagnostics make of them."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
@@ -35,7 +36,7 @@ STUDY = Grokking(experiment())
 
 
 def in_memory() -> h5py.File:
-    return h5py.File("rows.h5", "w", driver="core", backing_store=False)
+    return h5py.File(io.BytesIO(), "w")
 
 
 def stored(rows: np.ndarray, dtype: RowDtype) -> np.ndarray:
