@@ -82,7 +82,7 @@ def _alarms(found: Collection, runs: list[str]) -> Figure:
         for change in (GAP_CHANGE, 1 / GAP_CHANGE):
             axes.axhline(change, color="black", linewidth=0.8, linestyle=":", label="change by a factor of ten")
         axes.set(yscale="log", ylabel="defect, g₂₃ / first three")
-        right = _right_axis(axes, "σ₂ / σ₃")
+        right = right_axis(axes, "σ₂ / σ₃")
         ratios = gaps.set_index("step")["ratio23"]
         right.plot(ratios, color=GREEN, linewidth=1, linestyle="--")
         axes.plot([], [], color=GREEN, linewidth=1, linestyle="--", label="σ₂ / σ₃ (right)")
@@ -93,7 +93,7 @@ def _alarms(found: Collection, runs: list[str]) -> Figure:
     return finish(figure, panels, grokked)
 
 
-def _right_axis(axes: Axes, label: str) -> Axes:
+def right_axis(axes: Axes, label: str) -> Axes:
     """A second axis, named in the last column only."""
     right = axes.twinx()
     place = axes.get_subplotspec()
@@ -156,7 +156,7 @@ def _defect(axes: Axes, found: Collection, runs: list[str]) -> None:
         if began is not None:
             axes.axvline(began, color=ORANGE, linewidth=1.4, linestyle=":", label="onset of a seed")
     accuracies = _by_seed(found, runs, lambda run: found.runs[run].training.groupby("step")["test_accuracy"].min())
-    right = _right_axis(axes, "held-out accuracy")
+    right = right_axis(axes, "held-out accuracy")
     band(right, accuracies, GREY, "", "-.")
     axes.plot([], [], color=GREY, linestyle="-.", label="held-out accuracy (right)")
     right.set(ylim=(-0.02, 1.04))

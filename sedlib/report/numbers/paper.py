@@ -127,6 +127,14 @@ LEAD = Reported(600.0, 1600.0, "positive in 12 of 12 grokking runs, mean 1,117")
 DEFECT_GROWTH = Reported(513.0, math.inf, "grokking runs, at least")
 DEFECT_GROWTH_WITHOUT_GROKKING = Reported(0.0, 47.0, "the others, at most", "size")
 
+SLOW_GROK_STEP = exactly(570_000.0, "table of regimes, mean of the runs", "size")
+SLOW_ONSET = exactly(185_000.0, "figure of the slow regime, one run", "size")
+SLOW_ACCURATE_STEP = exactly(585_000.0, "figure of the slow regime, one run", "size")
+SLOW_LEAD = Reported(400_000.0, 558_000.0, "400,000 in the figure, 558,000 in the table of regimes", "size")
+SLOW_LEAD_SHARE = exactly(0.55, "table of regimes; its own lead and grok step give 0.98", "size")
+SLOW_RHO = Reported(0.9995, 1.0, "table of regimes, about 1.000", "size")
+SLOW_PC1_PERCENT = Reported(84.0, 94.0, "first lines of a script; a caption says lower than in the fast one", "size")
+
 CHANGES_NOTHING = {("gradient", "remove-sed"), ("gradient", "remove-random"), ("update", "remove-random")}
 """Interventions that the paper says change nothing."""
 
