@@ -24,6 +24,6 @@ def main(run: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=file_name, help="name of the run in params.yaml")
+    parser.add_argument("run", type=file_name, help="name of a run in params.yaml")
     with clear_errors():
         main(**vars(parser.parse_args()))
