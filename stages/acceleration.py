@@ -5,19 +5,27 @@ from pathlib import Path
 
 from sedlib.base.arguments import folder_below
 from sedlib.base.script import clear_errors
+from sedlib.grokking.interventions.labelled_cells import parameters_in
+from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.report.drawn.panels import save
-from sedlib.report.numbers.cell_results import read_cell
+from sedlib.report.numbers.cell_results import read_cells
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.accelerations import acceleration_figure, accelerations
+from sedlib.report.sweeps.accelerations import Setting, acceleration_figure, accelerations
+from sedlib.report.sweeps.folders import the_same
 
 
 def main(beside: str, settings: list[Path]) -> None:
-    threshold = GrokParams.load(settings[0] / PARAMS_FILE).grok_threshold
-    files = {setting.name: sorted((setting / "results").glob("*.csv")) for setting in settings}
-    tables = {name: [read_cell(file, "dvc.yaml") for file in of_setting] for name, of_setting in files.items()}
-    table = accelerations(tables, beside, threshold)
+    files = {setting: sorted((setting / "results").glob("*.csv")) for setting in settings}
+    tables = {
+        setting: read_cells(of_setting, parameters_in(setting / PARAMS_FILE), "dvc.yaml")
+        for setting, of_setting in files.items()
+    }
+    runs = {setting: list(Params.load(setting / PARAMS_FILE).runs) for setting in settings}
+    thresholds = {str(setting): GrokParams.load(setting / PARAMS_FILE).grok_threshold for setting in settings}
+    found = [Setting(setting.name, runs[setting], tables[setting]) for setting in settings]
+    table = accelerations(found, beside, the_same("grok_threshold", thresholds))
     write_both(Path(), "acceleration", table, table.round(3))
     save({"acceleration": acceleration_figure(table)}, Path())
 

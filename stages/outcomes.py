@@ -5,11 +5,12 @@ from pathlib import Path
 
 from sedlib.base.arguments import file_name, folder_below
 from sedlib.base.script import clear_errors
+from sedlib.grokking.interventions.labelled_cells import parameters_in
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
-from sedlib.report.numbers.cell_results import read_cell
+from sedlib.report.numbers.cell_results import read_cells
 from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 
@@ -17,7 +18,7 @@ from sedlib.report.sweeps.outcomes import dose_response, for_reading, outcomes
 def main(folder: Path, beside: list[str], *, doses: bool) -> None:
     threshold, settings = GrokParams.load().grok_threshold, ProjectionParams.load()
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
-    tables = [read_cell(file) for file in files]
+    tables = read_cells(files, parameters_in())
     usual = {"rank": settings.rank, "target": str(settings.target), "start": settings.window}
     table = outcomes(tables, threshold, usual)
     write_both(folder, "outcomes", table, for_reading(table))

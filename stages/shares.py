@@ -5,11 +5,12 @@ from pathlib import Path
 
 from sedlib.base.arguments import file_name, folder_below
 from sedlib.base.script import clear_errors
+from sedlib.grokking.interventions.labelled_cells import parameters_in
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.drawn.panels import save
-from sedlib.report.numbers.cell_results import read_cell
+from sedlib.report.numbers.cell_results import read_cells
 from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.share_curve import share_curve, share_figure
 
@@ -17,7 +18,7 @@ from sedlib.report.sweeps.share_curve import share_curve, share_figure
 def main(folder: Path, beside: list[str]) -> None:
     files = [INTERVENTION_TABLES / f"{name}.csv" for name in beside] + sorted((folder / "results").glob("*.csv"))
     threshold, rank = GrokParams.load().grok_threshold, ProjectionParams.load().rank
-    curve = share_curve([read_cell(file) for file in files], threshold, rank)
+    curve = share_curve(read_cells(files, parameters_in()), threshold, rank)
     write_both(folder, "shares", curve, curve.round(4))
     save({"shares": share_figure(curve)}, folder)
 

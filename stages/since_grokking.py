@@ -8,9 +8,9 @@ import pandas as pd
 from sedlib.base.errors import UserError
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.params import Params
 from sedlib.pipeline.parameters.basis_params import BasisParams
 from sedlib.pipeline.parameters.grok_params import GrokParams
-from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder, grok_step
@@ -25,7 +25,7 @@ def main() -> None:
     window, threshold = BasisParams.load().window, GrokParams.load().grok_threshold
     curves: dict[str, dict[str, dict[str, pd.Series]]] = {}
     never: list[str] = []
-    for run in read_params(PARAMS_FILE)["runs"]:
+    for run in Params.load().runs:
         folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
         training, table = folder.read(TRAINING), folder.read(WINDOWS)
         (op,) = training["op"].unique()
@@ -38,8 +38,8 @@ def main() -> None:
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
     found = peaks(curves)
-    write_both(Path(), "since", found.drop(columns="shown"), for_reading(found), sentence(found, never) + "\n")
-    save({"since": since_figure(curves)}, Path())
+    write_both(Path(), "since", found.drop(columns="shown"), for_reading(found, window), sentence(found, never) + "\n")
+    save({"since": since_figure(curves, window)}, Path())
 
 
 if __name__ == "__main__":

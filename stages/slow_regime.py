@@ -11,11 +11,13 @@ from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.slow_regime import SlowRun, for_reading
+from sedlib.report.sweeps.slow_regime import SlowRun, for_reading, require_slow_regime
 
 
 def main(run: str) -> None:
-    folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json())
+    experiment = Experiment.load(run)
+    require_slow_regime(run, experiment.model_dump())
+    folder = RunFolder(ARTIFACTS / "results" / run, experiment.model_dump_json())
     found = SlowRun(folder, GrokParams.load().grok_threshold)
     table = found.beside_paper()
     write_both(Path(), "regime", table, for_reading(table))

@@ -74,7 +74,7 @@ def test_examples_are_taken_at_the_stop_and_are_no_peak() -> None:
     found = peaks({"add": {"add-42": per_example_curve(falling, "add", 1000)}})
     assert found["quantity"].unique().tolist() == [PER_EXAMPLE]
     assert found.set_index("stops after")["value"].to_dict() == {0: 2000, 500: 1500, 1000: 1000}
-    assert for_reading(found)["quantity"].tolist() == [TITLES[PER_EXAMPLE]]
+    assert for_reading(found, 20)["quantity"].tolist() == [TITLES[PER_EXAMPLE]]
     between = falling[falling["step"] != 1500]  # none is taken for that at 500 steps
     assert set(peaks({"add": {"add-42": per_example_curve(between, "add", 1000)}})["stops after"]) == {0, 1000}
 
@@ -147,13 +147,13 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
         "steps, 0 of 1 after 500 steps, 0 of 1 after 1,000 steps." in text
     )
     assert "the gradient's peak over the update's in the paper's 30–100" in text
-    assert since_figure(curves).axes
+    assert since_figure(curves, 20).axes
 
 
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
-    table = for_reading(peaks(curves))
+    table = for_reading(peaks(curves), 20)
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
-    titles = [title for name, title in TITLES.items() if name != PER_EXAMPLE]
+    titles = [title.format(window=20) for name, title in TITLES.items() if name != PER_EXAMPLE]
     assert table["quantity"].tolist() == [*titles, "R1 at W = 1", "R1 at W = 20"]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
 

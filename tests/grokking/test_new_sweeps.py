@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import UserError
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
@@ -15,7 +16,7 @@ from sedlib.grokking.interventions.random_kicks import RANDOM_KICK, RandomKicks,
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import build_model
 from sedlib.grokking.study import Grokking
-from sedlib.report.sweeps.accelerations import acceleration_figure, accelerations
+from sedlib.report.sweeps.accelerations import Setting, acceleration_figure, accelerations
 from sedlib.report.sweeps.outcomes import outcomes
 from sedlib.report.sweeps.share_curve import COORDINATES, DIRECTIONS, share_curve, share_figure
 from sedlib.vectors import ParamLayout
@@ -77,13 +78,45 @@ def test_kicks_stand_beside_the_control_without_a_rank() -> None:
     assert pd.isna(row["rank"])
 
 
+def settings_of(tables: dict[str, list[pd.DataFrame]]) -> list[Setting]:
+    return [Setting(name, ["add-1", "add-2"], of_setting) for name, of_setting in tables.items()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "beside", "refused"),
+    [
+        ({"usual": cells_of(control=40, freeze=20)[:3]}, "usual", "missing is add-2"),
+        ({"usual": cells_of(control=40, freeze=20)[1:]}, "usual", "control must .* missing is add-1"),
+        ({"usual": []}, "usual", "no cell was run"),
+        ({"usual": cells_of(control=40)}, "unusual", "must name one of the settings"),
+        ({"usual": cells_of(freeze=40)}, "usual", "must name one of the settings"),
+        (
+            {"usual": [*cells_of(control=40), *(table.assign(weight_decay=0.0) for table in cells_of(control=40))]},
+            "usual",
+            "no place for cells with weight_decay 0",
+        ),
+    ],
+)
+def test_a_setting_without_all_its_cells_is_refused(
+    settings: dict[str, list[pd.DataFrame]], beside: str, refused: str
+) -> None:
+    with pytest.raises(UserError, match=refused):
+        accelerations(settings_of(settings), beside, 0.98)
+
+
+def test_two_settings_of_one_name_are_refused() -> None:
+    twice = [*settings_of({"usual": cells_of(control=40)}), *settings_of({"usual": cells_of(control=20)})]
+    with pytest.raises(UserError, match="twice came usual"):
+        accelerations(twice, "usual", 0.98)
+
+
 def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
     settings = {
         "usual": cells_of(control=40, freeze=20),
         "slow": cells_of(control=40, freeze=40),
         "mlp": cells_of(freeze=10),
     }
-    table = accelerations(settings, "usual", 0.98)
+    table = accelerations(settings_of(settings), "usual", 0.98)
     frozen = table[table["condition"] == "freeze"].set_index("setting")
     assert frozen["speedup"].to_dict() == {"usual": 2, "slow": 1, "mlp": 4}
     assert frozen.loc["mlp", "seed 1"] == "10"
@@ -103,7 +136,7 @@ def test_a_figure_says_where_control_or_cell_did_not_grok() -> None:
         "none": cells_of(control=40, freeze=None),
         "not the control": cells_of(control=None, freeze=10),
     }
-    figure = acceleration_figure(accelerations(settings, "one seed", 0.98))
+    figure = acceleration_figure(accelerations(settings_of(settings), "one seed", 0.98))
     assert [text.get_text() for text in figure.axes[0].texts] == ["1"]
     assert [height for _, height in marks(figure, "x")] == [1, 1]
 

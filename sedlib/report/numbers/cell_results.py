@@ -1,6 +1,6 @@
 """Tables of the interventions: grok steps by condition, speed-ups over the control, the curve against rank."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,37 @@ def read_cell(file: Path, stage: str | None = None, parameters: str | None = Non
     return table
 
 
+def read_cells(
+    files: Iterable[Path], parameters_of: Callable[[Mapping[str, Any]], str | None], stage: str | None = None
+) -> list[pd.DataFrame]:
+    """Tables of cells, each computed of what ``parameters_of`` says of its labels.
+
+    Raises
+    ------
+    UserError
+        One is missing, damaged, another cell's or of other parameters; the message names the file and the remedy.
+    """
+    tables = []
+    for file in files:
+        (labels,) = _labels(read_cell(file, stage))
+        try:
+            parameters = parameters_of(labels)
+        except UserError as error:
+            raise UserError(f"{file} is not of these parameters: {error}") from error
+        tables.append(read_cell(file, stage, parameters))
+    return tables
+
+
 def names(table: pd.DataFrame) -> list[str]:
     """Names of the cells whose labels are in a table."""
+    return [cell_name(labels) for labels in _labels(table)]
+
+
+def _labels(table: pd.DataFrame) -> list[dict[str, Any]]:
     columns = [label.name for label in LABELS]
     labels = table[columns].drop_duplicates().astype(object)
     rows = labels.where(labels.notna(), None).itertuples(index=False)
-    return [cell_name(dict(zip(columns, row, strict=True))) for row in rows]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def grok_steps(tables: Sequence[pd.DataFrame], threshold: float, labels: Sequence[str] = OWN_LABELS) -> pd.DataFrame:

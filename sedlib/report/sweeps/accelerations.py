@@ -1,20 +1,55 @@
 """Speed-ups over the control in several settings, such as learning rates and weight decays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import UserError, located, quoted
 from sedlib.report.drawn.panels import BLUE, GREEN, GREY, STYLE, VERMILION, finish, panels_of
 from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
+from sedlib.report.sweeps.folders import require_different
 from sedlib.terms.condition import CONTROL
 
+OPTIONS = ["rank", "target", "strength", "size"]
 COLOURS = (BLUE, VERMILION, GREEN, GREY)
 
 
-def accelerations(settings: Mapping[str, Sequence[pd.DataFrame]], beside: str, threshold: float) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Setting:
+    """One folder of a sweep: the runs of its params.yaml, and the tables of its cells."""
+
+    name: str
+    runs: Sequence[str]
+    tables: Sequence[pd.DataFrame]
+
+    def outcomes(self, threshold: float) -> pd.DataFrame:
+        """A row per cell.
+
+        Raises
+        ------
+        UserError
+            There is no table; a cell has an option that tells it from another of its condition; or one is missing:
+            a condition has cells of some of the runs only.
+        """
+        with located(f"setting {self.name}"):
+            found = grok_steps(self.tables, threshold, [*OWN_LABELS, "start", *OPTIONS])
+            for option in (*OPTIONS, "coordinates", "weight_decay"):
+                if (given := found[option].dropna()).size:
+                    raise ValueError(f"the table has no place for cells with {option} {given.iloc[0]}; move them away")
+            for (condition, _), of_kind in found.groupby(["condition", "start"], dropna=False):
+                if missing := [run for run in self.runs if run not in set(of_kind["run"])]:
+                    raise ValueError(
+                        f"{condition} must have a cell of every run, {', '.join(self.runs)}; missing is "
+                        f"{', '.join(missing)}; run `dvc repro` on the sweep"
+                    )
+        return found
+
+
+def accelerations(settings: Sequence[Setting], beside: str, threshold: float) -> pd.DataFrame:
     """A row per setting and condition: outcome of each seed, last train accuracy, and the speed-up over the control's.
 
     A low train accuracy says that the pairs were not even learned. A setting without a control of its own is compared
@@ -23,9 +58,13 @@ def accelerations(settings: Mapping[str, Sequence[pd.DataFrame]], beside: str, t
     Raises
     ------
     UserError
-        A setting has no table.
+        A setting has no table, or not all of its cells; two have one name; or ``beside`` is none of them, or without a
+        control.
     """
-    cells = {name: grok_steps(tables, threshold, [*OWN_LABELS, "start"]) for name, tables in settings.items()}
+    require_different([setting.name for setting in settings])
+    cells = {setting.name: setting.outcomes(threshold) for setting in settings}
+    if beside not in cells or not (cells[beside]["condition"] == CONTROL.name).any():
+        raise UserError(f"--beside must name one of the settings that has controls, got {quoted(beside)}")
     rows = []
     for name, found in cells.items():
         own = found if (found["condition"] == CONTROL.name).any() else cells[beside]

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import UserError
 from sedlib.report.drawn.panels import BLUE, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
 from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers import paper
@@ -17,7 +18,7 @@ from sedlib.terms.stops_after_grokking import STOPS
 from sedlib.terms.stream_names import UPDATE, gradient_of
 
 QUANTITIES = {
-    "gradient": (BLUE, "gradient SED, W = 20"),
+    "gradient": (BLUE, "gradient SED, W = {window}"),
     "alone": (SKY, "gradient alone, W = 1"),
     "update": (VERMILION, "update SED"),
 }
@@ -25,9 +26,9 @@ RATIO = "gradient over update"
 PER_EXAMPLE = "per-example gradients, at the stop"
 """The one quantity that is no peak: the paper has it at a run's last checkpoint."""
 TITLES = {
-    "gradient": "R̄ of the gradient, W = 20",
+    "gradient": "R̄ of the gradient, W = {window}",
     "alone": "R̄ of one gradient, W = 1",
-    "update": "R̄ of the update, W = 20",
+    "update": "R̄ of the update, W = {window}",
     RATIO: "R̄ of the gradient over R̄ of the update",
     PER_EXAMPLE: "R̄ of per-example gradients, at the stop",
 }
@@ -40,7 +41,19 @@ Curves = Mapping[str, Mapping[str, Mapping[str, "pd.Series[float]"]]]
 
 
 def curves_of(table: pd.DataFrame, op: str, grokked: int, window: int) -> dict[str, "pd.Series[float]"]:
-    """R̄ of gradient, one gradient and update, R₁ of the gradient at each window and of the update, by steps since."""
+    """R̄ of gradient, one gradient and update, R₁ of the gradient at each window and of the update, by steps since.
+
+    Raises
+    ------
+    UserError
+        The ``window``, or that of one checkpoint, was not measured.
+    """
+    if missing := {1, window} - set(table["window"]):
+        measured = ", ".join(map(str, sorted(table["window"].unique())))
+        raise UserError(
+            f"windows 1 and {window} must be in the table of windows, got {measured}; add {min(missing)} to "
+            "ablation.window in params.yaml"
+        )
     ratios = mean_ratios(table).assign(since=lambda rows: rows["step"] - grokked)
     own = ratios[ratios["op"] == op]
     chosen = {
@@ -124,7 +137,7 @@ def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
     }
 
 
-def for_reading(table: pd.DataFrame) -> pd.DataFrame:
+def for_reading(table: pd.DataFrame, window: int) -> pd.DataFrame:
     """A row per quantity and operation, a column per stop; R₁ at each window of the paper's run alone."""
     by_window = table["quantity"].str.startswith("R1 at W") & (table["operation"] != RUN_OF_THE_PAPER)
     kept = table[~by_window & ~table["quantity"].str.startswith("R1 of")]
@@ -132,7 +145,7 @@ def for_reading(table: pd.DataFrame) -> pd.DataFrame:
     order = kept[["quantity", "operation"]].drop_duplicates().itertuples(index=False, name=None)
     wide.columns = pd.Index([f"{stop:,} steps" for stop in wide.columns])
     ordered = wide.loc[sorted(order, key=lambda row: _place(row[0]))].reset_index()
-    return ordered.assign(quantity=ordered["quantity"].map(lambda name: TITLES.get(name, name)))
+    return ordered.assign(quantity=[TITLES.get(name, name).format(window=window) for name in ordered["quantity"]])
 
 
 def _place(quantity: str) -> int:
@@ -176,7 +189,7 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     return "\n".join(f"- {part}" for part in parts) + "\n"
 
 
-def since_figure(curves: Curves) -> Figure:
+def since_figure(curves: Curves, window: int) -> Figure:
     """A panel per operation, a line per seed."""
     with mpl.rc_context(STYLE):
         title = "Coupling ratios after grokking; a line per seed"
@@ -184,7 +197,7 @@ def since_figure(curves: Curves) -> Figure:
         for op, axes in panels.items():
             for of_run in curves[op].values():
                 for name, (colour, label) in QUANTITIES.items():
-                    axes.plot(of_run[name], color=colour, linewidth=1, label=label)
+                    axes.plot(of_run[name], color=colour, linewidth=1, label=label.format(window=window))
             for reported, colour in ((paper.SINGLE_TASK_GRADIENT, BLUE), (paper.SINGLE_TASK_UPDATE, VERMILION)):
                 label = f"the paper's range of peaks, {reported}"
                 axes.axhspan(reported.low, reported.high, color=colour, alpha=0.12, linewidth=0, label=label)

@@ -1,9 +1,13 @@
 """A run in the companion paper's slow regime beside what the paper says of it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import UserError, located
 from sedlib.report.drawn.geometry_figures import right_axis
 from sedlib.report.drawn.panels import BLUE, GREY, ORANGE, STYLE, finish, panels_of
 from sedlib.report.numbers import paper
@@ -11,6 +15,23 @@ from sedlib.report.numbers.digits import NOTHING, number, spanned
 from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.numbers.trajectories import Geometry, geometry_numbers
 from sedlib.terms.tables.training_table import TRAINING
+
+REGIME = {"lr": 5e-5, "weight_decay": 0.1, "layers": 3}
+
+
+def require_slow_regime(run: str, parameters: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse parameters of a run that are not the paper's of the slow regime: one operation, add, and ``REGIME``.
+
+    Raises
+    ------
+    UserError
+        One differs; the message has it, and the value that it must have.
+    """
+    given = {"ops": list(parameters["run"]["ops"])}
+    given |= {name: {**parameters["model"], **parameters["optimizer"]}[name] for name in REGIME}
+    for name, value in {"ops": ["add"], **REGIME}.items():
+        if given[name] != value:
+            raise UserError(f"{run} must be of the slow regime, {name} {value}, got {given[name]}; edit params.yaml")
 
 
 class SlowRun:
@@ -24,7 +45,8 @@ class SlowRun:
 
     def __init__(self, folder: RunFolder, threshold: float) -> None:
         self.training, self.geometry = folder.read(TRAINING), Geometry.load(folder)
-        self.numbers = geometry_numbers(self.geometry, self.training)
+        with located(f"geometry of {folder.path.name}"):
+            self.numbers = geometry_numbers(self.geometry, self.training)
         self.grokked = grok_step(self.training, str(self.training["op"].iloc[0]), threshold)
 
     def beside_paper(self) -> pd.DataFrame:
@@ -49,7 +71,7 @@ class SlowRun:
     def figure(self) -> Figure:
         """Commutator defect, logarithmic, and held-out accuracy against the step; onset and grok step marked."""
         with mpl.rc_context(STYLE):
-            figure, panels = panels_of(["run"], "Commutator defect in the slow regime, add, seed 42")
+            figure, panels = panels_of(["run"], "Commutator defect in the slow regime, add")
             axes = panels["run"]
             axes.plot(
                 self.geometry.curvature.set_index("step")["defect"], color=BLUE, label="defect, median of the draws"
