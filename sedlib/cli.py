@@ -604,14 +604,16 @@ def update_documents() -> None:
     Raises
     ------
     UserError
-        There is no report, or a template does not fit it.
+        There is no report, or it is not as it was written, or a template does not fit it.
     """
+    from sedlib.report.page.as_written import require_as_written
     from sedlib.report.page.documents import update
     from sedlib.report.page.writing import write_page
 
     numbers = Path("reports/metrics.json")
     if not numbers.exists():
         raise UserError(f"{numbers} is missing; run `make report`")
+    require_as_written(numbers.parent)
     update(Path(), json.loads(numbers.read_text()))
     write_page(numbers.parent)
 

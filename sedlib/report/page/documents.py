@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
 
+from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError
 from sedlib.report.page.bare_numbers import bare_numbers, printed_literals
 from sedlib.report.page.provided import Provided
@@ -33,7 +34,8 @@ def update(root: Path, numbers: Mapping[str, Any]) -> None:
     """
     pages = {page: rendered(root, template, numbers) for page, template in TEMPLATES.items()}
     for page, text in pages.items():
-        (root / page).write_text(text)
+        with replacing(root / page) as path:
+            path.write_text(text)
 
 
 def rendered(root: Path, template: Path, numbers: Mapping[str, Any]) -> str:
@@ -45,9 +47,10 @@ def rendered(root: Path, template: Path, numbers: Mapping[str, Any]) -> str:
         The template is missing or cannot be rendered; or, all named in one message with their lines: a place or a file
         does not exist, a condition does not hold, a number stands bare.
     """
-    if not (root / template).exists():
-        raise UserError(f"{template} is missing; restore it with git checkout")
-    source = (root / template).read_text()
+    try:
+        source = (root / template).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{template} is missing, or no text; restore it with git checkout") from error
     vocabulary = Vocabulary(root, numbers)
     environment = strict_environment(vocabulary)
     try:

@@ -25,6 +25,7 @@ from sedlib.report.metrics.reading import Numbers
 from sedlib.report.metrics.tidy import tidy
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
+from sedlib.report.page.as_written import WRITTEN, record, require_as_written
 from sedlib.report.page.html import Content, page
 from sedlib.report.page.outgoing import as_csv, as_markdown, without_formulas
 from sedlib.report.tabled.cost_tables import cost_tables
@@ -64,15 +65,23 @@ def write_report(found: Collection, folder: Path) -> None:
     if "coupling" in data:
         drawn |= headline(data["coupling"], numbers)
     figures = {path.relative_to(folder) for path in save_figures(drawn, folder / "figures")}
+    record(folder, {*files, *figures})
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
-            if old.relative_to(folder) not in {*files, *figures}:
+            if old.relative_to(folder) not in {*files, *figures, WRITTEN}:
                 old.unlink()
     write_page(folder)
 
 
 def write_page(folder: Path) -> None:
-    """Write index.html from the other files of a report alone."""
+    """Write index.html from the other files of a report alone.
+
+    Raises
+    ------
+    UserError
+        One of them is missing, or is not as the report wrote it.
+    """
+    require_as_written(folder)
     numbers = json.loads((folder / "metrics.json").read_text())
     computed_with = json.loads((folder / COMPUTED_WITH).read_text())
     data = {

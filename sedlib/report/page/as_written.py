@@ -1,0 +1,59 @@
+"""Whether the files of a report are those that were written together: their hashes, in one of them."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sedlib.base.atomic import replacing
+from sedlib.base.errors import UserError
+from sedlib.base.strict_json import json_text
+
+WRITTEN = Path("data/written.json")
+"""File with the SHA-256 of every other file of the report, by its path in the report's folder."""
+SHOWN = 3
+
+
+def record(folder: Path, files: Iterable[Path]) -> None:
+    """Write down which bytes the report's ``files`` have; their paths are relative to ``folder``."""
+    hashes = {file.as_posix(): _hash(folder / file) for file in sorted(files)}
+    with replacing(folder / WRITTEN) as path:
+        path.write_text(json_text(hashes, indent=1) + "\n")
+
+
+def require_as_written(folder: Path) -> None:
+    """Refuse a report of which a file is missing, or has other bytes than it was written with.
+
+    Raises
+    ------
+    UserError
+        One is or has, or it is not known what was written; the message names the files and the remedy.
+    """
+    broken = [name for name, expected in _recorded(folder).items() if _hash(folder / name) != expected]
+    if broken:
+        more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        raise UserError(
+            f"{folder}: expected the files that the report was written with, but {', '.join(broken[:SHOWN])}{more} "
+            "are missing or have other bytes; run `make report`, or restore them with git checkout"
+        )
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    file = folder / WRITTEN
+    try:
+        found: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{file}: expected hashes of the report's files, cannot read them; run `make report`"
+        ) from error
+    if not isinstance(found, dict) or not found or not all(isinstance(value, str) for value in found.values()):
+        raise UserError(f"{file}: expected hashes of the report's files, by their names; run `make report`")
+    return found
+
+
+def _hash(file: Path) -> str | None:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,73 @@
+"""A report's files that are missing, or are not those that were written, are refused by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sedlib.base.errors import UserError
+from sedlib.cli import update_documents
+from sedlib.report.page.as_written import WRITTEN, record, require_as_written
+from sedlib.report.page.writing import write_page, write_report
+from tests.report.made_up import collection
+
+FILES = {"metrics.json": "{}", "data/coupling.csv": "step,ratio\n0,1\n", "figures/one.svg": "<svg/>"}
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / "reports" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "reports" / name).write_text(text)
+    record(tmp_path / "reports", map(Path, FILES))
+    return tmp_path / "reports"
+
+
+def test_a_report_as_it_was_written_is_taken(reports: Path) -> None:
+    require_as_written(reports)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "removed": lambda file: file.unlink(),
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-2]),
+    "flipped": lambda file: file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:]),
+    "in conflict": lambda file: file.write_text("<<<<<<< HEAD\n" + file.read_text()),
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_another_is_refused_by_name(reports: Path, name: str, damage: str) -> None:
+    DAMAGE[damage](reports / name)
+    with pytest.raises(UserError, match=rf"{name} are missing or have other bytes; run `make report`"):
+        require_as_written(reports)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "3", '{"metrics.json"', "[" * 5000])
+def test_hashes_that_are_none_are_refused(reports: Path, text: str) -> None:
+    (reports / WRITTEN).write_text(text)
+    with pytest.raises(UserError, match=r"written.json: .* run `make report`"):
+        require_as_written(reports)
+
+
+def test_a_report_of_which_nothing_is_known_is_refused(reports: Path) -> None:
+    (reports / WRITTEN).unlink()
+    with pytest.raises(UserError, match="cannot read the hashes"):
+        require_as_written(reports)
+
+
+def test_the_page_and_the_documents_are_not_written_from_half_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(collection(tmp_path / "results"), tmp_path / "reports")
+    page = (tmp_path / "reports/index.html").read_bytes()
+    write_page(tmp_path / "reports")
+    next((tmp_path / "reports/figures").glob("*.svg")).unlink()
+    monkeypatch.chdir(tmp_path)
+    for write in (lambda: write_page(Path("reports")), update_documents):
+        with pytest.raises(UserError, match="figures/.*svg are missing"):
+            write()
+    assert (tmp_path / "reports/index.html").read_bytes() == page
+    assert not (tmp_path / "README.md").exists()
