@@ -99,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pack.set_defaults(run=run_pack)
     text = "folders of sweeps whose tables go into packs of their own, such as sweeps/doses; default: all but sweeps"
     pack.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP", help=text)
+    pack.add_argument("--drop", action="store_true", help="leave out tables of the pack whose stages are gone")
 
     unpack = commands.add_parser(
         "unpack", help="unpack the result tables that git keeps", description=run_unpack.__doc__
@@ -316,14 +317,15 @@ def run_costs(given: argparse.Namespace) -> None:
 def run_pack(given: argparse.Namespace) -> None:
     """Pack the result tables that DVC's locks name into reports/results.tar.xz; identical tables give identical bytes.
 
-    A table that is missing here is taken from the existing pack, if the table is what the locks say. Tables of a sweep
-    go into SWEEP/results.tar.xz.
+    A table that is missing here is taken from the existing pack, if the table is what the locks say. A pack that has
+    tables which the locks do not name is kept as it is, unless ``--drop`` is given. Tables of a sweep go into
+    SWEEP/results.tar.xz.
     """
     from sedlib.upkeep.packing.pack import pack
     from sedlib.upkeep.packing.place import MAIN, Place
 
     for place in [Place.of_sweep(folder) for folder in given.sweeps] or [MAIN]:
-        pack(place)
+        pack(place, drop=given.drop)
 
 
 def run_unpack(given: argparse.Namespace) -> None:

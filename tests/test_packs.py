@@ -25,6 +25,7 @@ from sedlib.upkeep.packing.pack import pack, say_if_outdated
 from sedlib.upkeep.packing.place import MAIN, PACK, RESULTS, Place
 from sedlib.upkeep.packing.table_pack import packed, read_pack
 from sedlib.upkeep.packing.unpack import unpack, unpack_if_none
+from sedlib.upkeep.whole_locks import require_whole_locks
 from tests.imports import ROOT
 from tests.report.made_up import write
 
@@ -208,6 +209,56 @@ def test_a_broken_lock_is_named(tables: dict[str, bytes], text: str) -> None:
     for command in (pack, unpack):
         with pytest.raises(UserError, match=r"dvc\.lock is not a lock that DVC wrote; run `sedlib repair`"):
             command()
+
+
+@pytest.mark.parametrize("kind", ["outs", "deps"])
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("md5: 12345", "md5 of 'a' must be 32 hexadecimal digits, got 12345"),
+        ("md5: 2020-13-45", "month must be"),
+        ("md5: 2020-10-14", "md5 of 'a' must be"),
+        ("md5: ABCDEF", "md5 of 'a' must be"),
+        ("size: abc", "size of 'a' must be a number of bytes, got 'abc'"),
+        ("size: true", "size of 'a' must be"),
+        ("size: -1", "size of 'a' must be"),
+    ],
+)
+def test_a_hash_or_a_size_that_is_none_is_refused(tables: dict[str, bytes], kind: str, said: str, problem: str) -> None:
+    Path("dvc.lock").write_text(f"stages: {{s: {{cmd: x, {kind}: [{{path: a, {said}}}]}}}}")
+    for command in (pack, unpack, require_whole_locks):
+        with pytest.raises(UserError, match=rf"dvc\.lock is not a lock that DVC wrote: {problem}"):
+            command()
+
+
+def test_a_lock_that_was_cut_shrinks_no_pack(tables: dict[str, bytes]) -> None:
+    before, cut = PACK.read_bytes(), list(tables)[: len(tables) // 2]
+    lock(*cut)
+    with pytest.raises(
+        UserError, match=rf"has {len(tables) - len(cut)} tables that DVC's locks do not .* --drop"
+    ):
+        pack()
+    assert PACK.read_bytes() == before
+    pack(drop=True)
+    assert sorted(read_pack()) == sorted(cut)
+
+
+def test_a_damaged_pack_is_replaced_where_every_table_is_here(tables: dict[str, bytes]) -> None:
+    PACK.write_bytes(b"x")
+    pack()
+    assert read_pack() == tables
+
+
+def test_tables_of_the_lock_that_the_pack_lacks_are_counted(
+    tables: dict[str, bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("artifacts/results/add-1/late.csv").write_text("step\n")
+    lock(*tables, "artifacts/results/add-1/late.csv")
+    clear()
+    unpack()
+    assert "1 more that DVC's locks name are not in the pack, the first is artifacts/results/add-1/late.csv" in (
+        capfd.readouterr().err
+    )
 
 
 # --- Stopped, full, two at once ---

@@ -208,6 +208,9 @@ def test_without_a_pack_the_command_that_computes_the_tables_is_named(swept: Non
 
 
 def test_a_broken_lock_is_named(swept: None) -> None:
-    (SWEEP / "dvc.lock").write_text("stages: [")
-    with pytest.raises(SystemExit, match="DVC refuses"):
-        main(["pack", str(SWEEP)])
+    whole = (SWEEP / "dvc.lock").read_text()
+    for text in ("stages: [", re.sub(r"md5: \w+", "md5: 12345", whole)):
+        (SWEEP / "dvc.lock").write_text(text)
+        for command in (["pack", str(SWEEP)], ["unpack", str(SWEEP)], ["verify"]):
+            with pytest.raises(SystemExit, match=r"dvc\.lock is not a lock that DVC wrote"):
+                main(command)

@@ -12,6 +12,7 @@ from sedlib.base.progress import say
 from sedlib.upkeep.fixing import Damage, fix
 from sedlib.upkeep.kept import DIRECTORY, Kept, kept, outputs
 from sedlib.upkeep.places import Place
+from sedlib.upkeep.whole_locks import require_whole_locks
 from sedlib.upkeep.workspace_files import damaged_files
 
 NOT_ITS_NAME = "its content is not what its name says"
@@ -31,10 +32,11 @@ def verify(paths: Sequence[Path], remote: str | None, fixing: bool) -> int:
     Raises
     ------
     UserError
-        There is no DVC repository here, no such remote, or DVC keeps nothing at a path.
+        There is no DVC repository here, no such remote, a lock is broken, or DVC keeps nothing at a path.
     """
     try:
         with Repo(".") as repo, lock_repo(repo):
+            require_whole_locks(Path(repo.root_dir))
             return _verify(repo, paths, remote, fixing)
     except DvcException as error:
         raise UserError(f"DVC refuses: {error}") from error

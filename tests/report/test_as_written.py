@@ -7,9 +7,10 @@ import pytest
 
 from sedlib.base.errors import UserError
 from sedlib.cli import update_documents
+from sedlib.report.numbers.collection import Expected, collect
 from sedlib.report.page.as_written import WRITTEN, record, require_as_written
 from sedlib.report.page.writing import write_page, write_report
-from tests.report.made_up import collection
+from tests.report.made_up import write
 
 FILES = {"metrics.json": "{}", "data/coupling.csv": "step,ratio\n0,1\n", "figures/one.svg": "<svg/>"}
 
@@ -33,7 +34,6 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "cut": lambda file: file.write_bytes(file.read_bytes()[:-2]),
     "flipped": lambda file: file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:]),
     "in conflict": lambda file: file.write_text("<<<<<<< HEAD\n" + file.read_text()),
-    "a folder": lambda file: (file.unlink(), file.mkdir()),
 }
 
 
@@ -61,13 +61,14 @@ def test_a_report_of_which_nothing_is_known_is_refused(reports: Path) -> None:
 def test_the_page_and_the_documents_are_not_written_from_half_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_report(collection(tmp_path / "results"), tmp_path / "reports")
+    write(tmp_path / "results")
+    write_report(collect(tmp_path / "results", Expected(["add-1"], [], [], {}, 0.98)), tmp_path / "reports")
     page = (tmp_path / "reports/index.html").read_bytes()
     write_page(tmp_path / "reports")
     next((tmp_path / "reports/figures").glob("*.svg")).unlink()
     monkeypatch.chdir(tmp_path)
-    for write in (lambda: write_page(Path("reports")), update_documents):
-        with pytest.raises(UserError, match="figures/.*svg are missing"):
-            write()
+    for publish in (lambda: write_page(Path("reports")), update_documents):
+        with pytest.raises(UserError, match=r"figures/.*svg are missing"):
+            publish()
     assert (tmp_path / "reports/index.html").read_bytes() == page
     assert not (tmp_path / "README.md").exists()

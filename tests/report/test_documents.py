@@ -247,7 +247,10 @@ def test_a_page_begins_with_a_comment_that_names_its_template(folder: Path) -> N
 def test_neither_page_is_written_where_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "docs/templates").mkdir(parents=True)
     readme, results, beliefs = TEMPLATES
-    with pytest.raises(UserError, match=r"README\.md\.j2 is missing; restore it with git checkout"):
+    with pytest.raises(UserError, match=r"README\.md\.j2 is missing, or no text; restore it"):
+        update(tmp_path, NUMBERS)
+    (tmp_path / TEMPLATES[readme]).write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match=r"README\.md\.j2 is missing, or no text; restore it"):
         update(tmp_path, NUMBERS)
     (tmp_path / TEMPLATES[readme]).write_text("{{ scoreboard() }}\n")
     (tmp_path / TEMPLATES[beliefs]).write_text("None\n")

@@ -12,6 +12,7 @@ from dvc.rwlock import rwlock
 
 from sedlib.base.errors import UserError
 from sedlib.upkeep.kept import DIRECTORY, outputs
+from sedlib.upkeep.whole_locks import require_whole_locks
 
 LOCK = Path("dvc.lock")
 ARTIFACTS = "artifacts/"
@@ -24,8 +25,9 @@ def locked_repository() -> Iterator[Repo]:
     Raises
     ------
     UserError
-        DVC refuses, the working directory is not the root of its repository, or another command runs.
+        DVC refuses, the working directory is not the root of its repository, a lock is broken, or another command runs.
     """
+    require_whole_locks()
     try:
         with Repo(".") as repo, lock_repo(repo):
             if Path(repo.root_dir) != Path.cwd():

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
-from sedlib.upkeep.packing.locked_tables import locked_outputs
+from sedlib.upkeep.whole_locks import locked_outputs
 
 LIST = Path("reports/artifacts.md")
 KINDS = ("gradients", "checkpoints")

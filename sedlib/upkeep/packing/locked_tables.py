@@ -6,15 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from sedlib.base.errors import UserError
 from sedlib.base.yaml.yaml_file import read_mapping
 from sedlib.upkeep.packing.place import MAIN, Place
-
-PARAMS = Path("params.yaml")
-REFUSED = (YAMLError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError)
+from sedlib.upkeep.whole_locks import PARAMS, locked_outputs
 
 
 @dataclass(frozen=True)
@@ -51,26 +45,9 @@ class Locked:
 
     def changed_parameters(self, tables: Iterable[str]) -> list[str]:
         """Keys of params.yaml that have another value now than for the stages that wrote the tables."""
-        values = read_mapping(PARAMS)
+        values = read_mapping(Path(PARAMS))
         then = {key: value for name in tables for key, value in self.parameters.get(name, {}).items()}
         return [key for key, value in then.items() if _value_at(values, key) != value]
-
-
-def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every output in a lock as DVC describes it, with the parameters of its stage.
-
-    Raises
-    ------
-    UserError
-        The lock is broken.
-    """
-    try:
-        for stage in YAML(typ="safe").load(lock.read_text())["stages"].values():
-            parameters = {**stage.get("params", {}).get(str(PARAMS), {})}
-            for out in stage.get("outs", []):
-                yield {**out}, parameters
-    except REFUSED as error:
-        raise UserError(f"{lock} is not a lock that DVC wrote; run `sedlib repair`") from error
 
 
 def _tables(lock: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:

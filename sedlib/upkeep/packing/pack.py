@@ -1,5 +1,6 @@
 """`sedlib pack`: the result tables that locks name, in one file that git keeps."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
@@ -11,15 +12,21 @@ from sedlib.upkeep.packing.place import MAIN, PACK, Place
 from sedlib.upkeep.packing.table_pack import packed, read_pack
 
 
-def pack(place: Place = MAIN) -> None:
+def pack(place: Place = MAIN, *, drop: bool = False) -> None:
     """Write the pack of all tables that are here, and of those that are not and that the pack has already.
 
     Beside the main one, write the list of dumps and checkpoints that the locks name.
 
+    Parameters
+    ----------
+    drop
+        Leave out tables of the existing pack that the locks do not name.
+
     Raises
     ------
     UserError
-        There are none; one is not what the locks say; or the pack would be larger than git should keep.
+        There are none; one is not what the locks say; the pack has one that the locks do not name, as where a lock was
+        cut or lost; or the pack would be larger than git should keep.
     """
     locked = Locked.load(place)
     tables = {name: Path(name).read_bytes() for name in locked.hashes if Path(name).is_file()}
@@ -28,9 +35,13 @@ def pack(place: Place = MAIN) -> None:
             f"{len(differing)} of {len(tables)} tables are not what DVC's locks say, the first is {differing[0]}; run "
             f"`{place.repro}`, so that pack and locks fit each other"
         )
-    if place.pack.exists() and locked.hashes.keys() - tables:
-        before = read_pack(place)
-        tables = {name: content for name, content in before.items() if not locked.differing({name: content})} | tables
+    before = _before(place, locked.hashes.keys() - tables)
+    if (unknown := [name for name in before if name not in locked.hashes]) and not drop:
+        raise UserError(
+            f"{place.pack} has {len(unknown)} tables that DVC's locks do not name, the first is {unknown[0]}; restore "
+            "the locks with git checkout, or, where their stages are gone, leave the tables out: `sedlib pack --drop`"
+        )
+    tables = {name: content for name, content in before.items() if not locked.differing({name: content})} | tables
     if not tables:
         raise UserError(f"none of the tables that DVC's locks name is here; compute them with `{place.repro}`")
     content = packed(tables, place)
@@ -42,6 +53,18 @@ def pack(place: Place = MAIN) -> None:
     say(f"{place.pack}: {len(tables)} tables and descriptions of {size:,} bytes, packed {len(content):,}")
     if missing := [name for name in locked.hashes if name not in tables]:
         say(f"{len(missing)} more tables that DVC's locks name are missing here, the first is {missing[0]}")
+
+
+def _before(place: Place, missing: Collection[str]) -> dict[str, bytes]:
+    """The tables of the existing pack; a damaged one has none, unless some are ``missing`` here."""
+    if not place.pack.exists():
+        return {}
+    try:
+        return read_pack(place)
+    except UserError:
+        if missing:
+            raise
+        return {}
 
 
 def say_if_outdated() -> None:

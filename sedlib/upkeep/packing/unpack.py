@@ -68,7 +68,8 @@ def only_in_pack() -> list[str]:
 def _unpack(place: Place) -> None:
     tables = read_pack(place)
     missing = {name: content for name, content in tables.items() if not Path(name).exists()}
-    _require_one_state(missing, place)
+    locked = Locked.load(place)
+    _require_one_state(missing, place, locked)
     if missing:
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=RESULTS.parent) as scratch:
             _write(missing, Path(scratch))
@@ -77,10 +78,11 @@ def _unpack(place: Place) -> None:
     others = sum(Path(name).read_bytes() != tables[name] for name in present)
     kept = f"; {len(present)} are there and stay as they are, {others} of them with other bytes" if present else ""
     say(f"{len(missing)} tables and descriptions unpacked from {place.pack}{_when(place.pack)}{kept}")
+    if elsewhere := [name for name in locked.hashes if not Path(name).exists()]:
+        say(f"{len(elsewhere)} more that DVC's locks name are not in the pack, the first is {elsewhere[0]}")
 
 
-def _require_one_state(tables: Mapping[str, bytes], place: Place) -> None:
-    locked = Locked.load(place)
+def _require_one_state(tables: Mapping[str, bytes], place: Place, locked: Locked) -> None:
     if differing := locked.differing(tables):
         raise UserError(
             f"{place.pack} is of another state than DVC's locks at {len(differing)} of {len(tables)} tables, the first "
