@@ -33,7 +33,7 @@ results: $(READY)  ## every run, then what git keeps of them; stopped or killed,
 	$(MAKE) report
 
 pull-gradients: $(READY)  ## what the analysis of every run starts from, without its checkpoints; BUNDLE=FILE takes it from a bundle
-ifeq ($(origin BUNDLE),command line)
+ifneq ($(filter command environment,$(firstword $(origin BUNDLE))),)
 	@$(BIN)/sedlib unbundle "$(BUNDLE)"
 else
 	$(BIN)/dvc pull dump

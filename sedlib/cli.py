@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
@@ -195,6 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.run(given)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("stopped by SIGINT: the command is not finished", file=sys.stderr, flush=True)
+        sys.exit(128 + signal.SIGINT)
     except ImportError as error:
         if (sentence := what_to_install(error)) is None:
             raise

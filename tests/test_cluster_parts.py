@@ -340,7 +340,7 @@ def test_costs_are_read_as_they_were_written_the_last_of_each_stage(tmp_path: Pa
     assert known(tmp_path) == rows
 
 
-@pytest.mark.parametrize("damage", ["stage,minutes\na,b\n", "", "\x00", "a,1.5,1.0"])
+@pytest.mark.parametrize("damage", ["stage,minutes\na,b\n", "", "\x00", "a,1.5,1.0", f"a,{'1' * 200_000}"])
 def test_a_damaged_table_of_this_clone_is_none_and_new_rows_are_seen(tmp_path: Path, damage: str) -> None:
     recorded(tmp_path, Settled("dvc.yaml", "a", {}, cost=COST))
     with (tmp_path / TABLE).open("a" if damage.startswith("a,") else "w") as file:
@@ -369,6 +369,7 @@ def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) ->
         lambda text: text.replace("a,1.5", "<<<<<<< HEAD\na,1.5"),
         lambda text: text.replace("1.5", "nan"),
         lambda text: text.replace("1.5", "-1.5"),
+        lambda text: text.replace("1.5", "1" * 200_000),
         lambda text: text[:-20],
         lambda text: "",
     ],

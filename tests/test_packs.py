@@ -234,9 +234,7 @@ def test_a_hash_or_a_size_that_is_none_is_refused(tables: dict[str, bytes], kind
 def test_a_lock_that_was_cut_shrinks_no_pack(tables: dict[str, bytes]) -> None:
     before, cut = PACK.read_bytes(), list(tables)[: len(tables) // 2]
     lock(*cut)
-    with pytest.raises(
-        UserError, match=rf"has {len(tables) - len(cut)} tables that DVC's locks do not .* --drop"
-    ):
+    with pytest.raises(UserError, match=rf"has {len(tables) - len(cut)} tables that DVC's locks do not .* --drop"):
         pack()
     assert PACK.read_bytes() == before
     pack(drop=True)

@@ -81,7 +81,7 @@ def read(path: Path) -> dict[str, StageRun]:
     """The table in a file by stage, the last row of each; nothing where there is none, or where it is damaged."""
     try:
         return _parsed(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
 
 
@@ -90,7 +90,7 @@ def _kept(root: Path) -> dict[str, StageRun]:
         return _parsed((root / KEPT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (IsADirectoryError, ValueError) as error:
         raise UserError(
             f"{KEPT}: expected the costs of stages, a row for each, found {quoted(str(error))}; restore it with "
             f"git checkout {KEPT}, in a merge with git checkout --ours {KEPT}"
@@ -106,7 +106,10 @@ def _write(path: Path, rows: Mapping[str, StageRun]) -> None:
 
 def _parsed(text: str) -> dict[str, StageRun]:
     """Rows by stage; a ValueError where the text is no such table."""
-    head, *rows = csv.reader(text.splitlines()) if text else [[]]
+    try:
+        head, *rows = csv.reader(text.splitlines()) if text else [[]]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     if tuple(head) != COLUMNS:
         raise ValueError(f"the columns {', '.join(head)}")
     return {run.stage: run for run in map(_stage_run, rows)}
@@ -117,8 +120,8 @@ def _stage_run(row: list[str]) -> StageRun:
         raise ValueError(f"a row of {len(row)} values: {', '.join(row)}")
     stage, minutes, core_minutes, peak_mib, threads, processor, versions = row
     run = StageRun(stage, float(minutes), float(core_minutes), int(peak_mib), int(threads), processor, versions)
-    if not all(math.isfinite(value) and value >= 0 for value in (run.minutes, run.core_minutes)):
-        raise ValueError(f"minutes that nothing takes: {', '.join(row)}")
+    if not all(math.isfinite(value) and value >= 0 for value in (run.minutes, run.core_minutes, run.peak_mib)):
+        raise ValueError(f"what nothing takes: {', '.join(row)}")
     return run
 
 

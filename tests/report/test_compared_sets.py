@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from sedlib.base.described.described_files import write_described
+from sedlib.base.described.description import Origin
 from sedlib.base.errors import UserError
+from sedlib.base.strict_json import json_text
 from sedlib.cli import main
 from sedlib.report.metrics.compared_sets import compared, differences, numbers_of, side_by_side, summaries_in
+from sedlib.terms.tables.summary_file import SUMMARY
 from tests.report import made_up
 
 
@@ -36,6 +40,32 @@ def test_differences_are_said_in_words_with_the_runs_of_one_set_alone(results: P
     assert "grok step: moves by 0 to 0 steps" in found
     assert "gradient, peak: moves by +0 to +50 %, half of the runs by 0.0 % at most" in found
     assert found[-1] == "in the first set alone: add-1"
+
+
+def test_runs_of_other_settings_are_said_to_be(results: Path) -> None:
+    summary = summaries_in(results / "second")["add-3"] | {"grok_threshold": 0.5}
+    summary["ops"]["add"]["streams"] = {
+        key.replace("W=2", "W=5"): numbers for key, numbers in summary["ops"]["add"]["streams"].items()
+    }
+    write_described(
+        results / "second/add-3/summary.json",
+        json_text(summary).encode(),
+        SUMMARY,
+        Origin("add-3", '{"optimizer": {"lr": 0.1}}'),
+    )
+    text = compared(results / "first", results / "second")
+    assert "- optimizer.lr: – in the first set, 0.1 in the second, of add-3." in text
+    assert "- grok_threshold: 0.98 in the first set, 0.5 in the second, of add-3." in text
+    assert "- windows: [1, 2] in the first set, [1, 5] in the second, of add-3." in text
+
+
+def test_a_run_without_a_stream_has_no_number_of_it(results: Path) -> None:
+    for name in ("first", "second"):
+        summary = summaries_in(results / name)["add-3"]
+        streams = summary["ops"]["add"]["streams"]
+        summary["ops"]["add"]["streams"] = {key: found for key, found in streams.items() if "update" not in key}
+        made_up.save_summary(summary, results / name / "add-3")
+    assert "– / –" in compared(results / "first", results / "second")
 
 
 def test_the_command_prints_the_table_and_the_differences(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,17 @@
 """Two sets of summaries of the same runs, such as those of two processors, number by number."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from sedlib.base.described.description import description_of, parsed
 from sedlib.base.errors import UserError
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import RunFolder
+from sedlib.report.numbers.summary import by_stream_and_window
 from sedlib.terms.stream_names import UPDATE, gradient_of
 
 GROK_STEP = "grok step"
@@ -46,14 +48,24 @@ def numbers_of(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     for run, summary in summaries.items():
         for op, values in summary["ops"].items():
             curves = {
-                "gradient": longest_window(values, gradient_of(op)),
-                "update": longest_window(values, UPDATE),
-                "alone": gradient_alone(values, op),
+                "gradient": _if_measured(longest_window, values, gradient_of(op)),
+                "update": _if_measured(longest_window, values, UPDATE),
+                "alone": _if_measured(gradient_alone, values, op),
             }
             named = run if len(summary["ops"]) == 1 else f"{run}, {op}"
-            read = {title: curves[curve][key] for title, (curve, key) in QUANTITIES.items()}
+            read = {title: curves[curve].get(key) for title, (curve, key) in QUANTITIES.items()}
             rows.append({"run": named, GROK_STEP: values["grok_step"], **read})
     return pd.DataFrame(rows).set_index("run").astype(float)
+
+
+def _if_measured(
+    read: Callable[[Mapping[str, Any], str], Mapping[str, Any]], values: Mapping[str, Any], name: str
+) -> Mapping[str, Any]:
+    """A curve's numbers; none where the run has no such stream, or not that window of it."""
+    try:
+        return read(values, name)
+    except (KeyError, ValueError):
+        return {}
 
 
 def side_by_side(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -99,6 +111,43 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     return found
 
 
+def other_settings(
+    first: Path, second: Path, here: Mapping[str, Mapping[str, Any]], there: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """In which settings runs of one name part, so that their numbers part for that reason, too; in words."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for run in (run for run in here if run in there):
+        settings = [_settings(folder / run, summaries[run]) for folder, summaries in ((first, here), (second, there))]
+        for name in sorted({*settings[0], *settings[1]}):
+            said = [str(found.get(name, NOTHING)) for found in settings]
+            if said[0] != said[1]:
+                values.setdefault(name, {}).setdefault(" in the first set, ".join(said), []).append(run)
+    return [
+        f"{name}: {said} in the second, of {', '.join(runs)}"
+        for name, found in values.items()
+        for said, runs in found.items()
+    ]
+
+
+def _settings(run: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run's numbers depend on: its parameters, the bound of its grok step, the windows of its bases."""
+    windows = {window for op in summary["ops"].values() for _, window in by_stream_and_window(op["streams"])}
+    said = parsed(description_of(run / "summary.json").read_bytes()) or {}
+    return {
+        **_leaves(said.get("sedlib", {}).get("parameters") or {}),
+        "grok_threshold": summary["grok_threshold"],
+        "windows": sorted(windows),
+    }
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Every value by its dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _leaves(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
+
+
 def compared(first: Path, second: Path) -> str:
     """The table and the differences of two folders of results, as Markdown.
 
@@ -107,7 +156,8 @@ def compared(first: Path, second: Path) -> str:
     UserError
         A folder has no results, or damaged ones, or the two have no run in common.
     """
-    sets = [numbers_of(summaries_in(folder)) for folder in (first, second)]
+    found = [summaries_in(folder) for folder in (first, second)]
+    sets = [numbers_of(summaries) for summaries in found]
     table = side_by_side(*sets).to_markdown(index=False, disable_numparse=True)
-    lines = "\n".join(f"- {line}." for line in differences(*sets))
+    lines = "\n".join(f"- {line}." for line in [*differences(*sets), *other_settings(first, second, *found)])
     return f"{table}\n\n{lines}\n"

@@ -1,6 +1,5 @@
 """The tidy tables of one run, and the two quantities that all of the report is made of."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.base.described.described_files import read_described
+from sedlib.base.described.described_files import damaged, read_described
 from sedlib.base.described.description import FileKind, Origin
 from sedlib.base.described.table_schema import TableSchema
 from sedlib.base.described.tables import read_table
+from sedlib.report.numbers.summary_content import summary_in
 from sedlib.terms.tables.centroid_table import CENTROIDS
 from sedlib.terms.tables.coupling_table import COUPLING
 from sedlib.terms.tables.fourier_tables import FOURIER, RESTRICTED_LOSS
@@ -51,9 +51,12 @@ class RunFolder:
         UserError
             It is missing, damaged, or of another run; the message names the file and the remedy.
         """
-        content, _ = read_described(self.path / "summary.json", SUMMARY, self._stage(SUMMARY), self.origin)
-        found: dict[str, Any] = json.loads(content)
-        return found
+        file, stage = self.path / "summary.json", self._stage(SUMMARY)
+        content, _ = read_described(file, SUMMARY, stage, self.origin)
+        try:
+            return summary_in(content)
+        except ValueError as error:
+            raise damaged(file, "the numbers of a run", str(error), stage) from error
 
     @property
     def origin(self) -> Origin:
