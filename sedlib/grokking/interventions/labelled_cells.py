@@ -8,7 +8,7 @@ from sedlib.grokking.interventions.cell_texts import origin_of
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, validated
-from sedlib.terms.conditions import CONDITIONS
+from sedlib.terms.condition import CONTROL
 
 
 def parameters_in(path: Path = PARAMS_FILE) -> Callable[[Mapping[str, Any]], str | None]:
@@ -17,13 +17,13 @@ def parameters_in(path: Path = PARAMS_FILE) -> Callable[[Mapping[str, Any]], str
     Raises
     ------
     ParamsError
-        There is no such file, or it is wrong; or, when called: it has no such run, or there is no such cell.
+        There is no such file, or it is wrong; or, when called: it has no such run.
     """
     settings = ProjectionParams.load(path)
 
     def parameters(labels: Mapping[str, Any]) -> str | None:
-        known = {name: labels[name] for name in Cell.model_fields}
-        cell = validated(Cell, {**known, "condition": CONDITIONS.get(labels["condition"], labels["condition"])}, path)
+        of_run = {"run": labels["run"], "weight_decay": labels["weight_decay"]}  # what was done is in the cell's name
+        cell = validated(Cell, {**of_run, "condition": CONTROL, "projection": None}, path)
         return origin_of(cell, cell.experiment(settings, path), settings).parameters
 
     return parameters
