@@ -126,7 +126,7 @@ def test_equal_files_give_equal_bundles_whenever_and_in_whichever_order(clone: C
             lambda: flip(DUMP),
             r"run-1.h5 is not what dvc.lock says: .*`sedlib verify --fix artifacts/gradients/run-1.h5`",
         ),
-        (lambda: Path("dvc.lock").write_text("}"), "DVC refuses: "),
+        (lambda: Path("dvc.lock").write_text("}"), r"dvc\.lock is not a lock that DVC wrote"),
         (lambda: Path("dvc.lock").unlink(), "has no dump of 'run-1'; it has those of none"),
     ],
 )
