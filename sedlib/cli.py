@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pack.set_defaults(run=run_pack)
     text = "folders of sweeps whose tables go into packs of their own, such as sweeps/doses; default: all but sweeps"
     pack.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP", help=text)
-    pack.add_argument("--drop", action="store_true", help="leave out tables of the pack whose stages are gone")
+    pack.add_argument("--drop", action="store_true", help="leave out tables of the pack that no lock names")
 
     unpack = commands.add_parser(
         "unpack", help="unpack the result tables that git keeps", description=run_unpack.__doc__

@@ -16,16 +16,16 @@ from sedlib.report.sweeps.accelerations import Setting, acceleration_figure, acc
 from sedlib.report.sweeps.folders import the_same
 
 
-def main(beside: str, settings: list[Path]) -> None:
+def main(beside: str, without_control: list[str], settings: list[Path]) -> None:
     files = {setting: sorted((setting / "results").glob("*.csv")) for setting in settings}
     tables = {
-        setting: read_cells(of_setting, parameters_in(setting / PARAMS_FILE), "dvc.yaml")
+        setting: read_cells(of_setting, parameters_in(setting / PARAMS_FILE), "sweeps/acceleration/dvc.yaml")
         for setting, of_setting in files.items()
     }
     runs = {setting: list(Params.load(setting / PARAMS_FILE).runs) for setting in settings}
     thresholds = {str(setting): GrokParams.load(setting / PARAMS_FILE).grok_threshold for setting in settings}
     found = [Setting(setting.name, runs[setting], tables[setting]) for setting in settings]
-    table = accelerations(found, beside, the_same("grok_threshold", thresholds))
+    table = accelerations(found, beside, the_same("grok_threshold", thresholds), without_control)
     write_both(Path(), "acceleration", table, table.round(3))
     save({"acceleration": acceleration_figure(table)}, Path())
 
@@ -33,6 +33,8 @@ def main(beside: str, settings: list[Path]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--beside", required=True, help="setting whose control stands for those without one")
+    text = "setting that has none of its own; may be repeated"
+    parser.add_argument("--without-control", action="append", default=[], metavar="NAME", help=text)
     parser.add_argument("settings", nargs="+", type=folder_below, help="folders with params.yaml and results")
     with clear_errors():
         main(**vars(parser.parse_args()))

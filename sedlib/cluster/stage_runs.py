@@ -4,7 +4,6 @@ It is no output of a stage, as equal results must have equal bytes and no two ru
 """
 
 import csv
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
 """Table of what was computed in this clone."""
 KEPT = Path("reports/costs.csv")
 """Table that git keeps, of the run whose results git has."""
+MOST = 2**53
+"""Minutes, MiB or threads that nothing takes; NaN is no smaller."""
 SHOWN_VERSIONS = ("Python", "torch", "numpy")
 
 
@@ -120,7 +121,7 @@ def _stage_run(row: list[str]) -> StageRun:
         raise ValueError(f"a row of {len(row)} values: {', '.join(row)}")
     stage, minutes, core_minutes, peak_mib, threads, processor, versions = row
     run = StageRun(stage, float(minutes), float(core_minutes), int(peak_mib), int(threads), processor, versions)
-    if not all(math.isfinite(value) and value >= 0 for value in (run.minutes, run.core_minutes, run.peak_mib)):
+    if not all(0 <= value < MOST for value in (run.minutes, run.core_minutes, run.peak_mib, run.threads)):
         raise ValueError(f"what nothing takes: {', '.join(row)}")
     return run
 

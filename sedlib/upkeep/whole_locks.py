@@ -13,7 +13,7 @@ from sedlib.base.errors import UserError, quoted
 PARAMS = "params.yaml"
 LOCKS = ("dvc.lock", "*/dvc.lock", "sweeps/*/dvc.lock")
 HASH = re.compile(r"[0-9a-f]{32}(\.dir)?", re.ASCII)
-REFUSED = (YAMLError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
+REFUSED = (YAMLError, ValueError, RecursionError, LookupError, TypeError, AttributeError, OSError)
 
 
 def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -33,10 +33,11 @@ def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
                 _require_written_by_dvc(out)
                 yield {**out}, parameters
     except REFUSED as error:
-        said = f": {error}" if type(error) is ValueError else ""
-        raise UserError(
-            f"{lock} is not a lock that DVC wrote{said}; run `sedlib repair`, or restore it with `git checkout {lock}`"
-        ) from error
+        if type(error) is ValueError:  # a value that DVC takes, so that its own files count as whole
+            remedy = f": {error}; restore it with `git checkout {lock}`"
+        else:
+            remedy = f"; run `sedlib repair`, or restore it with `git checkout {lock}`"
+        raise UserError(f"{lock} is not a lock that DVC wrote{remedy}") from error
 
 
 def require_whole_locks(root: Path = Path()) -> None:

@@ -116,7 +116,9 @@ def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
         "slow": cells_of(control=40, freeze=40),
         "mlp": cells_of(freeze=10),
     }
-    table = accelerations(settings_of(settings), "usual", 0.98)
+    with pytest.raises(UserError, match="setting mlp must have the conditions of usual; missing are control"):
+        accelerations(settings_of(settings), "usual", 0.98)
+    table = accelerations(settings_of(settings), "usual", 0.98, ["mlp"])
     frozen = table[table["condition"] == "freeze"].set_index("setting")
     assert frozen["speedup"].to_dict() == {"usual": 2, "slow": 1, "mlp": 4}
     assert frozen.loc["mlp", "seed 1"] == "10"

@@ -1,5 +1,6 @@
 """A report's files that are missing, or are not those that were written, are refused by name."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from sedlib.report.page.as_written import WRITTEN, record, require_as_written
 from sedlib.report.page.writing import write_page, write_report
 from tests.report.made_up import write
 
-FILES = {"metrics.json": "{}", "data/coupling.csv": "step,ratio\n0,1\n", "figures/one.svg": "<svg/>"}
+FILES = {
+    "metrics.json": "{}",
+    "data/computed_with.json": "{}",
+    "data/coupling.csv": "step,ratio\n0,1\n",
+    "figures/one.svg": "<svg/>",
+}
 
 
 @pytest.fixture
@@ -41,7 +47,31 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_another_is_refused_by_name(reports: Path, name: str, damage: str) -> None:
     DAMAGE[damage](reports / name)
-    with pytest.raises(UserError, match=rf"{name} are missing or have other bytes; run `make report`"):
+    with pytest.raises(UserError, match=rf"{name}.* are missing, have other bytes, .* run `make report`"):
+        require_as_written(reports)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 5000, "data"])
+def test_names_that_no_file_has_are_missing(reports: Path, name: str) -> None:
+    (reports / WRITTEN).write_text(json.dumps({**json.loads((reports / WRITTEN).read_text()), name: "0" * 64}))
+    with pytest.raises(UserError, match="are missing") as refused:
+        require_as_written(reports)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "data/computed_with.json"])
+def test_what_the_page_needs_must_have_been_written(reports: Path, name: str) -> None:
+    hashes = json.loads((reports / WRITTEN).read_text())
+    del hashes[name]
+    (reports / name).unlink()
+    (reports / WRITTEN).write_text(json.dumps(hashes))
+    with pytest.raises(UserError, match=f"{name}.* are missing"):
+        require_as_written(reports)
+
+
+def test_a_table_from_elsewhere_is_not_shown(reports: Path) -> None:
+    (reports / "data/ladder.csv").write_text("step\n")
+    with pytest.raises(UserError, match=r"data/ladder\.csv.* not written with the others"):
         require_as_written(reports)
 
 
@@ -68,7 +98,7 @@ def test_the_page_and_the_documents_are_not_written_from_half_a_report(
     next((tmp_path / "reports/figures").glob("*.svg")).unlink()
     monkeypatch.chdir(tmp_path)
     for publish in (lambda: write_page(Path("reports")), update_documents):
-        with pytest.raises(UserError, match=r"figures/.*svg are missing"):
+        with pytest.raises(UserError, match=r"figures/.*svg. are missing"):
             publish()
     assert (tmp_path / "reports/index.html").read_bytes() == page
     assert not (tmp_path / "README.md").exists()

@@ -59,6 +59,13 @@ def test_runs_of_other_settings_are_said_to_be(results: Path) -> None:
     assert "- windows: [1, 2] in the first set, [1, 5] in the second, of add-3." in text
 
 
+def test_parameters_that_are_no_mapping_are_none(results: Path) -> None:
+    summary = summaries_in(results / "second")["add-3"]
+    content = json_text(summary).encode()
+    write_described(results / "second/add-3/summary.json", content, SUMMARY, Origin("add-3", "[1]"))
+    assert "add-3" in compared(results / "first", results / "second")
+
+
 def test_a_run_without_a_stream_has_no_number_of_it(results: Path) -> None:
     for name in ("first", "second"):
         summary = summaries_in(results / name)["add-3"]

@@ -3,8 +3,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sedlib.base.errors import UserError
+from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
-from sedlib.report.sweeps.slow_regime import SlowRun, for_reading
+from sedlib.report.sweeps.slow_regime import SlowRun, for_reading, require_slow_regime
 from tests.report.made_up_leads import folder
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,25 @@ def test_the_figure_has_defect_and_accuracy(slow: SlowRun) -> None:
     left, right = slow.figure().axes
     assert left.get_yscale() == "log"
     assert any(pd.Series(line.get_ydata()).max() == 0.99 for line in right.lines)
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("model", {"layers": 2}),
+        ("optimizer", {"lr": 0.001}),
+        ("optimizer", {"weight_decay": 1.0}),
+        ("optimizer", {"betas": [0.9, 0.98]}),
+        ("run", {"ops": ["mul"]}),
+        ("run", {"ops": ["add", "mul"]}),
+    ],
+)
+def test_another_regime_is_refused(section: str, change: dict[str, object]) -> None:
+    given = Experiment.load("add-42", ROOT / "sweeps/slow_regime/params.yaml").model_dump()
+    require_slow_regime("add-42", given)
+    ((name, _),) = change.items()
+    with pytest.raises(UserError, match=f"add-42 must be of the slow regime, {name} "):
+        require_slow_regime("add-42", {**given, section: {**given[section], **change}})
 
 
 def test_the_sweep_trains_what_the_paper_says() -> None:

@@ -14,7 +14,12 @@ from sedlib.report.numbers.summary_content import summary_in
 from sedlib.terms.tables.summary_file import SUMMARY
 
 STREAM = {"plateau": None, "peak": 3.0, "final": 2, "reason": "never groks"}
-OPERATION: dict[str, Any] = {"grok_step": None, "grok_step_by_threshold": {"0.5": 3}, "streams": {"update W=2": STREAM}}
+OPERATION: dict[str, Any] = {
+    "grok_step": None,
+    "grok_step_by_threshold": {"0.5": 3},
+    "streams": {"update W=2": STREAM},
+    "reason": "late",
+}
 WHOLE: dict[str, Any] = {"seed": 3, "last_step": 40, "grok_threshold": 0.98, "ops": {"add": OPERATION}}
 
 
@@ -33,10 +38,10 @@ def test_a_whole_summary_is_read_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (b"", "a mapping"),
-        (b"\xff", "a mapping"),
-        (b"[" * 9999, "a mapping"),
-        (b"[]", "a mapping"),
+        (b"", "the whole"),
+        (b"\xff", "the whole"),
+        (b"[" * 9999, "the whole"),
+        (b"[]", "the whole"),
         *(
             (json.dumps(summary).encode(), place)
             for summary, place in (
@@ -45,6 +50,9 @@ def test_a_whole_summary_is_read_as_it_is() -> None:
                 ({**WHOLE, "last_step": True}, "last_step"),
                 ({**WHOLE, "grok_threshold": "0.98"}, "grok_threshold"),
                 (of_operation(grok_step=2.5), "ops.add.grok_step"),
+                (of_operation(grok_step=10**400), "ops.add.grok_step"),
+                (of_operation(reason=None), "ops.add"),
+                ({**WHOLE, "last_step": -5}, "last_step"),
                 (of_operation(streams={}), "ops.add.streams"),
                 (of_operation(streams={"update W=x": STREAM}), "ops.add.streams.update W=x"),
                 (of_operation(streams={"update W=0": STREAM}), "ops.add.streams.update W=0"),
@@ -58,7 +66,7 @@ def test_a_whole_summary_is_read_as_it_is() -> None:
     ],
 )
 def test_what_is_no_summary_is_refused_with_the_place(content: bytes, place: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"must hold {place}"):
+    with pytest.raises(ValueError, match=f"of a summary's {place}: "):
         summary_in(content)
     write_described(tmp_path / "add-1/summary.json", content, SUMMARY, Origin("add-1", "{}"))
     with pytest.raises(UserError, match=rf"expected the numbers of a run, found .* {place}.*figures@add-1"):

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.base.described.description import description_of, parsed
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, in_one_line
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import RunFolder
@@ -119,9 +119,9 @@ def other_settings(
     for run in (run for run in here if run in there):
         settings = [_settings(folder / run, summaries[run]) for folder, summaries in ((first, here), (second, there))]
         for name in sorted({*settings[0], *settings[1]}):
-            said = [str(found.get(name, NOTHING)) for found in settings]
+            said = [in_one_line(str(found.get(name, NOTHING))) for found in settings]
             if said[0] != said[1]:
-                values.setdefault(name, {}).setdefault(" in the first set, ".join(said), []).append(run)
+                values.setdefault(in_one_line(name), {}).setdefault(" in the first set, ".join(said), []).append(run)
     return [
         f"{name}: {said} in the second, of {', '.join(runs)}"
         for name, found in values.items()
@@ -133,8 +133,9 @@ def _settings(run: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
     """What the run's numbers depend on: its parameters, the bound of its grok step, the windows of its bases."""
     windows = {window for op in summary["ops"].values() for _, window in by_stream_and_window(op["streams"])}
     said = parsed(description_of(run / "summary.json").read_bytes()) or {}
+    parameters = said.get("sedlib", {}).get("parameters")
     return {
-        **_leaves(said.get("sedlib", {}).get("parameters") or {}),
+        **(_leaves(parameters) if isinstance(parameters, Mapping) else {}),
         "grok_threshold": summary["grok_threshold"],
         "windows": sorted(windows),
     }

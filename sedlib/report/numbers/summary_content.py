@@ -3,10 +3,11 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from sedlib.base.errors import quoted
 
+Step = Annotated[int, Field(ge=0, le=10**15)]
 StreamKey = Annotated[str, StringConstraints(pattern=r"^\S+ W=[1-9][0-9]{0,8}$")]
 
 
@@ -22,16 +23,22 @@ class _Stream(_Numbers):
 
 
 class _Operation(_Numbers):
-    grok_step: int | None
-    grok_step_by_threshold: dict[str, int | None]
+    grok_step: Step | None
+    grok_step_by_threshold: dict[str, Step | None]
     streams: dict[StreamKey, _Stream] = Field(min_length=1)
     reason: str | None = None
+
+    @model_validator(mode="after")
+    def _reason_where_it_never_groks(self) -> "_Operation":
+        if self.grok_step is None and self.reason is None:
+            raise ValueError("no grok step, and no reason for it")
+        return self
 
 
 class _Summary(_Numbers):
     model_config = ConfigDict(extra="allow")  # a study's own labels of its runs
 
-    last_step: int
+    last_step: Step
     grok_threshold: float
     ops: dict[str, _Operation] = Field(min_length=1)
 
@@ -49,13 +56,13 @@ def summary_in(content: bytes) -> dict[str, Any]:
     >>> summary_in(b"[]")
     Traceback (most recent call last):
     ...
-    ValueError: a summary must hold a mapping, got []
+    ValueError: of a summary's the whole: Input should be an object, got []
     """
     try:
         _Summary.model_validate_json(content)
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"])) or "a mapping"
-        raise ValueError(f"a summary must hold {place}, got {quoted(problem['input'])}") from error
+        place = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "the whole"
+        raise ValueError(f"of a summary's {place}: {problem['msg']}, got {quoted(problem['input'])}") from error
     found: dict[str, Any] = json.loads(content)
     return found

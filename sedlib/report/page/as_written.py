@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
 from sedlib.base.strict_json import json_text
 
 WRITTEN = Path("data/written.json")
 """File with the SHA-256 of every other file of the report, by its path in the report's folder."""
+NEEDED = ("metrics.json", "data/computed_with.json")
 SHOWN = 3
 
 
@@ -30,12 +31,20 @@ def require_as_written(folder: Path) -> None:
     UserError
         One is or has, or it is not known what was written; the message names the files and the remedy.
     """
-    broken = [name for name, expected in _recorded(folder).items() if _hash(folder / name) != expected]
+    recorded = _recorded(folder)
+    broken = [quoted(name) for name, expected in recorded.items() if _hash(folder / name) != expected]
+    broken += [quoted(name) for name in NEEDED if name not in recorded]
+    broken += [
+        quoted(f"data/{file.name}")
+        for file in sorted((folder / "data").glob("*.csv"))
+        if f"data/{file.name}" not in recorded
+    ]
     if broken:
         more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
         raise UserError(
             f"{folder}: expected the files that the report was written with, but {', '.join(broken[:SHOWN])}{more} "
-            "are missing or have other bytes; run `make report`, or restore them with git checkout"
+            "are missing, have other bytes, or were not written with the others; run `make report`, or restore them "
+            "with git checkout"
         )
 
 
@@ -53,5 +62,5 @@ def _recorded(folder: Path) -> dict[str, Any]:
 def _hash(file: Path) -> str | None:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None

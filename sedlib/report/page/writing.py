@@ -65,11 +65,11 @@ def write_report(found: Collection, folder: Path) -> None:
     if "coupling" in data:
         drawn |= headline(data["coupling"], numbers)
     figures = {path.relative_to(folder) for path in save_figures(drawn, folder / "figures")}
-    record(folder, {*files, *figures})
     for owned in ("tables", "figures", "data", "charts"):
         for old in (folder / owned).glob("*"):
             if old.relative_to(folder) not in {*files, *figures, WRITTEN}:
                 old.unlink()
+    record(folder, {*files, *figures})
     write_page(folder)
 
 

@@ -1,6 +1,6 @@
 """Speed-ups over the control in several settings, such as learning rates and weight decays."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -49,11 +49,13 @@ class Setting:
         return found
 
 
-def accelerations(settings: Sequence[Setting], beside: str, threshold: float) -> pd.DataFrame:
+def accelerations(
+    settings: Sequence[Setting], beside: str, threshold: float, without_control: Collection[str] = ()
+) -> pd.DataFrame:
     """A row per setting and condition: outcome of each seed, last train accuracy, and the speed-up over the control's.
 
-    A low train accuracy says that the pairs were not even learned. A setting without a control of its own is compared
-    with that of the setting ``beside``.
+    A low train accuracy says that the pairs were not even learned. The settings ``without_control`` are compared with
+    the control of the setting ``beside``; all others have its conditions.
 
     Raises
     ------
@@ -65,6 +67,13 @@ def accelerations(settings: Sequence[Setting], beside: str, threshold: float) ->
     cells = {setting.name: setting.outcomes(threshold) for setting in settings}
     if beside not in cells or not (cells[beside]["condition"] == CONTROL.name).any():
         raise UserError(f"--beside must name one of the settings that has controls, got {quoted(beside)}")
+    for name, found in cells.items():
+        wanted = _conditions(cells[beside]) - _conditions(found)
+        if wanted and name not in without_control:
+            raise UserError(
+                f"setting {name} must have the conditions of {beside}; missing are {', '.join(sorted(wanted))}; run "
+                "`dvc repro` on the sweep"
+            )
     rows = []
     for name, found in cells.items():
         own = found if (found["condition"] == CONTROL.name).any() else cells[beside]
@@ -82,6 +91,11 @@ def accelerations(settings: Sequence[Setting], beside: str, threshold: float) ->
                 }
             )
     return pd.DataFrame(rows).astype({"from step": "Int64"})
+
+
+def _conditions(cells: pd.DataFrame) -> set[str]:
+    """Those of the cells that begin when all cells do."""
+    return set(cells.loc[cells["start"].isna(), "condition"])
 
 
 def acceleration_figure(table: pd.DataFrame) -> Figure:

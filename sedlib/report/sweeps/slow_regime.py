@@ -16,7 +16,7 @@ from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.numbers.trajectories import Geometry, geometry_numbers
 from sedlib.terms.tables.training_table import TRAINING
 
-REGIME = {"lr": 5e-5, "weight_decay": 0.1, "layers": 3}
+REGIME = {"lr": 5e-5, "weight_decay": 0.1, "betas": [0.9, 0.999], "layers": 3}
 
 
 def require_slow_regime(run: str, parameters: Mapping[str, Mapping[str, Any]]) -> None:

@@ -38,8 +38,9 @@ def pack(place: Place = MAIN, *, drop: bool = False) -> None:
     before = _before(place, locked.hashes.keys() - tables)
     if (unknown := [name for name in before if name not in locked.hashes]) and not drop:
         raise UserError(
-            f"{place.pack} has {len(unknown)} tables that DVC's locks do not name, the first is {unknown[0]}; restore "
-            "the locks with git checkout, or, where their stages are gone, leave the tables out: `sedlib pack --drop`"
+            f"{place.pack} has {len(unknown)} tables that DVC's locks do not name, or no stage writes, the first is "
+            f"{unknown[0]}; restore locks and dvc.yaml with git checkout, or leave the tables out: "
+            f"`sedlib pack --drop{f' {place.folder}' if place.is_of_a_sweep else ''}`"
         )
     tables = {name: content for name, content in before.items() if not locked.differing({name: content})} | tables
     if not tables:
