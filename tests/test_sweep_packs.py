@@ -86,11 +86,17 @@ def test_what_is_unpacked_is_what_was_packed_wherever_its_stage_works(
 
 @pytest.mark.parametrize("pack", sorted((ROOT / "sweeps").glob("*/results.tar.xz")), ids=lambda pack: pack.parent.name)
 def test_a_committed_pack_is_of_the_committed_lock(pack: Path) -> None:
-    """Whose files are named from the root, or from the sweep's own folder where its stages work there."""
-    place = Place(pack, pack.parent.relative_to(ROOT))
-    stages = YAML(typ="safe").load((pack.parent / "dvc.lock").read_text())["stages"].values()
-    outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
-    paths = {path if path.startswith("sweeps/") else f"{place.folder}/{path}": digest for path, digest in outs.items()}
+    """Whose files are named from the root, or from the folder in which their stages work, of the sweep or below it."""
+    place, folder = Place(pack, pack.parent.relative_to(ROOT)), pack.parent
+    defined, entries = (
+        YAML(typ="safe").load((folder / file).read_text())["stages"] for file in ("dvc.yaml", "dvc.lock")
+    )
+    paths: dict[str, str] = {}
+    for name, entry in entries.items():
+        works_in = Path(place.folder, defined[name.partition("@")[0]].get("wdir", "."))
+        for out in entry["outs"]:
+            path = out["path"] if out["path"].startswith("sweeps/") else (works_in / out["path"]).as_posix()
+            paths[path] = out["md5"]
     locked = {path: digest for path, digest in paths.items() if "/results/" in path and place.holds(path)}
     assert {path: hashlib.md5(content).hexdigest() for path, content in read_pack(place).items()} == locked
 
