@@ -29,7 +29,8 @@ def require_as_written(folder: Path) -> None:
     Raises
     ------
     UserError
-        One is or has, or it is not known what was written; the message names the files and the remedy.
+        There is such a file, or a table that was not written with the others, or it is not known what was written; the
+        message names the files and the remedy.
     """
     recorded = _recorded(folder)
     broken = [quoted(name) for name, expected in recorded.items() if _hash(folder / name) != expected]
