@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError, quoted
+from sedlib.base.errors import UserError, listed
 from sedlib.base.strict_json import json_text
 
 WRITTEN = Path("data/written.json")
 """File with the SHA-256 of every other file of the report, by its path in the report's folder."""
 NEEDED = ("metrics.json", "data/computed_with.json")
-SHOWN = 3
 
 
 def record(folder: Path, files: Iterable[Path]) -> None:
@@ -33,19 +32,13 @@ def require_as_written(folder: Path) -> None:
         message names the files and the remedy.
     """
     recorded = _recorded(folder)
-    broken = [quoted(name) for name, expected in recorded.items() if _hash(folder / name) != expected]
-    broken += [quoted(name) for name in NEEDED if name not in recorded]
-    broken += [
-        quoted(f"data/{file.name}")
-        for file in sorted((folder / "data").glob("*.csv"))
-        if f"data/{file.name}" not in recorded
-    ]
+    shown = [f"data/{file.name}" for file in sorted((folder / "data").glob("*.csv"))]
+    broken = [name for name, expected in recorded.items() if _hash(folder / name) != expected]
+    broken += [name for name in (*NEEDED, *shown) if name not in recorded]
     if broken:
-        more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
         raise UserError(
-            f"{folder}: expected the files that the report was written with, but {', '.join(broken[:SHOWN])}{more} "
-            "are missing, have other bytes, or were not written with the others; run `make report`, or restore them "
-            "with git checkout"
+            f"{folder}: expected the files that the report was written with, but {listed(broken)} are missing, have "
+            "other bytes, or were not written with the others; run `make report`, or restore them with git checkout"
         )
 
 
