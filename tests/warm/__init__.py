@@ -19,6 +19,8 @@ from pathlib import Path
 
 NAMES = ("python", "dvc", "sedlib")
 WARM, SOCKET = "SEDLIB_TESTS_WARM", "socket"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+"""That of the session; the test that asks first may have changed it for itself."""
 
 
 @functools.cache
@@ -29,10 +31,9 @@ def shims() -> Path:
     for name in NAMES:
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join([*shim, name])} "$@"\n')
         (folder / name).chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).parent / "server.py"), str(folder / SOCKET)],
-        env={**environment, "SEDLIB_THREADS": "1"},
+        env={**ENVIRONMENT, "SEDLIB_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd="/",
