@@ -101,6 +101,8 @@ def become(wanted: dict[str, Any]) -> None:
         resource.setrlimit(getattr(resource, f"RLIMIT_{limit}"), values)
     sys.argv = wanted["argv"]
     script = Path(sys.argv[0]).absolute()
+    if script.suffix == ".py":
+        importlib.import_module("colorama").deinit()  # DVC has streams of its own, which write at once; a stage has not
     paths = wanted["environment"].get("PYTHONPATH", "")
     sys.path[:0] = [str(script.parent), *filter(None, paths.split(os.pathsep))]
 
