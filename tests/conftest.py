@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def environment_of_its_own() -> Iterator[None]:
-    """Variables that a library leaves behind, as a nanny of Dask does, would change how everything after it starts."""
+    """Variables that a library leaves behind, as a nanny of Dask does, would change how other files' tests start."""
     with mock.patch.dict(os.environ):
         yield
 
