@@ -11,8 +11,9 @@ from sedlib.base.script import clear_errors
 from sedlib.pipeline.parameters.grok_params import GrokParams
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.results import RunFolder, grok_step
+from sedlib.report.numbers.trajectories import run_accurate_step
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.two_definitions import batches, defects, overlaps, windows
+from sedlib.report.sweeps.two_definitions import batches, defects, leads, overlaps, windows
 from sedlib.terms.tables.coupling_table import COUPLING
 from sedlib.terms.tables.definition_tables import DEFECTS, HELD, OVERLAPS, OWN_BATCHES
 from sedlib.terms.tables.training_table import TRAINING
@@ -26,7 +27,8 @@ def main(folder: Path, others: list[str]) -> None:
     grokked = {run: grok_step(measured[run].read(TRAINING), "add", threshold) for run in held}
     grokking, apart = ({run: growing[run] for run in growing if (run in others) == other} for other in (False, True))
     rows = [*windows(by_text, held, grokked), *batches(by_text, own), *overlaps(tables(folder, OVERLAPS))]
-    table = pd.DataFrame([*rows, *defects(grokking, apart)])
+    accurate = {run: run_accurate_step(RunFolder(ARTIFACTS / "results" / run).read(TRAINING)) for run in grokking}
+    table = pd.DataFrame([*rows, *defects(grokking, apart), *leads(grokking, apart, accurate)])
     write_both(folder, "definitions", table, table)
 
 

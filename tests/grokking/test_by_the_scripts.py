@@ -193,3 +193,33 @@ def test_a_sum_hides_the_coupling_below_half_of_it(summed: float, said: str) -> 
     rows = pd.DataFrame(two_definitions.batches({"multitask-1": table}, {"multitask-1": table})).set_index("claim")
     assert rows.loc[["aggregation"], "verdict"].unique().tolist() == [said]
     assert rows.loc[["multitask-window"], "verdict"].unique().tolist() == ["contradicted"]  # 1 is not below 1
+
+
+def test_leads_are_from_the_onset_of_each_definition_and_other_runs_have_alarms() -> None:
+    """A defect that passes 20 at step 500 has its onset at 600 where every second measurement is left out."""
+    steps, rises = np.arange(0, 900, 100), [1.0] * 5
+    table = pd.DataFrame({"step": steps, "defect": [*rises, 30, 30, 30, 30], "rounded_defect": [*rises, 1, 1, 30, 30]})
+    still = table.assign(defect=1.0, rounded_defect=1.0)
+    rows = pd.DataFrame(
+        two_definitions.leads(
+            {"add-1": table, "sq-1": table}, {"quad-1": table, "cubic-1": still}, {"add-1": 1600, "sq-1": 550}
+        )
+    )
+    found = rows[rows["claim"] == "lead"]
+    assert found["here"].tolist() == [
+        "1 of 2, mean 475, p = 0.75",
+        "2 of 2, mean 575, p = 0.25",
+        "1 of 2, mean 375, p = 0.75",
+    ]
+    assert found["verdict"].tolist() == ["contradicted", "contradicted", "contradicted"]  # the mean is below 600
+    alarms = rows[rows["quantity"] == "other runs with an onset"]
+    assert alarms["here"].tolist() == ["1 of 2", "1 of 2", "1 of 2"]
+    assert set(alarms["n"]) == {2}
+
+
+def test_a_run_without_an_onset_or_an_accurate_step_has_no_lead() -> None:
+    table = pd.DataFrame({"step": np.arange(0, 700, 100), "defect": 1.0, "rounded_defect": 1.0})
+    assert two_definitions.leads({"add-1": table}, {}, {"add-1": 900}) == []
+    risen = table.assign(defect=[1.0] * 4 + [30.0] * 3)
+    rows = two_definitions.leads({"add-1": risen, "sq-1": risen}, {}, {"add-1": 1200, "sq-1": None})
+    assert [row["n"] for row in rows] == [1, 1]

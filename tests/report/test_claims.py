@@ -126,13 +126,42 @@ def test_the_first_direction_rises_by_no_more_than_a_tenth_at_a_longer_window(la
     assert said("window", ablated("window", {"1": (300, 1, 1)}))[0] == "not run"
 
 
+def of_phase(**numbers: tuple[float, float | None, float | None]) -> dict[str, Any]:
+    """A phase's numbers, each with the ends of its interval."""
+    ends = {
+        f"{name}{end}": value
+        for name, values in numbers.items()
+        for end, value in zip(("", "_low", "_high"), values, strict=True)
+    }
+    return {**ends, "n": 3}
+
+
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [((27, 92, 431), "inside"), ((27, 92, 300), "same direction"), ((27, 26, 431), "contradicted")],
 )
 def test_per_example_ratios_rise_from_phase_to_phase(values: tuple[float, ...], verdict: str) -> None:
-    found = {phase: {"per_example": value} for phase, value in zip(("init", "mid", "after"), values, strict=True)}
+    found = {
+        phase: of_phase(per_example=(value, None, None))
+        for phase, value in zip(("init", "mid", "after"), values, strict=True)
+    }
     assert said("per-example", {"single_step": found})[0] == verdict
+
+
+def test_what_a_phase_gives_is_judged_by_its_interval_over_seeds() -> None:
+    """The paper has R̄ = 431 and a rank of 23 after grokking."""
+    ratios = {phase: of_phase(per_example=(value, value, value)) for phase, value in (("init", 27), ("mid", 92))}
+    for high, verdict in ((387, "same direction"), (388, "inside")):
+        after = of_phase(per_example=(300, 150, high))
+        assert said("per-example", {"single_step": {**ratios, "after": after}})[0] == verdict
+    _, ours = said("per-example", {"single_step": {**ratios, "after": after}})
+    assert ours == "27 [27, 27] / 92 [92, 92] / 300 [150, 388]"
+    for low, verdict in ((26, "outside"), (25, "inside")):
+        ranks = {
+            phase: of_phase(rank90_logit=(logit, least, logit), rank90_full=(full, full, full))
+            for phase, logit, least, full in (("init", 62, 62, 76), ("mid", 96, 96, 88), ("after", 30, low, 18))
+        }
+        assert said("centroid-rank", {"centroids": ranks})[0] == verdict
 
 
 def test_one_condition_that_groks_without_weight_decay_contradicts() -> None:
@@ -171,7 +200,10 @@ def test_what_the_paper_left_open_is_compared_without_a_verdict() -> None:
 @pytest.mark.parametrize(("full", "verdict"), [(18, "inside"), (20, "outside")])
 def test_each_rank_of_both_centroids_is_a_size(full: float, verdict: str) -> None:
     ranks = {"init": (62, 76), "mid": (96, 88), "after": (23, full)}
-    numbers = {phase: {"rank90_logit": logit, "rank90_full": other} for phase, (logit, other) in ranks.items()}
+    numbers = {
+        phase: of_phase(rank90_logit=(logit, None, None), rank90_full=(other, None, None))
+        for phase, (logit, other) in ranks.items()
+    }
     assert said("centroid-rank", {"centroids": numbers})[0] == verdict
     del numbers["mid"]
     assert said("centroid-rank", {"centroids": numbers})[0] == "not run"

@@ -85,22 +85,33 @@ def _lead(numbers: Numbers) -> Claim:
     test = nested(numbers, "leads", "single_task") or {}
     there = bool(test.get("n"))
     estimate_of_lead = Estimate(float(test["mean"]), None, None, test["n"]) if there else None
-    inside = there and test["positive"] == test["n"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high
     return Claim(
         "lead",
         "The commutator defect rises before held-out accuracy does",
         "runs whose lead is positive; mean lead in steps",
         paper.LEAD.source,
-        f"{test['positive']} of {test['n']}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
-        if there
-        else NOTHING,
-        NOT_RUN if not there else INSIDE if inside else SAME if test["p_value"] < LEVEL else CONTRADICTED,
+        leads_in_words(test) if there else NOTHING,
+        lead_verdict(test),
         f"{INSIDE} if every lead is positive and their mean in the paper's range; else {SAME} if the sign test over "
         f"runs has p < {LEVEL}, else {CONTRADICTED}",
         LEADS,
         beside({"mean lead": estimate_of_lead}, {"mean lead": paper.LEAD}) if estimate_of_lead else (),
         counted=f"{test.get('n')} runs",
     )
+
+
+def leads_in_words(test: Numbers) -> str:
+    """How many leads are positive, their mean, and the sign test over runs."""
+    return f"{test['positive']} of {test['n']}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
+
+
+def lead_verdict(test: Numbers) -> str:
+    """What leads say of the paper's: see `lead_numbers`."""
+    if not test.get("n"):
+        return NOT_RUN
+    if test["positive"] == test["n"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high:
+        return INSIDE
+    return SAME if test["p_value"] < LEVEL else CONTRADICTED
 
 
 def growth_verdict(grokking: Sequence[float], others: Sequence[float]) -> str:

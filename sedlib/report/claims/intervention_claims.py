@@ -74,7 +74,8 @@ def _freeze(numbers: Numbers) -> Claim:
         )
         or NOTHING,
         NOT_RUN if not pairs else CONTRADICTED if all(first <= second for first, second in pairs.values()) else SAME,
-        f"{SAME} if for some operation and seed frozen attention groks later than three random directions, "
+        f"{SAME} if under update projection, where frozen attention does not move at all, frozen attention groks "
+        "later than three random directions for some operation and seed, "
         f"else {CONTRADICTED}",
         Source("figure5-interventions-update", TABLES["update"], f"{COMMAND}  # update-freeze, update-keep-random"),
         beside({op: estimate(of_op) for op, of_op in ratios.items()}),

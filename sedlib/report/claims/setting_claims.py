@@ -15,7 +15,7 @@ from sedlib.report.claims.verdicts import (
     TOLERANCE,
     verdict,
 )
-from sedlib.report.metrics.reading import PHASES, Numbers, nested
+from sedlib.report.metrics.reading import PHASES, Numbers, nested, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number, quotient
 from sedlib.report.numbers.paper import CENTROID_NAMES, exactly
@@ -124,15 +124,11 @@ def _difference(values: Sequence[float | int]) -> str:
 def ranks(numbers: Numbers) -> Claim:
     """Both centroids' rank-90 at each phase."""
     found = {
-        phase: [nested(numbers, "centroids", phase, f"rank90_{kind}") for kind in CENTROID_NAMES] for phase in PHASES
+        phase: [_of_phase(numbers, "centroids", phase, f"rank90_{kind}") for kind in CENTROID_NAMES] for phase in PHASES
     }
-    there = {phase: values for phase, values in found.items() if None not in values}
+    there = {phase: [value for value in values if value] for phase, values in found.items() if None not in values}
     rows = [
-        Compared(
-            f"{phase}, {kind}",
-            Estimate(float(value), None, None, nested(numbers, "centroids", phase, "n") or 1),
-            exactly(reported, "limitations", "size"),
-        )
+        Compared(f"{phase}, {kind}", value, exactly(reported, "limitations", "size"))
         for phase, values in there.items()
         for kind, value, reported in zip(CENTROID_NAMES.values(), values, paper.RANK90[phase], strict=True)
     ]
@@ -141,7 +137,7 @@ def ranks(numbers: Numbers) -> Claim:
         "The centroids' rank rises, then collapses, for the simplified and the full centroid",
         "rank-90 of the simplified / the full centroid",
         ", ".join(f"{phase} {' / '.join(map(number, values))}" for phase, values in paper.RANK90.items()),
-        ", ".join(f"{phase} {' / '.join(map(number, values))}" for phase, values in there.items()) or NOTHING,
+        ", ".join(f"{phase} {' / '.join(map(shown, values))}" for phase, values in there.items()) or NOTHING,
         NOT_RUN if len(there) < len(PHASES) else weakest(verdict(row.here, row.paper) for row in rows),
         "the weakest verdict on its ranks, each a size",
         CENTROIDS,
@@ -151,13 +147,11 @@ def ranks(numbers: Numbers) -> Claim:
 
 def phases(numbers: Numbers) -> Claim:
     """R̄ of the per-example basis at each phase."""
-    found = {phase: nested(numbers, "single_step", phase) or {} for phase in paper.PER_EXAMPLE}
+    found = {phase: _of_phase(numbers, "single_step", phase, "per_example") for phase in paper.PER_EXAMPLE}
     rows = [
-        Compared(
-            phase, Estimate(float(values["per_example"]), None, None, values.get("n", 1)), exactly(reported, "Table 3")
-        )
-        for (phase, values), reported in zip(found.items(), paper.PER_EXAMPLE.values(), strict=True)
-        if values.get("per_example") is not None
+        Compared(phase, here, exactly(reported, "Table 3"))
+        for (phase, here), reported in zip(found.items(), paper.PER_EXAMPLE.values(), strict=True)
+        if here
     ]
     rises = all(later.here.mean > earlier.here.mean for earlier, later in itertools.pairwise(rows))
     inside = all(verdict(row.here, row.paper) == INSIDE for row in rows)
@@ -166,10 +160,17 @@ def phases(numbers: Numbers) -> Claim:
         "Per-example gradients of one checkpoint give a basis, and its coupling rises over training",
         "R̄ at the start / midway / after grokking",
         " / ".join(number(value) for value in paper.PER_EXAMPLE.values()),
-        " / ".join(number(row.here.mean) for row in rows) or NOTHING,
+        " / ".join(shown(row.here) for row in rows) or NOTHING,
         NOT_RUN if len(rows) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
-        f"{CONTRADICTED} unless R̄ rises from phase to phase; {INSIDE} if each is within {ABOUT} of the paper's, "
-        f"else {SAME}",
+        f"{CONTRADICTED} unless R̄, in the mean over seeds, rises from phase to phase; {INSIDE} if each is, else {SAME}",
         PHASE,
         rows,
     )
+
+
+def _of_phase(numbers: Numbers, section: str, phase: str, name: str) -> Estimate | None:
+    found = nested(numbers, section, phase) or {}
+    if found.get(name) is None:
+        return None
+    low, high = (None if (end := found[f"{name}_{side}"]) is None else float(end) for side in ("low", "high"))
+    return Estimate(float(found[name]), low, high, found["n"])

@@ -17,6 +17,7 @@ from sedlib.report.metrics.run_metrics import of_runs
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.phases import centroid_definitions, estimators
+from sedlib.report.numbers.seeds import estimate
 from sedlib.terms.stream_names import gradient_of
 
 
@@ -62,6 +63,7 @@ def _single_step(found: Collection) -> Metrics:
     return {
         str(phase): {
             **{key: cut(group[column].mean()) if column in group else None for column, key in names.items()},
+            **(_interval(group, "per-example") if "per-example" in group else {}),
             "n": len(group),
             **({"reason": "no whole window"} if group.get("window", pd.Series()).isna().all() else {}),
         }
@@ -83,11 +85,19 @@ def _centroids(found: Collection) -> Metrics:
     return {
         str(phase): {
             **{column.replace("-", "_"): cut(group[column].mean()) for column in columns},
+            **_interval(group, "rank90_logit"),
+            **_interval(group, "rank90_full"),
             "n": len(group),
             **({"reason": "no whole window"} if group["window_logit"].isna().all() else {}),
         }
         for phase, group in pd.concat(rows).groupby("phase", sort=False)
     }
+
+
+def _interval(rows: pd.DataFrame, column: str) -> Metrics:
+    """Ends of the interval over runs, of what a claim is judged on."""
+    found, name = estimate([float(value) for value in rows[column]]), column.replace("-", "_")
+    return {f"{name}_low": cut(found.low), f"{name}_high": cut(found.high)}
 
 
 def _control(found: Collection, run: str) -> Metrics:

@@ -54,16 +54,14 @@ def in_basis(curvature: pd.DataFrame, basis: str = TRAJECTORY_BASIS) -> pd.DataF
 def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
     """The run's numbers; onset, accurate step and lead are None where there is none, with a reason.
 
-    The accurate step is the first at which every operation's test accuracy is at least 90 %. The lead is the accurate
-    step minus the onset. Shares and alignment are relative to those of a random subspace and direction, and are medians
-    over measurements. Shares in the weights' singular directions have one median before the accurate step and one from
-    it on.
+    The lead is the accurate step minus the onset. Shares and alignment are relative to those of a random subspace and
+    direction, and are medians over measurements. Shares in the weights' singular directions have one median before the
+    accurate step and one from it on.
     """
     curvature, percent = found.curvature, found.trajectory["pc1_percent"]
     steps, defects = (curvature[name].to_numpy() for name in ("step", "defect"))
     began = onset(steps, defects)
-    accuracy = training.groupby("step")["test_accuracy"].min()
-    accurate = accurate_step(accuracy.index.to_numpy(), accuracy.to_numpy())
+    accuracy, accurate = _worst_operation(training), run_accurate_step(training)
     reasons = [
         *([f"no defect above {ONSET_DEFECT:g} and {ONSET_GROWTH:g} times the first ones"] if began is None else []),
         *([f"test accuracy reached {accuracy.max():.3f}, not {ACCURACY}"] if accurate is None else []),
@@ -82,6 +80,16 @@ def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
         "alignment_over_random": float((curvature["alignment"] / curvature["expected_alignment"]).median()),
         **({"reason": "; ".join(reasons)} if reasons else {}),
     }
+
+
+def run_accurate_step(training: pd.DataFrame) -> int | None:
+    """First checkpoint at which every operation's test accuracy is at least 90 %; None if there is none."""
+    accuracy = _worst_operation(training)
+    return accurate_step(accuracy.index.to_numpy(), accuracy.to_numpy())
+
+
+def _worst_operation(training: pd.DataFrame) -> "pd.Series[float]":
+    return training.groupby("step")["test_accuracy"].min()
 
 
 def _in_weights(in_weights: pd.DataFrame, accurate: int | None) -> dict[str, float | None]:

@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from sedlib.leads import BASELINE, growth
-from sedlib.report.claims.companion_claims import growth_verdict
+from sedlib.leads import BASELINE, growth, onset
+from sedlib.report.claims.companion_claims import growth_verdict, lead_verdict, leads_in_words
 from sedlib.report.claims.multitask_claims import HIDDEN, NEEDED, below
-from sedlib.report.claims.verdicts import verdict
+from sedlib.report.claims.verdicts import NEW, verdict
 from sedlib.report.metrics.late_numbers import LAST
 from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.results import before_grokking, mean_ratios
 from sedlib.report.numbers.seeds import estimate
+from sedlib.report.numbers.trajectories import lead_numbers
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
 TRAILING, HELD = "windows that end at their checkpoint (text)", "forward, held at the end (scripts)"
@@ -22,7 +23,12 @@ SHARED, OWN = "one batch for all operations (text)", "a batch for each operation
 PRINCIPAL, ABSOLUTE = "principal cosines (text)", "absolute cosines (scripts)"
 FROM_200, FROM_100, ROUNDED = "every 200 steps", "every 100 steps (scripts)", "differences of θ in float32 (scripts)"
 Row = dict[str, Any]
-Reading = Callable[[pd.DataFrame], float | None]
+MEASURED: Mapping[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
+    FROM_200: lambda table: table[table["step"] % 200 == 0].set_index("step")["defect"],
+    FROM_100: lambda table: table.set_index("step")["defect"],
+    ROUNDED: lambda table: table.set_index("step")["rounded_defect"],
+}
+"""Defects by their steps, from a run's table."""
 
 
 def windows(
@@ -75,15 +81,11 @@ def overlaps(tables: Mapping[str, pd.DataFrame]) -> list[Row]:
 
 def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> list[Row]:
     """Smallest growth of the runs that grok and largest of the others, by where it starts and how it is computed."""
-    ways: dict[str, Reading] = {
-        FROM_200: lambda table: _growth(table[table["step"] % 200 == 0]["defect"]),
-        FROM_100: lambda table: _growth(table["defect"]),
-        ROUNDED: lambda table: _growth(table["rounded_defect"]),
-    }
     rows: list[Row] = []
-    for definition, way in ways.items():
+    for definition, measured in MEASURED.items():
         grown, still = (
-            [value for table in tables.values() if (value := way(table)) is not None] for tables in (grokking, others)
+            [growth(found.to_numpy()) for table in tables.values() if len(found := measured(table)) >= BASELINE]
+            for tables in (grokking, others)
         )
         said = growth_verdict(grown, still)
         for title, values, end, reported in (
@@ -96,9 +98,39 @@ def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFr
     return rows
 
 
-def _growth(defects: "pd.Series[float]") -> float | None:
-    """None of a run with too few measurements for a growth."""
-    return growth(defects.to_numpy(float)) if len(defects) >= BASELINE else None
+def leads(
+    grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame], accurate: Mapping[str, int | None]
+) -> list[Row]:
+    """How many leads are positive, and how many of the runs that never grok have an onset all the same.
+
+    Parameters
+    ----------
+    accurate
+        The accurate step of each run that groks.
+    """
+    rows: list[Row] = []
+    for definition, measured in MEASURED.items():
+        began, alarms = (
+            {run: _onset(found) for run, table in tables.items() if len(found := measured(table)) >= BASELINE}
+            for tables in (grokking, others)
+        )
+        ends = {run: accurate[run] for run in began}
+        test = lead_numbers(
+            {run: None if (end := ends[run]) is None or start is None else end - start for run, start in began.items()}
+        )
+        if test["n"]:
+            row = _row("lead", "runs with a positive lead", definition, None, [])
+            said = {"paper": paper.LEAD.source, "here": leads_in_words(test), "n": test["n"]}
+            rows.append({**row, **said, "verdict": lead_verdict(test)})
+        if alarms:
+            fired = sum(start is not None for start in alarms.values())
+            row = _row("–", "other runs with an onset", definition, None, [])
+            rows.append({**row, "here": f"{fired} of {len(alarms)}", "n": len(alarms), "verdict": NEW})
+    return rows
+
+
+def _onset(defects: "pd.Series[float]") -> int | None:
+    return onset(defects.index.to_numpy(), defects.to_numpy())
 
 
 def _curve(table: pd.DataFrame, stream: str, op: str) -> pd.DataFrame:
