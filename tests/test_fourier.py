@@ -38,12 +38,15 @@ def some_pairs(n: int, count: int) -> torch.Tensor:
     return torch.randint(n, (count, 2), generator=torch.Generator().manual_seed(0))
 
 
+PAIRS = some_pairs(97, 300)
+FUNCTIONS = [pair_functions(PAIRS, 97, frequency) for frequency in frequencies(97)]
+
+
 @given(st.integers(1, 48), st.sampled_from([1, -1]), st.floats(0, 6))
 def test_a_planted_frequency_is_recovered(frequency: int, sign: int, phase: float) -> None:
-    pairs = some_pairs(97, 300)
-    angle = 2 * math.pi * frequency * (pairs[:, 0] + sign * pairs[:, 1]) / 97
+    angle = 2 * math.pi * frequency * (PAIRS[:, 0] + sign * PAIRS[:, 1]) / 97
     planted = (3 + 2 * torch.cos(angle + phase))[:, None]
-    shares = [float(explained(planted, pair_functions(pairs, 97, f))) for f in frequencies(97)]
+    shares = [float(explained(planted, functions)) for functions in FUNCTIONS]
     assert max(range(48), key=shares.__getitem__) + 1 == frequency
     assert shares[frequency - 1] == pytest.approx(1, abs=1e-5)
 

@@ -337,11 +337,13 @@ def test_a_failure_is_named_and_recorded_and_the_code_is_1(
     assert json.loads(record.read_text())["failed"] == ["products.gram"]
 
 
+@pytest.mark.slow
 def test_another_precision_decides_nothing_for_the_stages(cache_folder: Path) -> None:
     assert selftest("float64", checks=[check for check in CHECKS if check.tolerance.computed_in is None]) == 0
     assert not cache_folder.exists()
 
 
+@pytest.mark.slow
 def test_the_whole_command_passes_here(cache_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["selftest", "--device", "cpu"])

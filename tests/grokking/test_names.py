@@ -177,6 +177,7 @@ def test_dvc_refuses_what_it_would_not_quote(value: Any, pristine: Clone, called
         list(repo.index.stages)
 
 
+@pytest.mark.slow
 def test_nothing_runs_and_the_key_is_named(pristine: Clone) -> None:
     text = "'; touch canary; $(touch canary) '"
     pristine.set(**everywhere(text))

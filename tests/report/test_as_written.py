@@ -88,6 +88,7 @@ def test_a_report_of_which_nothing_is_known_is_refused(reports: Path) -> None:
         require_as_written(reports)
 
 
+@pytest.mark.slow
 def test_the_page_and_the_documents_are_not_written_from_half_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,6 +158,7 @@ def test_two_renderings_have_equal_bytes_and_leave_nothing_old(tmp_path: Path) -
     assert json.loads((tmp_path / "first" / "metrics.json").read_text()) == metrics(found)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
     found = collection(tmp_path / "results")
     assert found.missing == {
@@ -170,6 +171,7 @@ def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["add-1", "both-1"])
+@pytest.mark.slow
 def test_a_report_of_one_run_alone_can_be_written(tmp_path: Path, run: str) -> None:
     write(tmp_path / "results")
     alone = Expected([run], [], [], {}, 0.98)

@@ -104,6 +104,7 @@ def test_the_studies_here_have_the_template_s_stages() -> None:
         assert stages == template
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_helper_or_another_version_is_said_with_the_stages_that_run_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +172,7 @@ def test_values_that_no_stage_takes_are_refused_with_what_to_do(
         ProjectParams.read(tmp_path / "params.yaml")
 
 
+@pytest.mark.slow
 def test_check_looks_at_study_py_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "params.yaml").write_text(tiny_params())
     main(["check"])
