@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compare = commands.add_parser(
         "compare", help="print the summaries of two folders of results side by side, such as those of two processors"
     )
-    compare.set_defaults(run=of_results(lambda given: print(compared_sets(given.first, given.second), end="")))
+    compare.set_defaults(run=lambda given: print(compared_sets(given.first, given.second), end=""))
     compare.add_argument("first", metavar="A", type=Path, help="folder of results, such as artifacts/results")
     compare.add_argument("second", metavar="B", type=Path, help="another one, with the same runs")
 

@@ -34,6 +34,8 @@ def folder(run: str, rate: str) -> RunFolder:
     experiment = Experiment.load(run, Path(rate) / PARAMS_FILE)
     if (given := experiment.optimizer.lr) != float(rate):
         raise UserError(f"{rate}/{PARAMS_FILE}: optimizer.lr must be the folder's name, got {given:g}")
+    if len(experiment.run.ops) != 1:
+        raise UserError(f"{rate}/{PARAMS_FILE}: {run} must have one operation, got {', '.join(experiment.run.ops)}")
     return RunFolder(Path(rate) / ARTIFACTS / "results" / run, experiment.model_dump_json(), variant=rate)
 
 

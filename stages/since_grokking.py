@@ -28,7 +28,9 @@ def main() -> None:
     for run in Params.load().runs:
         folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
         training, table = folder.read(TRAINING), folder.read(WINDOWS)
-        (op,) = training["op"].unique()
+        op, *others = training["op"].unique()
+        if others:
+            raise UserError(f"{run} must have one operation, got {', '.join([op, *others])}; leave it out of runs")
         if (grokked := grok_step(training, op, threshold)) is not None:
             curves.setdefault(op, {})[run] = curves_of(table, op, grokked, window)
             if op == "add":  # of which the paper has the basis of per-example gradients
@@ -37,7 +39,8 @@ def main() -> None:
             never.append(run)
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
-    found = peaks(curves)
+    if (found := peaks(curves)).empty:
+        raise UserError("no run has a measured checkpoint after its grok step; let runs of params.yaml go on longer")
     write_both(Path(), "since", found.drop(columns="shown"), for_reading(found, window), sentence(found, never) + "\n")
     save({"since": since_figure(curves, window)}, Path())
 

@@ -203,7 +203,9 @@ def test_a_new_pack_keeps_what_is_not_here_and_still_of_the_locks(
     assert Path("dvc.lock").read_text() == known
 
 
-@pytest.mark.parametrize("text", ["", "stages", "stages: {a: 1}", "stages: {a: {outs: [1]}}", "{", "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["", "stages", "stages: {a: 1}", "stages: {a: {outs: [1]}}", "{", "[" * 9999, "[" * 30_000, "{" * 30_000]
+)
 def test_a_broken_lock_is_named(tables: dict[str, bytes], text: str) -> None:
     Path("dvc.lock").write_text(text)
     for command in (pack, unpack):

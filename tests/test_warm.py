@@ -16,7 +16,16 @@ print(sys.argv, os.getcwd(), os.environ["OWN"], __name__, resource.getrlimit(res
 print(sys.stdin.read(), file=sys.stderr)
 {end}
 """
-ENDS = ["", "sys.exit(3)", "sys.exit('a sentence')", "raise ValueError('wrong')", "os.kill(os.getpid(), 15)"]
+LATE = "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('late'))).start()"
+ENDS = [
+    "",
+    "sys.exit(3)",
+    "sys.exit('a sentence')",
+    "raise ValueError('wrong')",
+    "os.kill(os.getpid(), 15)",
+    "os.kill(os.getpid(), 9)",
+    LATE,
+]
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -13,6 +13,8 @@ from sedlib.base.errors import UserError, quoted
 PARAMS = "params.yaml"
 LOCKS = ("dvc.lock", "*/dvc.lock", "sweeps/*/dvc.lock")
 HASH = re.compile(r"[0-9a-f]{32}(\.dir)?", re.ASCII)
+NESTED = re.compile(r"[\[{]{100}")
+"""What DVC never writes: it has a line for each entry."""
 REFUSED = (YAMLError, ValueError, RecursionError, LookupError, TypeError, AttributeError, OSError)
 
 
@@ -25,7 +27,10 @@ def locked_outputs(lock: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
         The lock is broken.
     """
     try:
-        for stage in YAML(typ="safe").load(lock.read_text())["stages"].values():
+        text = lock.read_text()
+        if NESTED.search(text):
+            raise RecursionError("brackets in brackets, at which a parser of YAML dies")
+        for stage in YAML(typ="safe").load(text)["stages"].values():
             parameters = {**stage.get("params", {}).get(PARAMS, {})}
             for dependency in stage.get("deps", []):
                 _require_written_by_dvc(dependency)

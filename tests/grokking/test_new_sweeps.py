@@ -104,6 +104,75 @@ def test_a_setting_without_all_its_cells_is_refused(
         accelerations(settings_of(settings), beside, 0.98)
 
 
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        (
+            [cell(run, "freeze", "gradient", 10) for run in ("add-1", "add-2")],
+            "cells of projection gradient and update",
+        ),
+        (cells_of(freeze=10), "found two with condition freeze, seed 1"),
+        ([cell("add-1", "freeze", "update", 10).assign(op="mul")], "cells of op add and mul at once"),
+    ],
+)
+def test_cells_that_would_stand_in_one_place_are_refused(more: list[pd.DataFrame], refused: str) -> None:
+    with pytest.raises(UserError, match=refused):
+        accelerations(settings_of({"usual": [*cells_of(control=40, freeze=20), *more]}), "usual", 0.98)
+
+
+def test_settings_without_a_control_have_the_same_conditions_and_are_there() -> None:
+    settings = {
+        "usual": cells_of(control=40, freeze=20),
+        "mlp": cells_of(freeze=10, keep_random=10),
+        "without": cells_of(freeze=10),
+    }
+    with pytest.raises(UserError, match=r"setting without must have .* missing are keep-random"):
+        accelerations(settings_of(settings), "usual", 0.98, ["mlp", "without"])
+    for named in ("mpl", "usual"):
+        with pytest.raises(UserError, match=f"must name settings that have none, got '{named}'"):
+            accelerations(settings_of(settings), "usual", 0.98, ["mlp", "without", named])
+
+
+USUAL = {"rank": 3, "target": "attention", "start": 4}
+
+
+def test_outcomes_tell_doses_and_decays_apart_and_count_each_seed_once() -> None:
+    control = cells_of(control=40)
+    without = [table.assign(weight_decay=0.0) for table in cells_of(control=None)]
+    doses = [
+        cell(run, "keep-random", "update", step, coordinates=count)
+        for run in ("add-1", "add-2")
+        for count, step in ((131, 10), (262, 20))
+    ]
+    table = outcomes([*control, *without, *doses], 0.98, USUAL)
+    kept = table[table["condition"] == "keep-random"].set_index("coordinates")
+    assert kept["speedup"].to_dict() == {131: 4, 262: 2}
+    assert set(kept["n"]) == {2}
+    controls = table[table["condition"] == "control"]
+    assert controls["mean"].dropna().tolist() == [40]
+    assert controls["weight_decay"].dropna().tolist() == [0]
+    assert not {"coordinates", "weight_decay"} & set(outcomes(control, 0.98, USUAL))
+    with pytest.raises(UserError, match="found two with op add, condition control, seed 1"):
+        outcomes([*control, *control], 0.98, USUAL)
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        (cells_of(freeze=10), "got freeze of add-1 among them"),
+        ([table.assign(target="all") for table in cells_of(keep_sed_raw=10)], "got keep-sed-raw of add-1 among them"),
+        ([cell("add-1", "kick-random", None, 20)], "got kick-random of add-1"),
+        (cells_of(keep_sed_raw=10), "found two with projection update, kind SED directions"),
+        ([cell("add-1", "control", None, 20).assign(op="mul")], "cells of one operation, got add, mul"),
+    ],
+)
+def test_a_curve_has_coordinates_and_sed_directions_alone(more: list[pd.DataFrame], refused: str) -> None:
+    with pytest.raises(UserError, match=refused):
+        share_curve([*cells_of(control=40, keep_sed_raw=20), *more], 0.98, 3)
+    with pytest.raises(UserError, match="beside the controls, got none"):
+        share_curve(cells_of(control=40), 0.98, 3)
+
+
 def test_two_settings_of_one_name_are_refused() -> None:
     twice = [*settings_of({"usual": cells_of(control=40)}), *settings_of({"usual": cells_of(control=20)})]
     with pytest.raises(UserError, match="twice came usual"):
@@ -116,7 +185,7 @@ def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
         "slow": cells_of(control=40, freeze=40),
         "mlp": cells_of(freeze=10),
     }
-    with pytest.raises(UserError, match="setting mlp must have the conditions of usual; missing are control"):
+    with pytest.raises(UserError, match="setting mlp must have the conditions of the others; missing are control"):
         accelerations(settings_of(settings), "usual", 0.98)
     table = accelerations(settings_of(settings), "usual", 0.98, ["mlp"])
     frozen = table[table["condition"] == "freeze"].set_index("setting")

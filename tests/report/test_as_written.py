@@ -103,3 +103,10 @@ def test_the_page_and_the_documents_are_not_written_from_half_a_report(
             publish()
     assert (tmp_path / "reports/index.html").read_bytes() == page
     assert not (tmp_path / "README.md").exists()
+
+
+def test_no_hash_stands_for_no_file(reports: Path) -> None:
+    recorded = json.loads((reports / WRITTEN).read_text())
+    (reports / WRITTEN).write_text(json.dumps({**recorded, "data/gone.csv": None}))
+    with pytest.raises(UserError, match="expected hashes of the report's files"):
+        require_as_written(reports)

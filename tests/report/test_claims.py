@@ -297,16 +297,18 @@ def test_the_geometry_of_controls_and_of_several_operations_does_not_count() -> 
 
 
 @pytest.mark.parametrize(
-    ("positive", "lead", "p_value", "verdict"),
+    ("positive", "missed", "lead", "p_value", "verdict"),
     [
-        (12, 1117, 2**-12, "inside"),
-        (12, 500, 2**-12, "same direction"),
-        (11, 1117, 0.003, "same direction"),
-        (8, 1117, 0.19, "contradicted"),
+        (12, 0, 1117, 2**-12, "inside"),
+        (12, 0, 500, 2**-12, "same direction"),
+        (11, 0, 1117, 0.003, "same direction"),
+        (8, 0, 1117, 0.19, "contradicted"),
+        (9, 3, 1117, 2**-9, "same direction"),
     ],
 )
-def test_lead(positive: int, lead: float, p_value: float, verdict: str) -> None:
-    test = {"positive": positive, "n": 12, "mean": lead, "p_value": p_value}
+def test_lead(positive: int, missed: int, lead: float, p_value: float, verdict: str) -> None:
+    """A run that becomes accurate without an onset counts among the twelve, and has no lead."""
+    test = {"positive": positive, "n": 12 - missed, "missed": missed, "mean": lead, "p_value": p_value}
     found = said("lead", {"leads": {"single_task": test}})
     assert found[0] == verdict
     assert found[1].startswith(f"{positive} of 12, mean ")

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from sedlib.base.described.described_files import write_described
@@ -10,7 +11,14 @@ from sedlib.base.described.description import Origin
 from sedlib.base.errors import UserError
 from sedlib.base.strict_json import json_text
 from sedlib.cli import main
-from sedlib.report.metrics.compared_sets import compared, differences, numbers_of, side_by_side, summaries_in
+from sedlib.report.metrics.compared_sets import (
+    QUANTITIES,
+    compared,
+    differences,
+    numbers_of,
+    side_by_side,
+    summaries_in,
+)
 from sedlib.terms.tables.summary_file import SUMMARY
 from tests.report import made_up
 
@@ -75,9 +83,14 @@ def test_a_run_without_a_stream_has_no_number_of_it(results: Path) -> None:
     assert "– / –" in compared(results / "first", results / "second")
 
 
-def test_the_command_prints_the_table_and_the_differences(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_table_and_the_differences_and_unpacks_nothing(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
     main(["compare", str(results / "first"), str(results / "second")])
     assert capsys.readouterr().out == compared(results / "first", results / "second")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_what_is_no_folder_of_results_is_refused_with_what_would_be(results: Path) -> None:
@@ -89,3 +102,12 @@ def test_what_is_no_folder_of_results_is_refused_with_what_would_be(results: Pat
     made_up.write_run(results / "second/sub-9", ["sub"], 1)
     with pytest.raises(UserError, match=r"with a run in common, found add-1, .* in one and sub-9 in the other"):
         compared(results / "first", results / "second")
+
+
+def test_a_run_that_groks_in_one_set_alone_is_named() -> None:
+    names = ["grok step", *QUANTITIES]
+    first = pd.DataFrame([[2775.0] * len(names), [2000.0] * len(names)], index=["add-1", "add-2"], columns=names)
+    second = first.copy()
+    second.loc["add-1", "grok step"] = None
+    assert "grok step: in the first set alone add-1" in differences(first, second)
+    assert "grok step: in the second set alone add-1" in differences(second, first)

@@ -32,9 +32,22 @@ def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
         cost_tables(tmp_path)
 
 
-@pytest.mark.parametrize("minutes", ["long", "inf", ""])
+@pytest.mark.parametrize("minutes", ["long", "inf", "", "-5"])
 def test_minutes_that_are_no_numbers_are_refused(tmp_path: Path, minutes: str) -> None:
     rows = f"stage,minutes,core_minutes,peak_mib,threads,processor,versions\na,{minutes},1,1,1,x,y\n"
     (tmp_path / "costs.csv").write_text(rows)
+    with pytest.raises(UserError, match=r"costs\.csv: expected the columns"):
+        cost_tables(tmp_path)
+
+
+def test_a_stage_that_a_merge_left_twice_counts_once_and_an_empty_table_is_none(tmp_path: Path) -> None:
+    head = "stage,minutes,core_minutes,peak_mib,threads,processor,versions\n"
+    (tmp_path / "costs.csv").write_text(f"{head}a@x,1,1,1,1,x,y\na@x,3,3,1,1,x,y\n")
+    (row,) = cost_tables(tmp_path)["costs"].to_dict("records")
+    assert (row["n"], row["minutes each"]) == (1, "3")
+    (tmp_path / "costs.csv").write_text(head)
+    assert cost_tables(tmp_path) == {}
+    (tmp_path / "costs.csv").unlink()
+    (tmp_path / "costs.csv").mkdir()
     with pytest.raises(UserError, match=r"costs\.csv: expected the columns"):
         cost_tables(tmp_path)

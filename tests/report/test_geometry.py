@@ -88,17 +88,22 @@ def test_what_a_run_never_reaches_is_empty_with_a_reason() -> None:
 
 
 def test_the_sign_test_names_the_runs_that_it_leaves_out() -> None:
-    assert lead_numbers({"a": 100, "b": 50, "c": None, "d": -30}) == {
+    """Of which one becomes accurate without a warning."""
+    leads = {"a": 100, "b": 50, "c": None, "d": -30, "e": None}
+    assert lead_numbers(leads, {"a": 200, "b": 200, "c": 200, "d": 200, "e": None}) == {
         "positive": 2,
         "n": 3,
+        "missed": 1,
         "mean": 40,
         "p_value": pytest.approx(0.5),
-        "reason": "no lead: c",
+        "reason": "no lead: c, e",
     }
-    assert lead_numbers(dict.fromkeys("abcdefghijkl", 7))["p_value"] == pytest.approx(2**-12)
-    assert lead_numbers({"a": None}) == {
+    twelve = dict.fromkeys("abcdefghijkl", 7)
+    assert lead_numbers(twelve, twelve)["p_value"] == pytest.approx(2**-12)
+    assert lead_numbers({"a": None}, {"a": None}) == {
         "positive": 0,
         "n": 0,
+        "missed": 0,
         "mean": None,
         "p_value": None,
         "reason": "no lead: a",
@@ -113,7 +118,7 @@ def test_metrics_have_every_run_and_the_leads_of_each_kind(found: Collection) ->
     assert (second["defect_growth"], second["rho"]) == (200, 0.9999)
     assert numbers["geometry"]["both-1"]["ops"] == "add+mul"
     single = {key: value for key, value in numbers["leads"]["single_task"].items() if key != "gap"}
-    assert single == {"positive": 3, "n": 3, "mean": 10, "p_value": 0.125}
+    assert single == {"positive": 3, "n": 3, "missed": 0, "mean": 10, "p_value": 0.125}
     assert numbers["leads"]["multitask"]["n"] == 1
 
 

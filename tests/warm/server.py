@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -117,6 +118,7 @@ def run(script: str) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the end of a process does
     atexit._run_exitfuncs()
     if not isinstance(code, int | None):
         print(code, file=sys.stderr)

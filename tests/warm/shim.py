@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 WARM = "SEDLIB_TESTS_WARM"
@@ -18,7 +19,8 @@ def main() -> None:
     command = [real, *arguments] if name != "python" else arguments
     if command and (name != "python" or command[0].endswith(".py")) and (code := asked(command)) is not None:
         if code < 0:
-            signal.signal(-code, signal.SIG_DFL)
+            with suppress(OSError):  # SIGKILL has no other
+                signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
         sys.exit(code)
     os.execv(real, [real, *arguments])

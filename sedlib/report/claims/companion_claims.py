@@ -92,8 +92,8 @@ def _lead(numbers: Numbers) -> Claim:
         paper.LEAD.source,
         leads_in_words(test) if there else NOTHING,
         lead_verdict(test),
-        f"{INSIDE} if every lead is positive and their mean in the paper's range; else {SAME} if the sign test over "
-        f"runs has p < {LEVEL}, else {CONTRADICTED}",
+        f"{INSIDE} if every run that becomes accurate has a positive lead and their mean is in the paper's range; else "
+        f"{SAME} if the sign test over runs with a lead has p < {LEVEL}, else {CONTRADICTED}",
         LEADS,
         beside({"mean lead": estimate_of_lead}, {"mean lead": paper.LEAD}) if estimate_of_lead else (),
         counted=f"{test.get('n')} runs",
@@ -102,14 +102,15 @@ def _lead(numbers: Numbers) -> Claim:
 
 def leads_in_words(test: Numbers) -> str:
     """How many leads are positive, their mean, and the sign test over runs."""
-    return f"{test['positive']} of {test['n']}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
+    runs = test["n"] + test["missed"]
+    return f"{test['positive']} of {runs}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
 
 
 def lead_verdict(test: Numbers) -> str:
-    """What leads say of the paper's: see `lead_numbers`."""
+    """What leads say of the paper's: see `lead_numbers`. A run that becomes accurate without an onset has no lead."""
     if not test.get("n"):
         return NOT_RUN
-    if test["positive"] == test["n"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high:
+    if test["positive"] == test["n"] + test["missed"] and paper.LEAD.low <= test["mean"] <= paper.LEAD.high:
         return INSIDE
     return SAME if test["p_value"] < LEVEL else CONTRADICTED
 

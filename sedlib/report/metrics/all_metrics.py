@@ -30,9 +30,9 @@ def metrics(found: Collection) -> Metrics:
         "rank_sweep": rank_sweep(found.cells),
         "weight_decay_0": without_weight_decay(found.cells),
         "ablation": _ablation(found.ablations),
-        "single_step": _single_step(found),
-        "centroids": _centroids(found),
-        "permuted": over_permuted(found),
+        "single_step": _single_step(first),
+        "centroids": _centroids(first),
+        "permuted": over_permuted(first),
         "controls": {run: _control(found, run) for run in found.controls},
         "fresh": of_runs(fresh),
     }

@@ -99,6 +99,10 @@ def differences(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     found = []
     if len(moved):
         found.append(f"{GROK_STEP}: moves by {number(moved.min())} to {number(moved.max())} steps")
+    for name, here, there in (("first", old, new), ("second", new, old)):
+        never = [run for run in common if pd.notna(here[GROK_STEP][run]) and pd.isna(there[GROK_STEP][run])]
+        if never:
+            found.append(f"{GROK_STEP}: in the {name} set alone {', '.join(never)}")
     for title in QUANTITIES:
         change = (100 * (new[title] / old[title] - 1)).dropna()
         if len(change):

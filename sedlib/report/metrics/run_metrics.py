@@ -126,9 +126,11 @@ def _leads(found: Collection) -> Metrics:
     for kind in KINDS:
         runs = [run for run in found.counted(kind) if run in by_run]
         if runs:
-            gap = lead_numbers({run: by_run[run]["gap_lead"] for run in runs})
+            accurate = {run: by_run[run]["accurate_step"] for run in runs}
+            gap = lead_numbers({run: by_run[run]["gap_lead"] for run in runs}, accurate)
             gap |= how_often_first(by_run[run]["first_onset"] for run in runs)
-            result[kind] = _cut_all(lead_numbers({run: by_run[run]["lead"] for run in runs})) | {"gap": _cut_all(gap)}
+            leads = lead_numbers({run: by_run[run]["lead"] for run in runs}, accurate)
+            result[kind] = _cut_all(leads) | {"gap": _cut_all(gap)}
     controls = {run: by_run[run] for run in found.controls if run in by_run}
     return result | ({"controls": false_alarms(controls)} if controls else {})
 

@@ -94,13 +94,31 @@ def grok_steps(tables: Sequence[pd.DataFrame], threshold: float, labels: Sequenc
         There is no table.
     """
     if not tables:
-        raise UserError("no cell was run; run `dvc repro interventions/dvc.yaml`")
+        raise UserError("no cell was run; run `dvc repro interventions/dvc.yaml`, or the sweep that has the cells")
     rows = []
     for table in tables:
         for op, curve in table.groupby("op"):
             named = {name: curve[name].iloc[0] for name in labels}
             rows.append({**named, **_outcome(curve, str(op), threshold)})
     return pd.DataFrame(rows).astype({"grok_step": "Int64", "stop_step": "Int64", "coordinates": "Int64"})
+
+
+def require_one_each(cells: pd.DataFrame, place: Sequence[str]) -> None:
+    """Refuse two cells in one ``place`` of a table, where a seed would count twice.
+
+    Raises
+    ------
+    UserError
+        There are such cells; the message has what they have in common.
+    """
+    twice = cells[cells.duplicated(list(place), keep=False)]
+    if len(twice):
+        common = {name: twice[name].iloc[0] for name in place if not pd.isna(twice[name].iloc[0])}
+        raise UserError(
+            "expected one cell for each run in a row of the table, found two with "
+            f"{', '.join(f'{name} {value}' for name, value in common.items())}; name each cell once, and move cells "
+            "away that differ in what the table does not show"
+        )
 
 
 def _outcome(curve: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:

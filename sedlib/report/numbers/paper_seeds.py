@@ -23,4 +23,11 @@ def _without(found: Collection, runs: list[str]) -> Collection:
     def kept(by_run: Mapping[str, Any]) -> dict[str, Any]:
         return {run: value for run, value in by_run.items() if run not in runs}
 
-    return replace(found, runs=kept(found.runs), summaries=kept(found.summaries), geometry=kept(found.geometry))
+    return replace(
+        found,
+        runs=kept(found.runs),
+        summaries=kept(found.summaries),
+        geometry=kept(found.geometry),
+        single_steps=kept(found.single_steps),
+        permuted=kept(found.permuted),
+    )

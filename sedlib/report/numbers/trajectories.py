@@ -110,13 +110,17 @@ def _median(values: "pd.Series[float]") -> float | None:
     return None if values.dropna().empty else float(values.median())
 
 
-def lead_numbers(leads: Mapping[str, int | None]) -> dict[str, Any]:
-    """How many runs have a lead, how many a positive one, mean and sign test; runs without a lead are named."""
+def lead_numbers(leads: Mapping[str, int | None], accurate: Mapping[str, int | None]) -> dict[str, Any]:
+    """How many runs have a lead, how many a positive one, mean and sign test; runs without a lead are named.
+
+    ``missed`` is how many have no onset although they have an ``accurate`` step: a lead that the defect did not give.
+    """
     there = np.array([lead for lead in leads.values() if lead is not None], dtype=float)
     without = [run for run, lead in leads.items() if lead is None]
     return {
         "positive": int((there > 0).sum()),
         "n": len(there),
+        "missed": sum(accurate[run] is not None for run in without),
         "mean": float(there.mean()) if len(there) else None,
         "p_value": sign_test(there) if len(there) else None,
         **({"reason": f"no lead: {', '.join(without)}"} if without else {}),
@@ -154,7 +158,8 @@ def as_text(runs: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     lines = [pd.DataFrame(rows).to_string(index=False)]
     lines += [f"{run}: {found['reason']}" for run, found in runs.items() if "reason" in found]
-    leads = lead_numbers({run: found["lead"] for run, found in runs.items()})
+    accurate = {run: found["accurate_step"] for run, found in runs.items()}
+    leads = lead_numbers({run: found["lead"] for run, found in runs.items()}, accurate)
     if leads["n"]:
         lines.append(
             f"leads: {leads['positive']} of {leads['n']} positive, mean {number(leads['mean'])} steps, "

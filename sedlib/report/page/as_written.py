@@ -48,7 +48,7 @@ def _recorded(folder: Path) -> dict[str, Any]:
         found: Any = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file}: cannot read the hashes of the report's files; run `make report`") from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(found, dict) or not found or not all(isinstance(value, str) for value in found.values()):
         raise UserError(f"{file}: expected hashes of the report's files, by their names; run `make report`")
     return found
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError, located, quoted
 from sedlib.report.drawn.panels import BLUE, GREEN, GREY, STYLE, VERMILION, finish, panels_of
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.sweeps.folders import require_different
 from sedlib.terms.condition import CONTROL
 
@@ -32,14 +32,18 @@ class Setting:
         Raises
         ------
         UserError
-            There is no table; a cell has an option that tells it from another of its condition; or one is missing:
-            a condition has cells of some of the runs only.
+            There is no table; cells are of several operations or projections; a cell has an option that tells it from
+            another of its condition; or one is missing: a condition has cells of some of the runs only.
         """
         with located(f"setting {self.name}"):
             found = grok_steps(self.tables, threshold, [*OWN_LABELS, "start", *OPTIONS])
             for option in (*OPTIONS, "coordinates", "weight_decay"):
                 if (given := found[option].dropna()).size:
                     raise ValueError(f"the table has no place for cells with {option} {given.iloc[0]}; move them away")
+            for name in ("op", "projection"):
+                if len(several := sorted(set(found[name].dropna()))) > 1:
+                    raise ValueError(f"the table has no place for cells of {name} {' and '.join(several)} at once")
+            require_one_each(found, ["condition", "start", "seed"])
             for (condition, _), of_kind in found.groupby(["condition", "start"], dropna=False):
                 if missing := [run for run in self.runs if run not in set(of_kind["run"])]:
                     raise ValueError(
@@ -60,20 +64,25 @@ def accelerations(
     Raises
     ------
     UserError
-        A setting has no table, or not all of its cells; two have one name; or ``beside`` is none of them, or without a
-        control.
+        A setting has no table, or not all of its cells; two have one name; ``beside`` is none of them, or without a
+        control; or one of ``without_control`` is no setting, or has a control.
     """
     require_different([setting.name for setting in settings])
     cells = {setting.name: setting.outcomes(threshold) for setting in settings}
     if beside not in cells or not (cells[beside]["condition"] == CONTROL.name).any():
         raise UserError(f"--beside must name one of the settings that has controls, got {quoted(beside)}")
-    for name, found in cells.items():
-        wanted = _conditions(cells[beside]) - _conditions(found)
-        if wanted and name not in without_control:
-            raise UserError(
-                f"setting {name} must have the conditions of {beside}; missing are {', '.join(sorted(wanted))}; run "
-                "`dvc repro` on the sweep"
-            )
+    for name in without_control:
+        if name not in cells or CONTROL.name in _conditions(cells[name]):
+            raise UserError(f"--without-control must name settings that have none, got {quoted(name)}")
+    apart = {name: found for name, found in cells.items() if name in without_control}
+    for alike in ({name: found for name, found in cells.items() if name not in apart}, apart):
+        wanted = set().union(*map(_conditions, alike.values()))
+        for name, found in alike.items():
+            if missing := wanted - _conditions(found):
+                raise UserError(
+                    f"setting {name} must have the conditions of the others; missing are "
+                    f"{', '.join(sorted(missing))}; run `dvc repro` on the sweep"
+                )
     rows = []
     for name, found in cells.items():
         own = found if (found["condition"] == CONTROL.name).any() else cells[beside]

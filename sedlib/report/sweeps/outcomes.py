@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.metrics.reading import shown
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.condition import CONTROL, FREEZE, KEEP_EXECUTION, Condition
 
 OPTIONS = ["target", "rank", "start", "strength", "size"]
-KIND = ["op", "projection", "condition", *OPTIONS]
+SELDOM = ["coordinates", "weight_decay"]
+"""Columns of a table that has such cells alone."""
+KIND = ["op", "projection", "condition", *OPTIONS, *SELDOM]
 SPREAD = ["speedup", "speedup_low", "speedup_high", "n"]
 BASES = {
     KEEP_EXECUTION.name: ("execution basis", BLUE, "o"),
@@ -40,10 +42,12 @@ def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[st
     Raises
     ------
     UserError
-        There is no table.
+        There is no table, or two of one kind and seed.
     """
     cells = _completed(grok_steps(tables, threshold, [*OWN_LABELS, *OPTIONS]), usual)
-    control = cells[cells["condition"] == CONTROL.name].set_index(["op", "seed"])["grok_step"]
+    require_one_each(cells, [*KIND, "seed"])
+    plain = cells["weight_decay"].isna()
+    control = cells[plain & (cells["condition"] == CONTROL.name)].set_index(["op", "seed"])["grok_step"]
     seeds = sorted(cells["seed"].unique())
     rows = []
     for kind, group in cells.groupby(KIND, dropna=False):
@@ -60,6 +64,7 @@ def outcomes(tables: Sequence[pd.DataFrame], threshold: float, usual: Mapping[st
             }
         )
     table = pd.DataFrame(rows).astype({"rank": "Int64", "start": "Int64"})
+    table = table.drop(columns=[name for name in SELDOM if table[name].isna().all()])
     order = (table["condition"] != CONTROL.name).astype(int) + (table["target"] == "all")
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 

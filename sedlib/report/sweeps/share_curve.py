@@ -6,12 +6,15 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sedlib.base.errors import UserError
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, speedups, spread
+from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.numbers.seeds import estimate
-from sedlib.terms.condition import CONTROL
+from sedlib.terms.condition import CONTROL, Condition
 
 COORDINATES, DIRECTIONS = "fresh coordinates", "SED directions"
+KEEP_SED_RAW = Condition("keep", "sed", "raw").name
+OPTIONS = ["rank", "target", "start", "strength", "size"]
 MARKS = {COORDINATES: (GREY, "s"), DIRECTIONS: (BLUE, "o")}
 
 
@@ -23,15 +26,17 @@ def share_curve(tables: Sequence[pd.DataFrame], threshold: float, usual_rank: in
     Raises
     ------
     UserError
-        There is no table.
+        There is no table of a kept subspace; cells are of several operations, of another condition or with options that
+        the curve does not show; or there are two of one size and seed.
     """
-    cells = grok_steps(tables, threshold, [*OWN_LABELS, "rank"])
+    cells = grok_steps(tables, threshold, [*OWN_LABELS, *OPTIONS])
     control = cells[cells["condition"] == CONTROL.name].set_index("seed")["grok_step"]
-    kept = cells[cells["condition"] != CONTROL.name]
+    kept = _of_a_kept_subspace(cells)
     kept = kept.assign(
         kind=kept["coordinates"].isna().map({True: DIRECTIONS, False: COORDINATES}),
         size=kept["coordinates"].astype(float).fillna(kept["rank"].astype(float)).fillna(usual_rank),
     )
+    require_one_each(kept, ["projection", "kind", "size", "seed"])
     rows = []
     for (projection, kind, _), group in kept.groupby(["projection", "kind", "size"]):
         by_seed = group.set_index("seed")
@@ -48,6 +53,23 @@ def share_curve(tables: Sequence[pd.DataFrame], threshold: float, usual_rank: in
             }
         )
     return pd.DataFrame(rows).sort_values(["projection", "passed"], ignore_index=True)
+
+
+def _of_a_kept_subspace(cells: pd.DataFrame) -> pd.DataFrame:
+    """All cells but the controls: fresh coordinates, or SED directions of the steps before projection."""
+    if len(ops := cells["op"].unique()) > 1:
+        raise UserError(f"expected cells of one operation, got {', '.join(ops)}; make a curve of each")
+    kept = cells[cells["condition"] != CONTROL.name]
+    shown = (kept["condition"] == KEEP_SED_RAW) | kept["coordinates"].notna()
+    others = kept[~shown | kept[["target", "start", "strength", "size", "weight_decay"]].notna().any(axis=1)]
+    if len(others):
+        raise UserError(
+            f"expected cells of fresh coordinates or of {KEEP_SED_RAW}, of attention from the start, got "
+            f"{others['condition'].iloc[0]} of {others['run'].iloc[0]} among them; leave it out"
+        )
+    if kept.empty:
+        raise UserError("expected cells of a kept subspace beside the controls, got none; run `dvc repro` on the sweep")
+    return kept
 
 
 def share_figure(curve: pd.DataFrame) -> Figure:

@@ -58,7 +58,7 @@ class SlowRun:
             "onset of the commutator defect": (numbers["onset"], paper.SLOW_ONSET),
             "step of 90 % held-out accuracy": (numbers["accurate_step"], paper.SLOW_ACCURATE_STEP),
             "lead, steps": (lead, paper.SLOW_LEAD),
-            "lead / grok step": (None if None in (lead, grokked) else lead / grokked, paper.SLOW_LEAD_SHARE),
+            "lead / grok step": (lead / grokked if lead is not None and grokked else None, paper.SLOW_LEAD_SHARE),
             "PC1 %, smallest of the matrices": (numbers["pc1_min"], paper.SLOW_PC1_PERCENT),
             "PC1 %, largest of the matrices": (numbers["pc1_max"], paper.SLOW_PC1_PERCENT),
         }

@@ -114,10 +114,7 @@ def leads(
             {run: _onset(found) for run, table in tables.items() if len(found := measured(table)) >= BASELINE}
             for tables in (grokking, others)
         )
-        ends = {run: accurate[run] for run in began}
-        test = lead_numbers(
-            {run: None if (end := ends[run]) is None or start is None else end - start for run, start in began.items()}
-        )
+        test = lead_numbers({run: _lead(start, accurate[run]) for run, start in began.items()}, accurate)
         if test["n"]:
             row = _row("lead", "runs with a positive lead", definition, None, [])
             said = {"paper": paper.LEAD.source, "here": leads_in_words(test), "n": test["n"]}
@@ -127,6 +124,10 @@ def leads(
             row = _row("–", "other runs with an onset", definition, None, [])
             rows.append({**row, "here": f"{fired} of {len(alarms)}", "n": len(alarms), "verdict": NEW})
     return rows
+
+
+def _lead(began: int | None, accurate: int | None) -> int | None:
+    return None if began is None or accurate is None else accurate - began
 
 
 def _onset(defects: "pd.Series[float]") -> int | None:

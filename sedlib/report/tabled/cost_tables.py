@@ -27,13 +27,16 @@ def cost_tables(folder: Path) -> dict[str, pd.DataFrame]:
     try:
         stages = pd.read_csv(folder / COSTS, dtype=dict.fromkeys(WORDS, str), keep_default_na=False)[WORDS + NUMBERS]
         stages[NUMBERS] = stages[NUMBERS].astype(float)
-        if not np.isfinite(stages[NUMBERS]).all(axis=None):
-            raise ValueError("a number that is not finite")
-    except (KeyError, ValueError) as error:
+        if not (np.isfinite(stages[NUMBERS]) & (stages[NUMBERS] >= 0)).all(axis=None):
+            raise ValueError("a number that is negative or not finite")
+    except (KeyError, ValueError, OSError) as error:
         raise UserError(
             f"{folder / COSTS}: expected the columns {', '.join(WORDS + NUMBERS)}, found another table ({error}); "
             f"restore it with git checkout {folder / COSTS}, or remove it"
         ) from error
+    if stages.empty:
+        return {}
+    stages = stages.drop_duplicates("stage", keep="last")  # a merge leaves both, and `sedlib costs` takes the last
     kinds = stages.groupby(stages["stage"].str.partition("@")[0].rename("kind"), sort=False)
     return {"costs": pd.DataFrame([_row(str(kind), rows) for kind, rows in kinds])}
 
