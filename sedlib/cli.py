@@ -493,10 +493,13 @@ def intervention_tables() -> str:
     """
     from sedlib.pipeline.parameters.grok_params import GrokParams
     from sedlib.pipeline.workspace import INTERVENTION_TABLES
-    from sedlib.report.numbers.cell_results import as_text, grok_steps, read_cell
+    from sedlib.report.numbers.cell_results import as_text, grok_steps, has_options, read_cell
 
-    tables = [read_cell(file) for file in sorted(INTERVENTION_TABLES.glob("*.csv"))]
-    return as_text(grok_steps(tables, GrokParams.load().grok_threshold))
+    tables = {file.stem: read_cell(file) for file in sorted(INTERVENTION_TABLES.glob("*.csv"))}
+    apart = [name for name, table in tables.items() if has_options(table)]
+    shown = [table for name, table in tables.items() if name not in apart]
+    text = as_text(grok_steps(shown, GrokParams.load().grok_threshold))
+    return text + (f"\n\nleft out, as these tables do not show their options: {', '.join(apart)}" if apart else "")
 
 
 def run_ablations(name: str) -> str:

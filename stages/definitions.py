@@ -22,11 +22,13 @@ from sedlib.terms.tables.training_table import TRAINING
 
 
 def main(folder: Path) -> None:
-    threshold = GrokParams.load().grok_threshold
     held, own, growing = (tables(folder, schema) for schema in (HELD, OWN_BATCHES, DEFECTS))
-    measured = {run: of_run(run) for run in (*held, *own, *growing)}
+    measured = {
+        run: RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
+        for run in (*held, *own, *growing)
+    }
     by_text = {run: of.read(COUPLING) for run, of in measured.items()}
-    grokked = {run: grok_step(measured[run].read(TRAINING), "add", threshold) for run in held}
+    grokked = {run: grok_step(measured[run].read(TRAINING), "add", GrokParams.load().grok_threshold) for run in held}
     accurate = {run: run_accurate_step(measured[run].read(TRAINING)) for run in growing}
     grokking, others = ({run: growing[run] for run in growing if (accurate[run] is None) == never} for never in (0, 1))
     rows = [*windows(by_text, held, grokked), *batches(by_text, own), *overlaps(tables(folder, OVERLAPS))]
@@ -39,10 +41,6 @@ def tables(folder: Path, schema: TableSchema) -> dict[str, pd.DataFrame]:
     if not files:
         raise UserError(f"{folder}/results has no {schema.name}.csv; run `dvc repro {folder}/dvc.yaml`")
     return {file.parent.name: RunFolder(file.parent).read(schema) for file in files}
-
-
-def of_run(run: str) -> RunFolder:
-    return RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
 
 
 if __name__ == "__main__":

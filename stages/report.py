@@ -9,6 +9,7 @@ from sedlib.grokking.interventions.cell_texts import origin_of
 from sedlib.grokking.interventions.cells import Cell, ending_as_cells
 from sedlib.grokking.setup.experiment import Experiment
 from sedlib.grokking.setup.params import Params
+from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.collection import Expected, collect
@@ -28,6 +29,7 @@ def main() -> None:
         {run: experiment.model_dump_json() for run, experiment in experiments.items()},
         {cell.name: parameters(cell, experiments[cell.run], params) for cell in cells},
         params.permuted.runs,
+        list(AXES),
     )
     write_report(collect(ARTIFACTS / "results", expected), Path("reports"))
 

@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError
+from sedlib.cli import intervention_tables
 from sedlib.grokking.interventions.cells import Cell
 from sedlib.grokking.interventions.execution import execution_basis_of
 from sedlib.grokking.interventions.intervened import trajectory
@@ -16,12 +17,14 @@ from sedlib.grokking.interventions.random_kicks import RANDOM_KICK, RandomKicks,
 from sedlib.grokking.network.evaluation import Data
 from sedlib.grokking.network.model import build_model
 from sedlib.grokking.study import Grokking
+from sedlib.pipeline.workspace import INTERVENTION_TABLES
 from sedlib.report.sweeps.accelerations import Setting, acceleration_figure, accelerations
 from sedlib.report.sweeps.outcomes import outcomes
 from sedlib.report.sweeps.share_curve import COORDINATES, DIRECTIONS, share_curve, share_figure
 from sedlib.vectors import ParamLayout
 from tests.grokking.test_training import CPU, experiment, write
-from tests.report.made_up import cell
+from tests.imports import ROOT
+from tests.report.made_up import cell, save_cell
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,9 @@ def test_kicks_stand_beside_the_control_without_a_rank() -> None:
     row = table.set_index("condition").loc["kick-random"]
     assert row["speedup"] == 2
     assert pd.isna(row["rank"])
+
+
+RANK_10 = "add-1-update-keep-sed-rank10"
 
 
 def settings_of(tables: dict[str, list[pd.DataFrame]]) -> list[Setting]:
@@ -241,3 +247,16 @@ def test_speedups_are_set_against_the_share_that_passes() -> None:
     rows = curve[["size", "passed", "speedup", "n"]].T.to_dict("list")
     assert rows == {COORDINATES: [131, 0.5, 4, 2], DIRECTIONS: [3, 0.5, 2, 2]}
     assert share_figure(curve.reset_index()).axes
+
+
+def test_the_command_leaves_cells_with_options_out_and_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for table in cells_of(control=40, keep_sed=20):
+        save_cell(table, INTERVENTION_TABLES)
+    plain = intervention_tables()
+    assert "left out" not in plain
+    save_cell(cell("add-1", "keep-sed", "update", 10, rank=10), INTERVENTION_TABLES)
+    assert intervention_tables() == f"{plain}\n\nleft out, as these tables do not show their options: {RANK_10}"

@@ -39,6 +39,7 @@ def test_a_mean_is_over_the_papers_seeds_and_fresh_ones_have_their_own(tmp_path:
     assert numbers["leads"]["single_task"]["n"] + numbers["fresh"]["leads"]["single_task"]["n"] <= 3
     assert set(numbers["derived"]["single_task"]["add"]["gradient_over_update"]) >= {"42", "2024"}
     assert "7" not in numbers["derived"]["single_task"]["add"]["gradient_over_update"]
+    assert numbers["single_step"]["after"]["n"] == numbers["centroids"]["after"]["n"] == 1  # of add-1 and add-2
 
 
 def test_the_shapes_of_both_agree(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sedlib.base.errors import UserError
+from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.report.claims.intervention_claims import SPEEDUPS
 from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import verdict
@@ -168,6 +169,16 @@ def test_what_is_missing_is_listed_with_its_command(tmp_path: Path) -> None:
     }
     write_report(found, tmp_path / "reports")
     assert "dvc repro figures@sub-1" in (tmp_path / "reports" / "index.html").read_text()
+
+
+def test_an_axis_that_was_not_ablated_is_listed_with_its_command(tmp_path: Path) -> None:
+    write(tmp_path)
+    for file in (tmp_path / "add-1/ablation").glob("batch_size.*"):
+        file.unlink()
+    found = collect(tmp_path, replace(EXPECTED, axes=list(AXES)))
+    assert {name: command for name, command in found.missing.items() if "ablation" in name} == {
+        "ablation of add-1 over batch_size": "dvc repro ablations/dvc.yaml:ablate_batch@add-1-batch_size"
+    }
 
 
 @pytest.mark.parametrize("run", ["add-1", "both-1"])

@@ -26,6 +26,7 @@ TABLED = [
 ]
 """Names of the conditions in the paper's tables and of our additions; the others are of sweeps alone."""
 OWN_LABELS = ["run", "seed", "op", "projection", "condition", "coordinates", "weight_decay", "max_steps"]
+OPTIONS = ["target", "rank", "start", "strength", "size"]
 
 
 def read_cell(file: Path, stage: str | None = None, parameters: str | None = None) -> pd.DataFrame:
@@ -175,6 +176,11 @@ def rank_curve(cells: pd.DataFrame) -> pd.DataFrame:
     found = cells[cells["coordinates"].notna()].sort_values(["run", "coordinates"])
     speedup = speedups(found["run"].map(control), found["grok_step"])
     return found[["run", "coordinates", "outcome", "passed"]].assign(speedup=speedup).reset_index(drop=True)
+
+
+def has_options(table: pd.DataFrame) -> bool:
+    """Whether a cell has an option that tells it from the pipeline's cell of its condition, such as another rank."""
+    return bool(table[OPTIONS].notna().any(axis=None))
 
 
 def as_text(cells: pd.DataFrame) -> str:

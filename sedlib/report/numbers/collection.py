@@ -14,6 +14,7 @@ from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.results import RunFolder, RunResults
 from sedlib.report.numbers.trajectories import Geometry
+from sedlib.terms.tables.ablation_table import ablating_stage
 from sedlib.terms.tables.curvature_table import CURVATURE
 from sedlib.terms.tables.permuted_table import PERMUTED
 from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
@@ -40,6 +41,8 @@ class Expected:
     """JSON of all that determines each cell, where that is known."""
     permuted: Sequence[str] = ()
     """Runs with the null of permuted answers."""
+    axes: Sequence[str] = ()
+    """Axes of the ablations, each with a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ def collect(folder: Path, expected: Expected) -> Collection:
     for run in expected.ablated:
         if run in runs and any((folder / run / "ablation").glob("*.csv")):
             ablations[run] = ablation_table(runs[run], folders[run], expected.grok_threshold)
+            missing |= {
+                f"ablation of {run} over {axis}": f"dvc repro {ablating_stage(run, axis)}"
+                for axis in expected.axes
+                if axis not in set(ablations[run]["axis"])
+            }
         else:
             missing[f"ablations of {run}"] = "dvc repro ablations/dvc.yaml"
     for run in expected.single_step:

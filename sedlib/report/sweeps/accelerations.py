@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError, located, quoted
 from sedlib.report.drawn.panels import BLUE, GREEN, GREY, STYLE, VERMILION, finish, panels_of
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
+from sedlib.report.numbers.cell_results import OPTIONS, OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.sweeps.folders import require_different
 from sedlib.terms.condition import CONTROL
 
-OPTIONS = ["rank", "target", "strength", "size"]
+NOT_SHOWN = [*(option for option in OPTIONS if option != "start"), "coordinates", "weight_decay"]
 COLOURS = (BLUE, VERMILION, GREEN, GREY)
 
 
@@ -36,8 +36,8 @@ class Setting:
             another of its condition; or one is missing: a condition has cells of some of the runs only.
         """
         with located(f"setting {self.name}"):
-            found = grok_steps(self.tables, threshold, [*OWN_LABELS, "start", *OPTIONS])
-            for option in (*OPTIONS, "coordinates", "weight_decay"):
+            found = grok_steps(self.tables, threshold, [*OWN_LABELS, *OPTIONS])
+            for option in NOT_SHOWN:
                 if (given := found[option].dropna()).size:
                     raise ValueError(f"the table has no place for cells with {option} {given.iloc[0]}; move them away")
             for name in ("op", "projection"):

@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
 from sedlib.report.metrics.reading import shown
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
+from sedlib.report.numbers.cell_results import OPTIONS, OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.condition import CONTROL, FREEZE, KEEP_EXECUTION, Condition
 
-OPTIONS = ["target", "rank", "start", "strength", "size"]
 SELDOM = ["coordinates", "weight_decay"]
 """Columns of a table that has such cells alone."""
 KIND = ["op", "projection", "condition", *OPTIONS, *SELDOM]

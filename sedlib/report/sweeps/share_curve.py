@@ -8,13 +8,12 @@ from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError
 from sedlib.report.drawn.panels import BLUE, GREY, STYLE, finish, panels_of
-from sedlib.report.numbers.cell_results import OWN_LABELS, grok_steps, require_one_each, speedups, spread
+from sedlib.report.numbers.cell_results import OPTIONS, OWN_LABELS, grok_steps, require_one_each, speedups, spread
 from sedlib.report.numbers.seeds import estimate
 from sedlib.terms.condition import CONTROL, Condition
 
 COORDINATES, DIRECTIONS = "fresh coordinates", "SED directions"
 KEEP_SED_RAW = Condition("keep", "sed", "raw").name
-OPTIONS = ["rank", "target", "start", "strength", "size"]
 MARKS = {COORDINATES: (GREY, "s"), DIRECTIONS: (BLUE, "o")}
 
 

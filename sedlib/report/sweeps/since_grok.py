@@ -80,6 +80,11 @@ def peaks(curves: Curves) -> pd.DataFrame:
     """A row per quantity, operation and stop: the peak up to there over seeds; of operations also their spread.
 
     Of per-example gradients it is the value at the stop.
+
+    Raises
+    ------
+    UserError
+        No run has a measured checkpoint at a stop or later.
     """
     rows: list[dict[str, Any]] = []
     by_stop: dict[tuple[str, int], dict[str, list[float]]] = {}
@@ -105,6 +110,8 @@ def peaks(curves: Curves) -> pd.DataFrame:
             rows.append(
                 _row(f"{name}: largest over smallest operation", "all", stop, estimate([max(means) / min(means)]))
             )
+    if not rows:
+        raise UserError("no run has a measured checkpoint after its grok step; let runs of params.yaml go on longer")
     return pd.DataFrame(rows)
 
 
