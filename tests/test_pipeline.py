@@ -274,7 +274,7 @@ SUBJECTS = {
     "report": "whatever results there are",
     "outcomes": "names of cells",
     "lead_scaling": "name of the run",
-    "definitions": "those that do not grok",
+    "definitions": "of the sweep, whose tables",
     "shares": "names of cells",
     "acceleration": "folders with params.yaml and results",
     "since_grokking": "steps since grokking",
