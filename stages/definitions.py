@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
         run: RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
         for run in (*held, *own, *growing)
     }
-    by_text = {run: of.read(COUPLING) for run, of in measured.items()}
+    by_text = {run: measured[run].read(COUPLING) for run in (*held, *own)}
     grokked = {run: grok_step(measured[run].read(TRAINING), "add", GrokParams.load().grok_threshold) for run in held}
     accurate = {run: run_accurate_step(measured[run].read(TRAINING)) for run in growing}
     grokking, others = ({run: growing[run] for run in growing if (accurate[run] is None) == never} for never in (0, 1))

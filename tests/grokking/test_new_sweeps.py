@@ -169,6 +169,7 @@ def test_outcomes_tell_doses_and_decays_apart_and_count_each_seed_once() -> None
         ([table.assign(target="all") for table in cells_of(keep_sed_raw=10)], "got keep-sed-raw of add-1 among them"),
         ([cell("add-1", "kick-random", None, 20)], "got kick-random of add-1"),
         (cells_of(keep_sed_raw=10), "found two with projection update, kind SED directions"),
+        (cells_of(control=20), "found two with op add, condition control, seed 1"),
         ([cell("add-1", "control", None, 20).assign(op="mul")], "cells of one operation, got add, mul"),
     ],
 )

@@ -29,7 +29,9 @@ def share_curve(tables: Sequence[pd.DataFrame], threshold: float, usual_rank: in
         the curve does not show; or there are two of one size and seed.
     """
     cells = grok_steps(tables, threshold, [*OWN_LABELS, *OPTIONS])
-    control = cells[cells["condition"] == CONTROL.name].set_index("seed")["grok_step"]
+    controls = cells[(cells["condition"] == CONTROL.name) & cells["weight_decay"].isna()]
+    require_one_each(controls, ["op", "condition", "seed"])
+    control = controls.set_index("seed")["grok_step"]
     kept = _of_a_kept_subspace(cells)
     kept = kept.assign(
         kind=kept["coordinates"].isna().map({True: DIRECTIONS, False: COORDINATES}),
