@@ -327,7 +327,9 @@ def run_pack(given: argparse.Namespace) -> None:
     """
     from sedlib.upkeep.packing.pack import pack
     from sedlib.upkeep.packing.place import MAIN, Place
+    from sedlib.upkeep.root import require_root
 
+    require_root(Path.cwd())
     for place in [Place.of_sweep(folder) for folder in given.sweeps] or [MAIN]:
         pack(place, drop=given.drop)
 
@@ -346,7 +348,9 @@ def run_unpack(given: argparse.Namespace) -> None:
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
+    from sedlib.upkeep.root import require_root
 
+    require_root(Path.cwd())
     if given.sweeps and given.if_none:
         raise UserError("--if-none is for the pack in reports/; leave it out: unpacking a sweep overwrites nothing")
     if given.sweeps:
@@ -479,7 +483,9 @@ def all_parameters() -> str:
 def pipeline_overview() -> str:
     """The drawing and the table that docs/pipeline.md has."""
     from sedlib.pipeline.dag import overview
+    from sedlib.upkeep.root import require_root
 
+    require_root(Path.cwd())
     return overview()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sedlib.base.errors import UserError
+from sedlib.cli import main
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.upkeep.packing import closed_tar, table_pack
 from sedlib.upkeep.packing.artifact_list import LIST, write_list
@@ -565,3 +566,15 @@ def test_the_list_has_sizes_and_hashes_of_the_lock(tmp_path: Path, monkeypatch: 
         f"| add-2 | 1 | `{'c' * 32}` |  |  |",
         "| all | 3,001 |  | 1,500 |  |",
     ]
+
+
+@pytest.mark.parametrize("command", [["pack"], ["unpack"], ["unpack", "--if-none"], ["dag"]])
+def test_in_a_subfolder_nothing_is_packed_unpacked_or_drawn(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    with pytest.raises(SystemExit, match="docs has no folder .dvc: call sedlib where dvc.yaml is"):
+        main(command)
+    assert not list(Path().iterdir())

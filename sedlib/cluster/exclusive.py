@@ -16,6 +16,7 @@ from sedlib.base.errors import UserError
 from sedlib.base.progress import say
 from sedlib.base.stops import Stopped, stoppable
 from sedlib.cluster.repair import repair
+from sedlib.upkeep.root import require_root
 
 
 def working(command: Callable[[Path, Path], int], merging: bool = False) -> int:
@@ -96,8 +97,7 @@ def alone(root: Path) -> Iterator[Path]:
     UserError
         Another command runs in ``root``, or it is no root of a DVC repository.
     """
-    if not (root / ".dvc").is_dir():
-        raise UserError(f"{root} has no folder .dvc: call sedlib where dvc.yaml is")
+    require_root(root)
     folder = root / ".dvc/tmp/sedlib"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
