@@ -1,7 +1,8 @@
 """Writes the run that reports/ holds as an RO-Crate, a folder or a zip with metadata, for an archive of data.
 
-The crate has what git keeps of the run: pipelines, locks, parameters, report and result tables, bytes as they are. The
-dumps, which DVC keeps, are described by name, size and MD5. Profile: Workflow Run Crate 0.5.
+The crate has what git keeps of the run, its sweeps and studies: pipelines, locks, parameters, reports and result
+tables, bytes as they are. The dumps, which DVC keeps, are described by name, size and MD5. Profile: Workflow Run Crate
+0.5.
 """
 
 import argparse
@@ -31,6 +32,7 @@ KINDS = {
     ".md": "text/markdown",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
     ".xz": "application/x-xz",
     ".yaml": "application/yaml",
 }
@@ -66,7 +68,7 @@ def crate():
     action = entity(made, "#run", "CreateAction", name="dvc repro of every stage", description=costs())
     action["instrument"] = workflow
     action["object"] = files["params.yaml"]
-    action["result"] = [file for name, file in files.items() if name.startswith("reports/")]
+    action["result"] = [file for name, file in files.items() if is_result(name)]
     action["agent"] = maintainers
     action["actionStatus"] = "http://schema.org/CompletedActionStatus"
     made.root_dataset["mentions"] = [action, *dumps(made)]
@@ -75,8 +77,20 @@ def crate():
 
 def listed():
     """What git keeps of the run, by name."""
-    names = git("ls-files", "params.yaml", "dvc.*", "*/dvc.*", "reports/*", "*.md", "LICENSE").splitlines()
-    return [name for name in names if not name.startswith(("tests/", "docs/templates/")) and Path(name).suffix in KINDS]
+    pipelines = ("params.yaml", "*/params.yaml", "dvc.*", "*/dvc.*")
+    names = git("ls-files", *pipelines, "reports/*", "*/reports/*", "sweeps/*", "*.md", "LICENSE").splitlines()
+    return [
+        name
+        for name in names
+        if not name.startswith(("tests/", "sedlib/", "docs/templates/")) and Path(name).suffix in KINDS
+    ]
+
+
+def is_result(name):
+    """Whether stages wrote the file: what lies in a folder reports, and of sweeps what is not their input."""
+    path = Path(name)
+    inputs = path.name.startswith("dvc.") or path.name in ("params.yaml", "cost.txt")
+    return "reports" in path.parts or (path.parts[0] == "sweeps" and not inputs)
 
 
 def add_file(made, name):
