@@ -575,6 +575,6 @@ def test_in_a_subfolder_nothing_is_packed_unpacked_or_drawn(
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path / "docs")
-    with pytest.raises(SystemExit, match="docs has no folder .dvc: call sedlib where dvc.yaml is"):
+    with pytest.raises(SystemExit, match=r"docs has no folder \.dvc: call sedlib where dvc.yaml is"):
         main(command)
     assert not list(Path().iterdir())

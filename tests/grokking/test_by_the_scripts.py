@@ -180,6 +180,24 @@ def test_verdicts_are_those_of_the_claims_rules() -> None:
     assert set(pd.DataFrame(two_definitions.defects(still, grown))["verdict"]) == {"same direction"}
 
 
+def test_the_scripts_definition_is_judged_on_the_scripts_runs() -> None:
+    """Mul without weight decay, which they do not have, stands by itself there, and is one of the others elsewhere."""
+    steps, rises = np.arange(0, 700, 100), [1.0] * 6
+    table = pd.DataFrame({"step": steps, "defect": [*rises, 30], "rounded_defect": [*rises, 30]})
+    small, large = (table.replace(30.0, growth) for growth in (3.0, 45.0))
+    others = {"add-42-wd0": small, "mul-42-wd0": large}
+    rows = pd.DataFrame(two_definitions.defects({"add-1": table}, others))
+    most = rows[rows["quantity"].str.startswith("largest")]
+    assert most["here"].tolist() == ["45", "45", "3"]
+    assert most["verdict"].tolist() == ["contradicted", "contradicted", "same direction"]
+    assert most["n"].tolist() == [2, 2, 1]
+    further = rows[rows["quantity"] == "growth of mul-42-wd0"]
+    assert further[["definition", "here"]].to_numpy().tolist() == [[two_definitions.ROUNDED, "45"]]
+    alarms = pd.DataFrame(two_definitions.leads({"add-1": table}, others, {"add-1": 900}))
+    fired = alarms[alarms["quantity"] == "other runs with an onset"]["here"]
+    assert fired.tolist() == ["1 of 2", "1 of 2", "0 of 1"]
+
+
 @pytest.mark.parametrize(("summed", "said"), [(40.0, "same direction"), (60.0, "contradicted")])
 def test_a_sum_hides_the_coupling_below_half_of_it(summed: float, said: str) -> None:
     table = pd.DataFrame(

@@ -162,7 +162,8 @@ def phases(numbers: Numbers) -> Claim:
         " / ".join(number(value) for value in paper.PER_EXAMPLE.values()),
         " / ".join(shown(row.here) for row in rows) or NOTHING,
         NOT_RUN if len(rows) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
-        f"{CONTRADICTED} unless R̄, in the mean over seeds, rises from phase to phase; {INSIDE} if it is at each, else {SAME}",
+        f"{CONTRADICTED} unless R̄, in the mean over seeds, rises from phase to phase; {INSIDE} if it is at each, else "
+        f"{SAME}",
         PHASE,
         rows,
     )

@@ -21,7 +21,9 @@ from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 TRAILING, HELD = "windows that end at their checkpoint (text)", "forward, held at the end (scripts)"
 SHARED, OWN = "one batch for all operations (text)", "a batch for each operation (scripts)"
 PRINCIPAL, ABSOLUTE = "principal cosines (text)", "absolute cosines (scripts)"
-FROM_200, FROM_100, ROUNDED = "every 200 steps", "every 100 steps (scripts)", "differences of θ in float32 (scripts)"
+FROM_200, FROM_100, ROUNDED = "every 200 steps", "every 100 steps", "every 100 steps, differences in float32 (scripts)"
+NOT_IN_SCRIPTS = ("mul-42-wd0",)
+"""Runs that never grok of which the scripts have no like: theirs are quad, cubic, and add without weight decay."""
 Row = dict[str, Any]
 MEASURED: Mapping[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
     FROM_200: lambda table: table[table["step"] % 200 == 0].set_index("step")["defect"],
@@ -80,22 +82,37 @@ def overlaps(tables: Mapping[str, pd.DataFrame]) -> list[Row]:
 
 
 def defects(grokking: Mapping[str, pd.DataFrame], others: Mapping[str, pd.DataFrame]) -> list[Row]:
-    """Smallest growth of the runs that grok and largest of the others, by where it starts and how it is computed."""
+    """Smallest growth of the runs that grok and largest of the others, by where it starts and how it is computed.
+
+    By the scripts' definition others are the scripts' own; each further run has a row of its own, without a verdict.
+    """
     rows: list[Row] = []
     for definition, measured in MEASURED.items():
         grown, still = (
-            [growth(found.to_numpy()) for table in tables.values() if len(found := measured(table)) >= BASELINE]
+            {
+                run: growth(found.to_numpy())
+                for run, table in tables.items()
+                if len(found := measured(table)) >= BASELINE
+            }
             for tables in (grokking, others)
         )
-        said = growth_verdict(grown, still)
+        counted = [growth for run, growth in still.items() if _counts(run, definition)]
+        said = growth_verdict([*grown.values()], counted)
         for title, values, end, reported in (
-            ("smallest growth of the runs that grok", grown, min, paper.DEFECT_GROWTH),
-            ("largest growth of the other runs", still, max, paper.DEFECT_GROWTH_WITHOUT_GROKKING),
+            ("smallest growth of the runs that grok", [*grown.values()], min, paper.DEFECT_GROWTH),
+            ("largest growth of the other runs", counted, max, paper.DEFECT_GROWTH_WITHOUT_GROKKING),
         ):
             if values:
                 row = _row("defect-growth", title, definition, reported, [end(values)])
                 rows.append({**row, "n": len(values), "verdict": said})
+        further = {run: value for run, value in still.items() if not _counts(run, definition)}
+        rows += [_row("–", f"growth of {run}", definition, None, [value]) for run, value in further.items()]
     return rows
+
+
+def _counts(run: str, definition: str) -> bool:
+    """Whether a run that never groks is one of the definition's."""
+    return definition != ROUNDED or run not in NOT_IN_SCRIPTS
 
 
 def leads(
@@ -119,10 +136,10 @@ def leads(
             row = _row("lead", "runs with a positive lead", definition, None, [])
             said = {"paper": paper.LEAD.source, "here": leads_in_words(test), "n": test["n"]}
             rows.append({**row, **said, "verdict": lead_verdict(test)})
-        if alarms:
-            fired = sum(start is not None for start in alarms.values())
+        if counted := [start for run, start in alarms.items() if _counts(run, definition)]:
             row = _row("–", "other runs with an onset", definition, None, [])
-            rows.append({**row, "here": f"{fired} of {len(alarms)}", "n": len(alarms), "verdict": NEW})
+            fired = f"{sum(start is not None for start in counted)} of {len(counted)}"
+            rows.append({**row, "here": fired, "n": len(counted), "verdict": NEW})
     return rows
 
 
