@@ -9,11 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sedlib.report.by_scripts.early_pc1 import FIRST_LAYER as FIRST_LAYER_NAMES
 from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
 from sedlib.report.by_scripts.stop_steps import stop_step
 from sedlib.report.claims.causes import CAUSES, DEVIATES, NOTHING_TRIED, Cause, Found, NotFound, cause_of
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source
-from sedlib.report.claims.definitions import DEFINITIONS, PERMUTED, STOP_STEP, TEXT, WEIGHTS
+from sedlib.report.claims.definitions import (
+    DEFINITIONS,
+    FIRST_LAYER,
+    MEMORISED,
+    PERMUTED,
+    STOP_STEP,
+    TEXT,
+    THIRD_EVALUATION,
+    WEIGHTS,
+)
 from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
 from sedlib.report.claims.other_definitions import JUDGES
 from sedlib.report.claims.settling import settled_with
@@ -88,12 +98,23 @@ def test_a_claim_that_holds_shows_no_cause() -> None:
 def test_the_companions_share_is_judged_under_both_definitions(made_up: dict[str, Any]) -> None:
     table = claims(made_up)
     rows = table[table["name"] == "share"].set_index("definition")
-    assert rows["verdict"].to_dict() == {TEXT: "inside", WEIGHTS: "inside"}
+    assert rows["verdict"].to_dict() == {TEXT: "inside", WEIGHTS: "inside", MEMORISED: "inside"}
     assert rows.loc[TEXT, "here"] == "add 2 [2, 2]"
     for run, values in made_up["geometry"].items():
         if run.startswith("add"):
-            values["weights_share_before"] = 0.7
-    assert claims(made_up).query("name == 'share'").set_index("definition")["verdict"][WEIGHTS] == "contradicted"
+            values["weights_share_memorised"] = 0.7
+    said = claims(made_up).query("name == 'share'").set_index("definition")["verdict"]
+    assert said.to_dict() == {TEXT: "inside", WEIGHTS: "inside", MEMORISED: "contradicted"}
+
+
+def test_pc1_of_the_first_layer_is_judged_apart(made_up: dict[str, Any]) -> None:
+    for run, values in made_up["geometry"].items():
+        if run.startswith("add"):
+            values |= {"pc1_min_stopped": 60.0, "pc1_max_stopped": 80.0}
+            values |= {"pc1_min_first_layer": 68.5, "pc1_max_first_layer": 80.0}
+    said = claims(made_up).query("name == 'pc1'").set_index("definition")["verdict"]
+    assert said[THIRD_EVALUATION] == "outside"
+    assert said[FIRST_LAYER] == "inside"
 
 
 def test_speedups_are_judged_at_the_stop_step_too() -> None:
@@ -126,8 +147,10 @@ def test_the_companions_scripts_stop_at_the_third_evaluation_in_a_row() -> None:
     training = curve([0.1, 0.99, 0.99, 0.5, 0.99, 0.99, 0.99, 0.99], every=100)
     assert third_evaluation(training, 0.98) == 600
     assert third_evaluation(training.assign(op="add"), 0.995) is None
-    windows = pd.DataFrame({"step": [500, 600, 600], "matrix": list("aab"), "pc1_percent": [1.0, 70.0, 80.0]})
+    names = ["layer 0 W_Q", "layer 0 W_Q", "layer 1 W_Q"]
+    windows = pd.DataFrame({"step": [500, 600, 600], "matrix": names, "pc1_percent": [1.0, 70.0, 80.0]})
     assert pc1_until(windows, 600) == (70, 80)
+    assert pc1_until(windows, 600, FIRST_LAYER_NAMES) == (70, 70)
     assert pc1_until(windows, None) == (None, None)
 
 

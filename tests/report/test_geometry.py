@@ -26,13 +26,19 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     return collection(tmp_path_factory.mktemp("results"))
 
 
+TRAINED = [0.0, 0.95, 0.96, 1.0, 1.0]
+
+
 def numbers_of(accuracies: dict[str, list[float]], defects: list[float]) -> dict[str, Any]:
     tables = made_up.geometry_tables(1)
     curvature = tables.pop("curvature")
     geometry = Geometry(**tables, curvature=in_basis(curvature), in_weights=in_basis(curvature, "weights"))
     geometry = replace(geometry, curvature=geometry.curvature.assign(defect=defects))
     training = pd.concat(
-        [pd.DataFrame({"step": STEPS, "op": op, "test_accuracy": values}) for op, values in accuracies.items()]
+        [
+            pd.DataFrame({"step": STEPS, "op": op, "train_accuracy": TRAINED, "test_accuracy": values})
+            for op, values in accuracies.items()
+        ]
     )
     return geometry_numbers(geometry, training)
 
@@ -53,6 +59,7 @@ def test_numbers_by_hand() -> None:
         "weights_share_before": 2,  # the median of 1, 2 and 3
         "weights_share_after": 1,
         "weights_share_over_random": 1,
+        "weights_share_memorised": 2.5,  # of steps 10 and 20: 2 and 3
         "rho": pytest.approx(0.9999),
         "alignment_over_random": 3,  # the median of 2, 3, 4 and 3: nothing led to the first checkpoint
     }

@@ -5,6 +5,8 @@ import pandas as pd
 
 EVERY, IN_A_ROW = 100, 3
 """Steps between the scripts' evaluations, and how many accurate ones in a row end a run."""
+FIRST_LAYER = "layer 0 "
+"""How the names of its matrices begin."""
 
 
 def third_evaluation(training: pd.DataFrame, threshold: float) -> int | None:
@@ -17,7 +19,13 @@ def third_evaluation(training: pd.DataFrame, threshold: float) -> int | None:
     return int(evaluated.index[found[0] + IN_A_ROW - 1]) if len(found) else None
 
 
-def pc1_until(windows: pd.DataFrame, step: int | None) -> tuple[float | None, float | None]:
-    """Least and largest PC1 % of the matrices over the trajectory up to ``step``; (None, None) where it has none."""
-    percent = windows.loc[windows["step"] == step, "pc1_percent"]
+def pc1_until(windows: pd.DataFrame, step: int | None, of: str = "") -> tuple[float | None, float | None]:
+    """Least and largest PC1 % over the trajectory up to ``step``; (None, None) where it has none.
+
+    Parameters
+    ----------
+    of
+        How the names of the matrices begin; "" for all.
+    """
+    percent = windows.loc[(windows["step"] == step) & windows["matrix"].str.startswith(of), "pc1_percent"]
     return (None, None) if percent.empty else (float(percent.min()), float(percent.max()))

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from sedlib.report.claims.basis_claims import INTERVENED
 from sedlib.report.claims.claim import Judged, beside, listed, per_op, weakest
 from sedlib.report.claims.companion_claims import over_seeds
-from sedlib.report.claims.definitions import LATE, PERMUTED, STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.definitions import (
+    FIRST_LAYER,
+    LATE,
+    MEMORISED,
+    PERMUTED,
+    STOP_STEP,
+    THIRD_EVALUATION,
+    WEIGHTS,
+)
 from sedlib.report.claims.verdicts import CONTRADICTED, NEW, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
 from sedlib.report.numbers import paper
@@ -77,15 +85,25 @@ def _stop(projection: str, condition: str) -> Judge:
     return judge
 
 
-def _in_weights(numbers: Numbers) -> Judged | None:
-    found = over_seeds(numbers, "weights_share_before")
-    return _of_range(WEIGHTS, found, dict.fromkeys(found, paper.SHARE_OVER_RANDOM))
+def _in_weights(definition: str, phase: str) -> Judge:
+    def judge(numbers: Numbers) -> Judged | None:
+        found = over_seeds(numbers, f"weights_share_{phase}")
+        return _of_range(definition, found, dict.fromkeys(found, paper.SHARE_OVER_RANDOM))
+
+    return judge
 
 
-def _pc1_stopped(numbers: Numbers) -> Judged | None:
-    ends = {"smallest": over_seeds(numbers, "pc1_min_stopped"), "largest": over_seeds(numbers, "pc1_max_stopped")}
-    found = {f"{op}, {end}": values[op] for op in ends["smallest"] for end, values in ends.items()}
-    return _of_range(THIRD_EVALUATION, found, dict.fromkeys(found, paper.PC1_PERCENT))
+def _pc1_until(definition: str, matrices: str) -> Judge:
+    def judge(numbers: Numbers) -> Judged | None:
+        ends = {end: over_seeds(numbers, f"pc1_{key}_{matrices}") for end, key in ENDS.items()}
+        found = {f"{op}, {end}": values[op] for op in ends["smallest"] for end, values in ends.items()}
+        return _of_range(definition, found, dict.fromkeys(found, paper.PC1_PERCENT))
+
+    return judge
+
+
+ENDS = {"smallest": "min", "largest": "max"}
+"""Of PC1 over matrices, as claims and as metrics.json name them."""
 
 
 JUDGES: dict[str, tuple[Judge, ...]] = {
@@ -99,7 +117,7 @@ JUDGES: dict[str, tuple[Judge, ...]] = {
         for projection in PROJECTIONS
         for condition in KEPT_AND_REMOVED
     },
-    "pc1": (_pc1_stopped,),
-    "share": (_in_weights,),
+    "pc1": (_pc1_until(THIRD_EVALUATION, "stopped"), _pc1_until(FIRST_LAYER, "first_layer")),
+    "share": (_in_weights(WEIGHTS, "before"), _in_weights(MEMORISED, "memorised")),
 }
 """What judges a claim under each other definition, by the claim's name."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sedlib.base.errors import located
-from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
+from sedlib.report.by_scripts.early_pc1 import FIRST_LAYER, pc1_until, third_evaluation
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.late_numbers import late_of
 from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
@@ -113,6 +113,8 @@ def _of_trajectory(found: Collection, run: str) -> Metrics:
         stopped = third_evaluation(results.training, found.expected.grok_threshold)
         least, largest = pc1_until(geometry.trajectory_windows, stopped)
         numbers |= {"stopped": stopped, "pc1_min_stopped": least, "pc1_max_stopped": largest}
+        least, largest = pc1_until(geometry.trajectory_windows, stopped, FIRST_LAYER)
+        numbers |= {"pc1_min_first_layer": least, "pc1_max_first_layer": largest}
         return numbers | gap_numbers(results.spectra, geometry.curvature, numbers["accurate_step"])
 
 

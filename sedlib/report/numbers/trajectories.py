@@ -14,6 +14,8 @@ from sedlib.terms.tables.curvature_table import BASIS, CURVATURE, TRAJECTORY_BAS
 from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
 TABLES = (TRAJECTORY, TRAJECTORY_WINDOWS, CURVATURE)
+MEMORISED, NOT_YET = 0.95, 0.3
+"""Accuracies between which a run has memorised: at least the first in training, and less than the second beside it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
 
     The lead is the accurate step minus the onset. Shares and alignment are relative to those of a random subspace and
     direction, and are medians over measurements. Shares in the weights' singular directions have one median before the
-    accurate step and one from it on.
+    accurate step, one from it on, and one while the run has memorised and does not generalise yet.
     """
     curvature, percent = found.curvature, found.trajectory["pc1_percent"]
     steps, defects = (curvature[name].to_numpy() for name in ("step", "defect"))
@@ -76,6 +78,7 @@ def geometry_numbers(found: Geometry, training: pd.DataFrame) -> dict[str, Any]:
         "lead": None if began is None or accurate is None else accurate - began,
         "share_over_random": _median(_over_random(curvature)),
         **_in_weights(found.in_weights, accurate),
+        "weights_share_memorised": _median(_over_random(found.in_weights)[memorised(found.in_weights, training)]),
         "rho": float(curvature["rho"].median()),
         "alignment_over_random": float((curvature["alignment"] / curvature["expected_alignment"]).median()),
         **({"reason": "; ".join(reasons)} if reasons else {}),
@@ -86,6 +89,13 @@ def run_accurate_step(training: pd.DataFrame) -> int | None:
     """First checkpoint at which every operation's test accuracy is at least 90 %; None if there is none."""
     accuracy = _worst_operation(training)
     return accurate_step(accuracy.index.to_numpy(), accuracy.to_numpy())
+
+
+def memorised(measured: pd.DataFrame, training: pd.DataFrame) -> "pd.Series[bool]":
+    """Which measurements are of a network that knows its training pairs, at least 95 %, and few others, below 30 %."""
+    worst, best = (training.groupby("step").agg(end) for end in ("min", "max"))
+    steps = worst.index[(worst["train_accuracy"] >= MEMORISED) & (best["test_accuracy"] < NOT_YET)]
+    return measured["step"].isin(steps)
 
 
 def _worst_operation(training: pd.DataFrame) -> "pd.Series[float]":
