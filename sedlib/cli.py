@@ -325,9 +325,9 @@ def run_pack(given: argparse.Namespace) -> None:
     tables which the locks do not name is kept as it is, unless ``--drop`` is given. Tables of a sweep go into
     SWEEP/results.tar.xz.
     """
+    from sedlib.base.root import require_root
     from sedlib.upkeep.packing.pack import pack
     from sedlib.upkeep.packing.place import MAIN, Place
-    from sedlib.upkeep.root import require_root
 
     require_root(Path.cwd())
     for place in [Place.of_sweep(folder) for folder in given.sweeps] or [MAIN]:
@@ -345,10 +345,10 @@ def run_unpack(given: argparse.Namespace) -> None:
     UserError
         ``--if-none`` was given for sweeps.
     """
+    from sedlib.base.root import require_root
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
-    from sedlib.upkeep.root import require_root
 
     require_root(Path.cwd())
     if given.sweeps and given.if_none:
@@ -482,8 +482,8 @@ def all_parameters() -> str:
 
 def pipeline_overview() -> str:
     """The drawing and the table that docs/pipeline.md has."""
+    from sedlib.base.root import require_root
     from sedlib.pipeline.dag import overview
-    from sedlib.upkeep.root import require_root
 
     require_root(Path.cwd())
     return overview()

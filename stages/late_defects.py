@@ -9,7 +9,7 @@ from sedlib.pipeline.rows.checkpoints import RunCheckpoints
 from sedlib.pipeline.stage import stage
 from sedlib.pipeline.study import Study
 from sedlib.pipeline.workspace import Workspace
-from sedlib.terms.tables.late_defects_table import LATE_DEFECTS
+from sedlib.terms.late_defects_table import LATE_DEFECTS
 
 
 def main(study: Study, run: Workspace) -> None:

@@ -9,11 +9,11 @@ from sedlib.base.arguments import folder_below
 from sedlib.base.described.table_schema import TableSchema
 from sedlib.base.script import clear_errors
 from sedlib.grokking.setup.experiment import Experiment
+from sedlib.grokking.setup.like_the_root import require_like_the_root, runs_of
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
 from sedlib.pipeline.workspace import ARTIFACTS
 from sedlib.report.numbers.results import RunFolder
 from sedlib.report.page.outgoing import write_both
-from sedlib.report.sweeps.like_the_root import require_like_the_root, runs_of
 from sedlib.report.sweeps.more_seeds import more_seeds, peaks, per_example, ranks
 from sedlib.terms.tables.centroid_table import CENTROIDS
 from sedlib.terms.tables.coupling_table import COUPLING
@@ -24,9 +24,8 @@ from sedlib.terms.tables.windows_table import WINDOWS
 def main(folder: Path) -> None:
     require_like_the_root(folder)
     sub, mul = (read(Path(), op, COUPLING) | read(folder, op, WINDOWS) for op in ("sub", "mul"))
-    ratios, angles, centroids = (
-        read(Path(), "add", schema) | read(folder, "add", schema) for schema in (SINGLE_STEP, ANGLES, CENTROIDS)
-    )
+    kinds = (SINGLE_STEP, ANGLES, CENTROIDS)
+    ratios, angles, centroids = ({**read(Path(), "add", kind), **read(folder, "add", kind)} for kind in kinds)
     numbers = [
         peaks("sub", sub, "gradient-peak"),
         peaks("mul", mul, "gradient-over-update"),
@@ -39,9 +38,8 @@ def main(folder: Path) -> None:
 def read(of: Path, op: str, schema: TableSchema) -> dict[int, pd.DataFrame]:
     found = {}
     for run, seed in runs_of(of / PARAMS_FILE, op).items():
-        parameters = Experiment.load(run, of / PARAMS_FILE).model_dump_json()
-        folder = RunFolder(of / ARTIFACTS / "results" / run, parameters, None if of == Path() else run)
-        found[seed] = folder.read(schema)
+        parameters, variant = Experiment.load(run, of / PARAMS_FILE).model_dump_json(), None if of == Path() else run
+        found[seed] = RunFolder(of / ARTIFACTS / "results" / run, parameters, variant).read(schema)
     return found
 
 

@@ -14,9 +14,9 @@ from dvc.repo import Repo
 
 from sedlib.base.errors import UserError
 from sedlib.base.progress import say
+from sedlib.base.root import require_root
 from sedlib.base.stops import Stopped, stoppable
 from sedlib.cluster.repair import repair
-from sedlib.upkeep.root import require_root
 
 
 def working(command: Callable[[Path, Path], int], merging: bool = False) -> int:

@@ -7,10 +7,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from sedlib.base.errors import UserError
+from sedlib.grokking.setup.like_the_root import require_like_the_root, runs_of
 from sedlib.grokking.setup.params import Params
 from sedlib.report.numbers.paper import Reported, exactly
 from sedlib.report.numbers.seeds import Estimate
-from sedlib.report.sweeps.like_the_root import require_like_the_root, runs_of
 from sedlib.report.sweeps.more_seeds import Counted, more_seeds, peaks, per_example, ranks, settled_with
 from tests.imports import ROOT
 
