@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
 from sedlib.report.claims.scoreboard import scoreboard, span_here
+from sedlib.report.claims.sweep_claims import sweep_claims
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.page.outgoing import as_markdown, without_markup
 
@@ -31,6 +32,7 @@ class Vocabulary:
             "provided": self.provided,
             "table": self.table,
             "claims": self.claims,
+            "sweep_claims": self.sweep_claims,
             "scoreboard": self.scoreboard,
             "span": self.span,
             "count": self.count,
@@ -87,6 +89,12 @@ class Vocabulary:
             links = zip(*([_linked(file, column, column) for file in shown[column]] for column in FILES), strict=True)
             shown = shown.drop(columns=[*FILES, "command"]).assign(see=[", ".join(both) for both in links])
         return str(shown.to_markdown(index=False))
+
+    def sweep_claims(self) -> str:
+        """The claims that only sweeps judge, with links from docs/ to their tables."""
+        found = without_markup(sweep_claims(self.root))
+        found["table"] = [f"[{Path(file).parent.name}](../{file})" for file in found["table"]]
+        return str(found.to_markdown(index=False))
 
     def scoreboard(self) -> str:
         """Six claims, one number or range a cell."""
