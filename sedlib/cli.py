@@ -83,11 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
 
     compare = commands.add_parser(
-        "compare", help="print the summaries of two folders of results side by side, such as those of two processors"
+        "compare",
+        help="print the summaries of two folders of results side by side, such as those of two processors",
+        description=run_compare.__doc__,
     )
-    compare.set_defaults(run=lambda given: print(compared_sets(given.first, given.second), end=""))
+    compare.set_defaults(run=run_compare)
     compare.add_argument("first", metavar="A", type=Path, help="folder of results, such as artifacts/results")
     compare.add_argument("second", metavar="B", type=Path, help="another one, with the same runs")
+    text = "write the tables to this file, such as processors/h200.md, in place of printing them"
+    compare.add_argument("--to", metavar="FILE", type=Path, help=text)
 
     documents = commands.add_parser(
         "documents", help="render README.md, docs/results.md and reports/index.html from what reports/ holds"
@@ -364,6 +368,20 @@ def run_unpack(given: argparse.Namespace) -> None:
             say(text)
 
 
+def run_compare(given: argparse.Namespace) -> None:
+    """Print the summaries of two folders of results side by side, how far each number moves, and what parts them.
+
+    With --to the same goes into a file, which is replaced only if this command wrote it.
+    """
+    from sedlib.report.metrics.compared_sets import compared
+    from sedlib.report.metrics.comparison_file import write_comparison
+
+    if given.to is None:
+        print(compared(given.first, given.second), end="")
+    else:
+        write_comparison(given.first, given.second, given.to)
+
+
 def run_bundle(given: argparse.Namespace) -> None:
     """Write dvc.lock, dumps, bases, centroids and tables of some runs into one archive, to analyse without training.
 
@@ -549,19 +567,6 @@ def run_phases(name: str) -> str:
         "simplified and full centroid": centroid_definitions(folder.read(CENTROIDS), single_step),
     }
     return "\n\n".join(f"{name}: {title}\n{printed(table)}" for title, table in tables.items())
-
-
-def compared_sets(first: Path, second: Path) -> str:
-    """The summaries of two folders of results side by side, and how far each number moves, as Markdown.
-
-    Raises
-    ------
-    UserError
-        A folder has no results, or damaged ones, or the two have no run in common.
-    """
-    from sedlib.report.metrics.compared_sets import compared
-
-    return compared(first, second)
 
 
 def run_geometry(name: str | None) -> str:

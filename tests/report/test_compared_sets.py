@@ -14,7 +14,8 @@ from sedlib.cli import main
 from sedlib.report.metrics.compared_sets import (
     QUANTITIES,
     compared,
-    differences,
+    in_one_alone,
+    moves,
     numbers_of,
     side_by_side,
     summaries_in,
@@ -42,12 +43,35 @@ def test_cells_have_both_numbers_of_the_runs_that_both_sets_have(results: Path) 
     assert table.loc["add-3", "gradient, peak"] == "126 / 126"
 
 
-def test_differences_are_said_in_words_with_the_runs_of_one_set_alone(results: Path) -> None:
+def test_moves_are_those_of_one_operation_and_of_several_apart(results: Path) -> None:
     first, second = (numbers_of(summaries_in(results / name)) for name in ("first", "second"))
-    found = differences(first, second)
-    assert "grok step: moves by 0 to 0 steps" in found
-    assert "gradient, peak: moves by +0 to +50 %, half of the runs by 0.0 % at most" in found
-    assert found[-1] == "in the first set alone: add-1"
+    second.loc["both-1, add", "gradient, peak"] = 3 * first["gradient, peak"]["both-1, add"]
+    second.loc["add-3", "grok step"] = 20 + first["grok step"]["add-3"]
+    second.loc["both-1, mul", "grok step"] = None
+    table = moves(first, second).set_index("moves by")
+    assert list(table) == ["2 runs of one operation", "2 operations in runs of several"]
+    assert list(table.loc["grok step"]) == [
+        "+0 to +20 steps, half by 10 at most",
+        "+0 to +0 steps, half by 0 at most",
+    ]
+    assert list(table.loc["gradient, peak"]) == [
+        "+0 to +50 %, half by 25.0 % at most",
+        "+0 to +200 %, half by 100.0 % at most",
+    ]
+
+
+def test_a_kind_of_run_that_is_not_there_has_no_column_and_a_missing_number_no_move(results: Path) -> None:
+    first = numbers_of(summaries_in(results / "first")).loc[["add-2", "add-3"]]
+    second = first.copy()
+    second["update, peak"] = float("nan")
+    table = moves(first, second).set_index("moves by")
+    assert list(table) == ["2 runs of one operation"]
+    assert list(table.loc["update, peak"]) == ["–"]
+
+
+def test_runs_of_one_set_alone_are_named_once(results: Path) -> None:
+    first = numbers_of(summaries_in(results / "first"))
+    assert in_one_alone(first, first.loc[["add-2"]]) == ["in the first set alone: add-1, add-3, both-1"]
 
 
 def test_runs_of_other_settings_are_said_to_be(results: Path) -> None:
@@ -109,5 +133,34 @@ def test_a_run_that_groks_in_one_set_alone_is_named() -> None:
     first = pd.DataFrame([[2775.0] * len(names), [2000.0] * len(names)], index=["add-1", "add-2"], columns=names)
     second = first.copy()
     second.loc["add-1", "grok step"] = None
-    assert "grok step: in the first set alone add-1" in differences(first, second)
-    assert "grok step: in the second set alone add-1" in differences(second, first)
+    assert in_one_alone(first, second) == ["grok step: in the first set alone add-1"]
+    assert in_one_alone(second, first) == ["grok step: in the second set alone add-1"]
+
+
+def test_the_tables_go_into_a_file_which_is_written_again_and_nothing_else_is(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, target = str(results / "first"), str(results / "second"), results / "second.md"
+    for _ in range(2):
+        main(["compare", first, second, "--to", str(target)])
+        assert target.read_text() == compared(results / "first", results / "second")
+    assert capsys.readouterr().out == ""
+    (results / "notes.md").write_text("# Mine\n")
+    for other, message in {
+        "notes.md": "exists and was not written by `sedlib compare`; choose another name",
+        "first": "exists and was not written by `sedlib compare`",
+        "none/second.md": "none is missing; make it first",
+    }.items():
+        with pytest.raises(SystemExit, match=message):
+            main(["compare", first, second, "--to", str(results / other)])
+    assert (results / "notes.md").read_text() == "# Mine\n"
+
+
+def test_what_cannot_be_compared_leaves_the_file_as_it_is(results: Path) -> None:
+    target = results / "second.md"
+    main(["compare", str(results / "first"), str(results / "second"), "--to", str(target)])
+    before = target.read_bytes()
+    (results / "empty").mkdir()
+    with pytest.raises(SystemExit, match="expected results of runs"):
+        main(["compare", str(results / "empty"), str(results / "second"), "--to", str(target)])
+    assert target.read_bytes() == before

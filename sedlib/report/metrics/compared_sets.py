@@ -23,6 +23,8 @@ QUANTITIES = {
     "update, peak": ("update", "peak"),
 }
 """Of a run's summary, by the column's title."""
+OPERATION = ", "
+"""Before the operation, in the row of a run of several; no run has it in its name."""
 
 
 def summaries_in(folder: Path) -> dict[str, dict[str, Any]]:
@@ -52,7 +54,7 @@ def numbers_of(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 "update": _if_measured(longest_window, values, UPDATE),
                 "alone": _if_measured(gradient_alone, values, op),
             }
-            named = run if len(summary["ops"]) == 1 else f"{run}, {op}"
+            named = run if len(summary["ops"]) == 1 else f"{run}{OPERATION}{op}"
             read = {title: curves[curve].get(key) for title, (curve, key) in QUANTITIES.items()}
             rows.append({"run": named, GROK_STEP: values["grok_step"], **read})
     return pd.DataFrame(rows).set_index("run").astype(float)
@@ -91,26 +93,40 @@ def side_by_side(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(common, name="run")).reset_index()
 
 
-def differences(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
-    """How far each quantity moves from the first set to the second, in words; then the runs of one set alone."""
+def moves(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """How far each quantity moves from the first set to the second, apart for runs of one operation and of several."""
     common = first.index.intersection(second.index)
-    old, new = first.loc[common], second.loc[common]
-    moved = (new[GROK_STEP] - old[GROK_STEP]).dropna()
+    several = common.str.contains(OPERATION, regex=False)
+    kinds = {"runs of one operation": common[~several], "operations in runs of several": common[several]}
+    columns = {
+        f"{len(rows)} {kind}": [_moved(first.loc[rows, title], second.loc[rows, title]) for title in first.columns]
+        for kind, rows in kinds.items()
+        if len(rows)
+    }
+    return pd.DataFrame(columns, index=pd.Index(first.columns, name="moves by")).reset_index()
+
+
+def _moved(first: "pd.Series[float]", second: "pd.Series[float]") -> str:
+    """From the least to the largest change, and the median of their sizes."""
+    in_steps = first.name == GROK_STEP
+    change = (second - first if in_steps else 100 * (second / first - 1)).dropna()
+    if change.empty:
+        return NOTHING
+    middle = change.abs().median()
+    if in_steps:
+        return f"{change.min():+,.0f} to {change.max():+,.0f} steps, half by {number(middle)} at most"
+    return f"{change.min():+.0f} to {change.max():+.0f} %, half by {middle:.1f} % at most"
+
+
+def in_one_alone(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    """What only one of two sets has, in words: runs, and among those of both a grok step."""
     found = []
-    if len(moved):
-        found.append(f"{GROK_STEP}: moves by {number(moved.min())} to {number(moved.max())} steps")
-    for name, here, there in (("first", old, new), ("second", new, old)):
-        never = [run for run in common if pd.notna(here[GROK_STEP][run]) and pd.isna(there[GROK_STEP][run])]
-        if never:
-            found.append(f"{GROK_STEP}: in the {name} set alone {', '.join(never)}")
-    for title in QUANTITIES:
-        change = (100 * (new[title] / old[title] - 1)).dropna()
-        if len(change):
-            ends, middle = f"{change.min():+.0f} to {change.max():+.0f} %", change.abs().median()
-            found.append(f"{title}: moves by {ends}, half of the runs by {middle:.1f} % at most")
     for name, here, there in (("first", first, second), ("second", second, first)):
-        alone = [run for run in here.index if run not in there.index]
-        if alone:
+        common = [run for run in here.index if run in there.index]
+        if never := [run for run in common if pd.notna(here[GROK_STEP][run]) and pd.isna(there[GROK_STEP][run])]:
+            found.append(f"{GROK_STEP}: in the {name} set alone {', '.join(never)}")
+    for name, here, there in (("first", first, second), ("second", second, first)):
+        if alone := dict.fromkeys(run.partition(OPERATION)[0] for run in here.index if run not in there.index):
             found.append(f"in the {name} set alone: {', '.join(alone)}")
     return found
 
@@ -154,7 +170,7 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def compared(first: Path, second: Path) -> str:
-    """The table and the differences of two folders of results, as Markdown.
+    """The tables and what they leave out, of two folders of results, as Markdown.
 
     Raises
     ------
@@ -163,6 +179,7 @@ def compared(first: Path, second: Path) -> str:
     """
     found = [summaries_in(folder) for folder in (first, second)]
     sets = [numbers_of(summaries) for summaries in found]
-    table = side_by_side(*sets).to_markdown(index=False, disable_numparse=True)
-    lines = "\n".join(f"- {line}." for line in [*differences(*sets), *other_settings(first, second, *found)])
-    return f"{table}\n\n{lines}\n"
+    tables = [build(*sets).to_markdown(index=False, disable_numparse=True) for build in (side_by_side, moves)]
+    lines = [f"- {line}." for line in (*in_one_alone(*sets), *other_settings(first, second, *found))]
+    cells = f"`{in_one_line(str(first))}` / `{in_one_line(str(second))}`:"
+    return "\n\n".join([cells, *tables, *(["\n".join(lines)] if lines else [])]) + "\n"
