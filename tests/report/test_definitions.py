@@ -17,8 +17,10 @@ from sedlib.report.claims.claim import Claim, Compared, Implied, Source
 from sedlib.report.claims.definitions import (
     DEFINITIONS,
     FIRST_LAYER,
+    LATE,
     MEMORISED,
     PERMUTED,
+    PLATEAU,
     STOP_STEP,
     TEXT,
     THIRD_EVALUATION,
@@ -29,7 +31,9 @@ from sedlib.report.claims.other_definitions import JUDGES
 from sedlib.report.claims.settling import settled_with
 from sedlib.report.drawn.null_figure import null_figure
 from sedlib.report.metrics.all_metrics import metrics
+from sedlib.report.metrics.derived import derived
 from sedlib.report.metrics.null_numbers import over_permuted
+from sedlib.report.metrics.rounding import over_seeds
 from sedlib.report.metrics.seeds_needed import deviation_of, seeds_needed
 from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.seeds import Estimate, estimate
@@ -115,6 +119,31 @@ def test_pc1_of_the_first_layer_is_judged_apart(made_up: dict[str, Any]) -> None
     said = claims(made_up).query("name == 'pc1'").set_index("definition")["verdict"]
     assert said[THIRD_EVALUATION] == "outside"
     assert said[FIRST_LAYER] == "inside"
+
+
+def test_peaks_are_judged_by_two_other_readings_of_the_curve(made_up: dict[str, Any]) -> None:
+    """Ratios are 60 seed (1 + step / 100) / W at W = 1 and 2, at steps 10 to 40; all grok at 30."""
+    table = claims(made_up)
+    here = {name: rows.set_index("definition")["here"] for name, rows in table.groupby("name")}
+    assert here["gradient-peak"].loc[[TEXT, LATE, PLATEAU]].tolist() == [
+        "add 84 [42, 126]",
+        "add 75 [37.5, 112]",
+        "add 72 [36, 108]",
+    ]
+    assert here["ceiling"].loc[[TEXT, LATE, PLATEAU]].tolist() == ["add 2 [2, 2]"] * 3
+    assert here["gradient-over-update"][PLATEAU] == "add 30 [30, 30]"
+    assert set(here["update-peak"].index) == {TEXT, LATE, PLATEAU}
+
+
+def test_the_spread_over_operations_is_judged_by_each_reading() -> None:
+    levels = {"add": 2.0, "sub": 1.0, "mul": 3.0, "sq": 1.0}
+    quantities = {"update_peak": 2.0, "gradient_peak": 1.0, "update_plateau": 1.0, "gradient_plateau": 2.0}
+    single = {
+        op: {name: over_seeds({42: level**power}) for name, power in quantities.items()} for op, level in levels.items()
+    }
+    rows = claims({"single_task": single, "derived": derived({"single_task": single})}).query("name == 'op-spread'")
+    assert rows.set_index("definition")["verdict"].to_dict() == {TEXT: "same direction", PLATEAU: "contradicted"}
+    assert rows.set_index("definition")["here"][PLATEAU] == "update 3, gradient 9"
 
 
 def test_speedups_are_judged_at_the_stop_step_too() -> None:

@@ -1,6 +1,7 @@
 """Claims under other definitions than the text's: ranges and rules are those that the claim has under the text's."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from sedlib.report.claims.basis_claims import INTERVENED
 from sedlib.report.claims.claim import Judged, beside, listed, per_op, weakest
@@ -10,6 +11,7 @@ from sedlib.report.claims.definitions import (
     LATE,
     MEMORISED,
     PERMUTED,
+    PLATEAU,
     STOP_STEP,
     THIRD_EVALUATION,
     WEIGHTS,
@@ -22,6 +24,8 @@ from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.condition import PROJECTIONS
 
 Judge = Callable[[Numbers], Judged | None]
+READINGS = {LATE: "late", PLATEAU: "plateau"}
+"""Readings of a run's curve in place of its peak, as metrics.json calls them."""
 KEPT_AND_REMOVED = ("remove-sed", "keep-sed", "remove-random", "keep-random")
 
 
@@ -41,33 +45,40 @@ def _of_range(definition: str, found: Mapping[str, Estimate], reported: Mapping[
     return Judged(definition, listed(found), said, beside(found, reported))
 
 
-def _late(quantity: str, reported: Reported) -> Judge:
-    def judge(numbers: Numbers) -> Judged | None:
-        found = per_op(numbers, "single_task", f"{quantity}_late")
-        return _of_range(LATE, found, dict.fromkeys(found, reported))
+def _read(quantity: str, reported: Reported) -> tuple[Judge, ...]:
+    """A peak's range, under each other reading of the curve."""
 
-    return judge
+    def judge(definition: str, numbers: Numbers) -> Judged | None:
+        found = per_op(numbers, "single_task", f"{quantity}_{READINGS[definition]}")
+        return _of_range(definition, found, dict.fromkeys(found, reported))
 
-
-def _late_ratio(numbers: Numbers) -> Judged | None:
-    found = per_op(numbers, "derived", "single_task", "late_gradient_over_update")
-    return _of_range(LATE, found, dict.fromkeys(found, paper.GRADIENT_OVER_UPDATE))
+    return _each_reading(judge)
 
 
-def _late_ceiling(numbers: Numbers) -> Judged | None:
-    found = per_op(numbers, "derived", "single_task", "late_w1_over_gradient")
+def _each_reading(judge: Callable[[str, Numbers], Judged | None]) -> tuple[Judge, ...]:
+    return tuple(partial(judge, definition) for definition in READINGS)
+
+
+def _ratio(definition: str, numbers: Numbers) -> Judged | None:
+    found = per_op(numbers, "derived", "single_task", f"{READINGS[definition]}_gradient_over_update")
+    return _of_range(definition, found, dict.fromkeys(found, paper.GRADIENT_OVER_UPDATE))
+
+
+def _ceiling(definition: str, numbers: Numbers) -> Judged | None:
+    found = per_op(numbers, "derived", "single_task", f"{READINGS[definition]}_w1_over_gradient")
     said = weakest(SAME if ratio.mean >= 1 else CONTRADICTED for ratio in found.values())
-    return Judged(LATE, listed(found), said, beside(found)) if found else None
+    return Judged(definition, listed(found), said, beside(found)) if found else None
 
 
-def _late_spread(numbers: Numbers) -> Judged | None:
-    kinds = {name: estimated(nested(numbers, "derived", "spread", f"{name}_late")) for name in ("update", "gradient")}
+def _spread(definition: str, numbers: Numbers) -> Judged | None:
+    places = {name: f"{name}_{READINGS[definition]}" for name in ("update", "gradient")}
+    kinds = {name: estimated(nested(numbers, "derived", "spread", place)) for name, place in places.items()}
     found = {name: spread for name, spread in kinds.items() if spread}
     if len(found) < len(kinds):
         return None
     said = SAME if found["gradient"].mean < found["update"].mean else CONTRADICTED
     reported = {"update": paper.UPDATE_SPREAD, "gradient": paper.GRADIENT_SPREAD}
-    return Judged(LATE, listed(found), said, beside(found, reported))
+    return Judged(definition, listed(found), said, beside(found, reported))
 
 
 def _over_permuted(numbers: Numbers) -> Judged | None:
@@ -107,11 +118,11 @@ ENDS = {"smallest": "min", "largest": "max"}
 
 
 JUDGES: dict[str, tuple[Judge, ...]] = {
-    "gradient-peak": (_late("gradient", paper.SINGLE_TASK_GRADIENT), _over_permuted),
-    "update-peak": (_late("update", paper.SINGLE_TASK_UPDATE),),
-    "gradient-over-update": (_late_ratio,),
-    "op-spread": (_late_spread,),
-    "ceiling": (_late_ceiling,),
+    "gradient-peak": (*_read("gradient", paper.SINGLE_TASK_GRADIENT), _over_permuted),
+    "update-peak": _read("update", paper.SINGLE_TASK_UPDATE),
+    "gradient-over-update": _each_reading(_ratio),
+    "op-spread": _each_reading(_spread),
+    "ceiling": _each_reading(_ceiling),
     **{
         f"{projection}-{condition}": (_stop(projection, condition),)
         for projection in PROJECTIONS

@@ -15,6 +15,8 @@ RATIOS = {
         "w1_over_gradient": ("w1_peak", "gradient_peak"),
         "late_gradient_over_update": ("gradient_late", "update_late"),
         "late_w1_over_gradient": ("w1_late", "gradient_late"),
+        "plateau_gradient_over_update": ("gradient_plateau", "update_plateau"),
+        "plateau_w1_over_gradient": ("w1_plateau", "gradient_plateau"),
     },
     "multitask": {
         "aggregate_over_per_op": ("aggregate_final", "per_op_final"),
@@ -33,7 +35,8 @@ CONTAMINATIONS = {
 def derived(numbers: Mapping[str, Any]) -> Metrics:
     """Ratios of two quantities seed by seed; spreads over operations; the factor that each part of AdamW leaves."""
     spreads = {name: _spread(numbers, f"{name}_peak") for name in ("update", "gradient")}
-    spreads |= {f"{name}_late": _spread(numbers, f"{name}_late") for name in ("update", "gradient")}
+    others = [f"{name}_{reading}" for reading in ("late", "plateau") for name in ("update", "gradient")]
+    spreads |= {name: _spread(numbers, name) for name in others}
     return {
         **{
             kind: {op: by_name for op in OPS if (by_name := _ratios(nested(numbers, kind, op) or {}, names))}

@@ -1,4 +1,7 @@
-"""Readings that stand beside the peak: the median over the last measured checkpoints, which rounding hardly moves."""
+"""A reading that stands beside the peak: the median over the last measured checkpoints.
+
+Rounding moves this median as far as the peak: processors/README.md has both.
+"""
 
 from collections.abc import Mapping
 
