@@ -10,7 +10,7 @@ RUNS := add-42 multitask-42
 
 IN_PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo repro results bundle pull-gradients report test test-all test-newest release check format audit docs licences
+.PHONY: demo repro results bundle pull-gradients report processors test test-all test-newest release check format audit docs licences
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -48,6 +48,10 @@ report: $(READY)  ## reports/ from whatever results there are, or those that git
 	@$(BIN)/sedlib costs --keep
 	$(BIN)/python stages/report.py
 	@$(BIN)/sedlib documents
+
+processors: $(READY)  ## the results beside those of other processors: processors/h200.md
+	@$(BIN)/sedlib unpack --if-none
+	$(BIN)/sedlib compare artifacts/results processors/h200 --to processors/h200.md
 
 sweep-%: $(READY)  ## a pipeline of sweeps/ that repro leaves alone: make sweep-NAME, NAME a folder of sweeps/
 	@cat sweeps/$*/cost.txt

@@ -1,8 +1,8 @@
 """Writes the run that reports/ holds as an RO-Crate, a folder or a zip with metadata, for an archive of data.
 
-The crate has what git keeps of the run, its sweeps and studies: pipelines, locks, parameters, reports and result
-tables, bytes as they are. The dumps, which DVC keeps, are described by name, size and MD5. Profile: Workflow Run Crate
-0.5.
+The crate has what git keeps of the run, its sweeps and studies, and of the same runs on other processors: pipelines,
+locks, parameters, reports and result tables, bytes as they are. The dumps, which DVC keeps, are described by name, size
+and MD5. Profile: Workflow Run Crate 0.5.
 """
 
 import argparse
@@ -78,7 +78,8 @@ def crate():
 def listed():
     """What git keeps of the run, by name."""
     pipelines = ("params.yaml", "*/params.yaml", "dvc.*", "*/dvc.*")
-    names = git("ls-files", *pipelines, "reports/*", "*/reports/*", "sweeps/*", "*.md", "LICENSE").splitlines()
+    folders = ("reports/*", "*/reports/*", "sweeps/*", "processors/*")
+    names = git("ls-files", *pipelines, *folders, "*.md", "LICENSE").splitlines()
     return [
         name
         for name in names

@@ -39,7 +39,12 @@ from sedlib.report.page.writing import write_page
 from tests.imports import ROOT
 
 AT_THE_ROOT = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
-PAGES = [*AT_THE_ROOT, ROOT / "artifacts/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *AT_THE_ROOT,
+    ROOT / "artifacts/README.md",
+    ROOT / "processors/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def test_the_program_in_extending_runs_and_gradients_couple_more_than_random() -> None:
