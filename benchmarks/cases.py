@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import plain
+from benchmarks.case import Case, drawn
+from benchmarks.coupling_cases import coupling_cases
 from sedlib.base.randomness import generator
 from sedlib.bases import rolling_bases
 from sedlib.coupling import central_difference
@@ -37,7 +38,6 @@ from sedlib.models.rounding_noise import rounding_noise
 from sedlib.pipeline.centroids.probing import centroid_function
 from sedlib.pipeline.geometry.defects import batch_gradient, readings
 from sedlib.pipeline.parameters.geometry_params import CurvatureParams
-from sedlib.pipeline.study import Examples
 from sedlib.products import gram, gram_band
 from sedlib.projection import random_basis
 from sedlib.sampling import random_directions
@@ -57,19 +57,6 @@ DIRECTIONS = 52
 """Of a checkpoint of a run of one operation: 20 random ones, and the bases'."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """Two routines, how often each is called within a pair, and how many plain ones make one of ours."""
-
-    other: Callable[[], object]
-    ours: Callable[[], object]
-    calls: int = 1
-    pairs: int = 9
-    other_counts: float = 1
-    other_is_ours: bool = False
-    """Whether the other is of this package, too, and multiplies as its stages do."""
-
-
 def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
     """All cases by name, each made when it is asked for; files go to ``folder``."""
     for run in ("add-42", "multitask-42"):
@@ -82,6 +69,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Callable[[], Case]]]:
         yield f"{intervention} over a natural step", partial(intervened_step, intervention)
     yield "coupling measurement", coupling
     yield "coupling of a checkpoint, tried out over not tried out", guarded
+    yield from coupling_cases()
     for n_rows in ROWS:
         yield f"bases, T = {n_rows:,}", partial(bases, folder, n_rows)
     yield f"PC1 of a matrix up to each checkpoint, T = {CHECKPOINTS}", pc1
@@ -121,7 +109,7 @@ def dump(run: str) -> Case:
     experiment = Experiment.load(run)
     network, model = plain.PlainNetwork(experiment), build_model(experiment)
     ops, layout = experiment.run.ops, ParamLayout.attention(model)
-    batch = _drawn(experiment, 512, "gradient batch")
+    batch = drawn(experiment, 512, "gradient batch")
 
     def losses(model: nn.Module) -> dict[str, torch.Tensor]:
         found = task_losses(cast("GrokkingTransformer", model), batch.inputs, batch.targets)
@@ -131,11 +119,6 @@ def dump(run: str) -> Case:
         return task_gradients(losses, model, layout, check=False)
 
     return Case(lambda: plain.gradients(network, batch.inputs, batch.targets), ours, 10)
-
-
-def _drawn(experiment: Experiment, count: int, name: str) -> Examples:
-    """Fixed pairs of a run, as a stage draws them."""
-    return Grokking(experiment).examples("all").drawn(count, generator(0, name))
 
 
 def intervened_step(intervention: str) -> Case:
@@ -171,7 +154,7 @@ def coupling() -> Case:
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment).requires_grad_(False), build_model(experiment).requires_grad_(False)
     layout = ParamLayout.attention(model)
-    probes = _drawn(experiment, 1024, "probes")
+    probes = drawn(experiment, 1024, "probes")
     checkpoint = Checkpoint(model, layout)
     direction = F.normalize(torch.randn(layout.size, generator=generator(0, "benchmark")), dim=0)
     centroids_at = centroid_function(Grokking(experiment), checkpoint, probes, "logit")
@@ -187,7 +170,7 @@ def guarded() -> Case:
     experiment = Experiment.load("add-42")
     model = build_model(experiment).requires_grad_(False)
     checkpoint, study = Checkpoint(model, ParamLayout.attention(model)), Grokking(experiment)
-    probes, few = _drawn(experiment, 1024, "probes"), _drawn(experiment, GUARDED, "probes")
+    probes, few = drawn(experiment, 1024, "probes"), drawn(experiment, GUARDED, "probes")
     centroids_at = centroid_function(study, checkpoint, probes, "logit")
     directions = list(random_directions(DIRECTIONS, checkpoint.layout.size, generator(0, "benchmark")))
 
@@ -261,7 +244,7 @@ def per_example() -> Case:
     experiment = Experiment.load("add-42")
     network, model = plain.PlainNetwork(experiment), build_model(experiment).requires_grad_(False)
     layout = ParamLayout.attention(model)
-    batch = _drawn(experiment, 512, "gradient batch")
+    batch = drawn(experiment, 512, "gradient batch")
     return Case(
         lambda: plain.per_example_basis(network, batch.inputs, batch.targets, RANK),
         lambda: per_example_basis(model, layout, batch.inputs, batch.targets[0], RANK),

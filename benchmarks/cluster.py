@@ -5,6 +5,7 @@ nothing: the clone, DVC in it, the engine, and the last `dvc repro`'s share. And
 of 16 workers with 200 stages of one second, which sleep, so that a machine of any size can stand for the cluster.
 """
 
+import argparse
 import subprocess
 import tempfile
 import time
@@ -76,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

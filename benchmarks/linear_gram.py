@@ -6,6 +6,7 @@ Random inputs and output gradients of the four linear layers of one block of wid
 one thread.
 """
 
+import argparse
 import statistics
 import time
 
@@ -52,4 +53,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

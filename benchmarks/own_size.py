@@ -1,15 +1,16 @@
 """Seconds, memory and disk of ``sedlib.measure`` on a GPT-2-shaped network of random weights, all of them slots.
 
-    python -m benchmarks.own_size 1000000 [--folder FOLDER] [--threads 2] [--probes 4] [--random 5] [--measured 2]
+    python -m benchmarks.own_size 1000000 10000000 [--folder FOLDER] [--threads 2] [--probes 4] [--random 5]
 
-It first writes 12 checkpoints of a short training, in a process of its own. Two tasks, the next token and the same
-token; a batch of 4 texts of 32 tokens; rows in bfloat16; windows of 1 and 5; no nulls. Prints a row of the table in
-docs/performance.md: CPU seconds of a checkpoint's rows and of a response, minutes in all by the clock, and the most
-anonymous memory. A folder keeps checkpoints and rows, and another call goes on there.
+Of each size it first writes 12 checkpoints of a short training. Training and measurement are processes of their own.
+Two tasks, the next token and the same token; a batch of 4 texts of 32 tokens; rows in bfloat16; windows of 1 and 5; no
+nulls. A row of the table has CPU seconds of a checkpoint's rows and of a response, minutes in all by the clock, and the
+most anonymous memory. A folder keeps checkpoints and rows by size, and another call goes on there.
 """
 
 import argparse
 import multiprocessing
+import sys
 import tempfile
 import threading
 import time
@@ -114,7 +115,7 @@ def measured(size: int, folder: Path, threads: int, n_probes: int, random: int, 
         )
     taken, responded = began[2][0] - began[1][0], time.process_time() - began[2][0]
     minutes = (time.perf_counter() - began[0][1]) / 60
-    print(table.to_string())
+    print(table.to_string(), file=sys.stderr)
     n_responses = table["step"].nunique() * random + table.drop_duplicates(["step", "stream", "window"])["rank"].sum()
     disk = sum(file.stat().st_size for file in (folder / "rows").iterdir()) / 2**20
     cells = [f"{sum(value.numel() for value in model.parameters()):,}", f"{taken / CHECKPOINTS:.2f}"]
@@ -123,23 +124,27 @@ def measured(size: int, folder: Path, threads: int, n_probes: int, random: int, 
 
 
 def main() -> None:
-    """Print the row."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("size", type=int, choices=SHAPES)
+    parser.add_argument("sizes", type=int, nargs="+", choices=SHAPES)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--probes", type=int, default=4)
     parser.add_argument("--random", type=int, default=5, help="random directions")
     parser.add_argument("--measured", type=int, default=2, help="checkpoints at which responses are measured")
     given = parser.parse_args()
+    print("| N | rows, CPU s | response, CPU s | minutes | MB of memory | MB of disk |\n|---|---|---|---|---|---|")
+    processes = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.folder or Path(temporary)
-        folder.mkdir(exist_ok=True)
-        if not (folder / f"step-{CHECKPOINTS - 1}.pt").exists():
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                pool.apply(train, (given.size, folder))
-        print("| N | rows, CPU s | response, CPU s | minutes | MB of memory | MB of disk |")
-        print(measured(given.size, folder, given.threads, given.probes, given.random, given.measured))
+        for size in given.sizes:
+            folder = (given.folder or Path(temporary)) / str(size)
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / f"step-{CHECKPOINTS - 1}.pt").exists():
+                with processes.Pool(1) as pool:
+                    pool.apply(train, (size, folder))
+            with processes.Pool(1) as pool:
+                arguments = (size, folder, given.threads, given.probes, given.random, given.measured)
+                print(pool.apply(measured, arguments), flush=True)
 
 
 if __name__ == "__main__":

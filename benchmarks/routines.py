@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import Case, cases, temporary
+from benchmarks.case import Case
+from benchmarks.cases import cases, temporary
 from benchmarks.timing import Paired, paired
 from sedlib.base.machine.onednn_products import onednn_products
 

@@ -16,7 +16,8 @@ from functools import partial
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.cases import Case, coupling, evaluation, training_step
+from benchmarks.case import Case
+from benchmarks.cases import coupling, evaluation, training_step
 from benchmarks.timing import number
 from sedlib.base.machine.onednn_products import onednn_products
 

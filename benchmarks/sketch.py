@@ -1,7 +1,8 @@
 """What a sketch costs, and what sketches and rows in 16 bits do to singular values, gaps and bases of a real run.
 
     python -m benchmarks.sketch time
-    python -m benchmarks.sketch errors artifacts/gradients/add-42.h5
+    python -m benchmarks.sketch gaps artifacts/gradients/add-42.h5
+    python -m benchmarks.sketch sines artifacts/gradients/add-42.h5
 
 Each time is CPU time of one thread, in a process of its own; memory is its peak beyond the row. Errors are relative to
 the exact bases of all windows, beside what first order expects of a sketch.
@@ -60,9 +61,8 @@ def print_times() -> None:
 
 def print_gaps(name: str, rows: Tensor, exact: RollingBases) -> None:
     """Root mean squares of relative errors over a stream's windows, and how often k* is the exact one."""
-    print(
-        f"\n{name}, {len(exact.window_end)} windows\n\n| rows as | {' | '.join(GAPS)} | k* kept | expected: σ | ratio |"
-    )
+    columns = ["rows as", *GAPS, "k* kept", "expected: σ", "ratio"]
+    print(f"\nOf `{name}`, {len(exact.window_end)} windows:\n\n| {' | '.join(columns)} |")
     print("|---" * (4 + len(GAPS)) + "|")
     sketches = {f"sketch, m = {buckets:,}": CountSketch(buckets)(rows) for buckets in BUCKETS}
     for title, approximate in {**sketches, **{str(dtype)[6:]: rows.to(dtype) for dtype in HALVES}}.items():
@@ -81,7 +81,9 @@ def print_gaps(name: str, rows: Tensor, exact: RollingBases) -> None:
 
 def print_sines(name: str, rows: Tensor, exact: RollingBases) -> None:
     """Sines of the largest angle to the exact basis, over a stream's windows."""
-    print(f"\n{name}\n\n| rows as | vectors in memory | sine: median | largest | expected |\n|---|---|---|---|---|")
+    ratio = (exact.singular_values[:, RANK - 1] / exact.singular_values[:, RANK]).median()
+    print(f"\nOf `{name}`, whose σ₃/σ₄ is {ratio:.2f} in the median:\n")
+    print("| rows as | vectors in memory | sine: median | largest | expected |\n|---|---|---|---|---|")
     indices = range(0, len(exact.window_end), EVERY)
     true = [directions(rows, exact, index) for index in indices]
     for buckets in BUCKETS:
@@ -109,19 +111,20 @@ def sines(found: list[Tensor], true: list[Tensor]) -> str:
     return f"{largest.median():.1e} | {largest.max():.1e}"
 
 
-def print_errors(path: str) -> None:
-    """Two tables per stream."""
+PRINTED = {"gaps": print_gaps, "sines": print_sines}
+
+
+def print_errors(what: str, path: str) -> None:
+    """A table per stream."""
     for name in STREAMS:
         with h5py.File(path) as file:
             rows = torch.from_numpy(file[name][:])
-        exact = rolling_bases(gram_band(rows, WINDOW), WINDOW, RANK)
-        print_gaps(name, rows, exact)
-        print_sines(name, rows, exact)
+        PRINTED[what](name, rows, rolling_bases(gram_band(rows, WINDOW), WINDOW, RANK))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["time", "errors"])
-    parser.add_argument("path", nargs="?", help="a file of gradients, for errors")
+    parser.add_argument("what", choices=["time", *PRINTED])
+    parser.add_argument("path", nargs="?", help="a file of gradients, for gaps and sines")
     chosen = parser.parse_args()
-    print_times() if chosen.what == "time" else print_errors(chosen.path)
+    print_times() if chosen.what == "time" else print_errors(chosen.what, chosen.path)

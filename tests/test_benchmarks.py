@@ -1,10 +1,15 @@
-"""The usual script that benchmarks time against computes the same as the package."""
+"""The usual script that benchmarks time against computes the same as the package; what is timed is what it says."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import cases, plain
+from benchmarks import cases, coupling_cases, plain, report, stage_start, threads
 from benchmarks.stacked import StackedTraining
 from sedlib.base.randomness import generator
 from sedlib.bases import directions, rolling_bases
@@ -18,6 +23,7 @@ from sedlib.grokking.study import Grokking
 from sedlib.grokking.training.stepping import Intervention, TrainingStep
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.pipeline.centroids.probing import centroid_function
+from sedlib.pipeline.coupling.checkpoint_responses import CheckpointResponses
 from sedlib.pipeline.study import Examples
 from sedlib.products import gram, gram_band
 from sedlib.sampling import random_directions
@@ -125,3 +131,54 @@ def test_pc1() -> None:
     positions = np.random.default_rng(0).standard_normal((7, 40)).astype(np.float32).cumsum(0)
     ours = pc1_percent(gram(positions - positions[0]))
     assert ours == pytest.approx(plain.pc1_percent(positions), rel=1e-4)
+
+
+@pytest.mark.parametrize("run", coupling_cases.RUNS)
+def test_responses_in_chunks_are_those_of_all_at_once(run: str) -> None:
+    whole, chunked = coupling_cases.response(run, 8), coupling_cases.response(run, 8, 3)
+    torch.testing.assert_close(chunked(), whole(), rtol=1e-3, atol=0)
+
+
+def test_a_checkpoints_coupling_takes_the_directions_that_a_run_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, str | None, bool]] = []
+
+    def along(self: CheckpointResponses, vectors: torch.Tensor, task: str | None, *, fewer: bool = False) -> None:
+        asked.append((len(vectors), task, fewer))
+
+    monkeypatch.setattr(CheckpointResponses, "along", along)
+    monkeypatch.setattr(CheckpointResponses, "baselines", lambda self, random: along(self, random, None))
+    case = coupling_cases.checkpoint("multitask-42")
+    case.ours()
+    own = [(4, task, False) for task in ("add", "sub", "mul", "sq")]
+    assert asked == [(20, None, False), (8, None, False), (24, None, True), *own]
+    asked.clear()
+    case.other()
+    assert not any(fewer for _, _, fewer in asked)
+
+
+def test_files_of_a_report_that_are_written_again_are_counted(tmp_path: Path) -> None:
+    for name in ("kept.svg", "drawn.svg"):
+        (tmp_path / name).touch()
+    before = report.times(tmp_path)
+    os.utime(tmp_path / "drawn.svg", ns=(1, 1))
+    (tmp_path / "new.png").touch()
+    assert {path.name for path in report.written(before, report.times(tmp_path))} == {"drawn.svg", "new.png"}
+
+
+def test_a_start_with_imports_takes_longer_than_one_without() -> None:
+    assert stage_start.started("import pandas") > stage_start.started("pass") > 0
+    assert 0 < stage_start.forked("import json") < 1
+
+
+def test_steps_of_every_way_to_wait_are_timed_without_the_callers_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+
+    def printed(command: list[str], env: dict[str, str], **options: Any) -> str:
+        called.append((command[-3:], {name: value for name, value in env.items() if "OMP_" in name}))
+        return "2.0 1.5\n"
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    monkeypatch.setattr(subprocess, "check_output", printed)
+    assert threads.timed(2, {"GOMP_SPINCOUNT": "1000"}, 7) == (2.0, 1.5)
+    assert called == [(["2", "--steps", "7"], {"GOMP_SPINCOUNT": "1000"})]
+    assert threads.cell([3.0, 1.0, 2.0]) == "2.0 (1.0 to 3.0)"
