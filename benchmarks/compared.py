@@ -5,6 +5,7 @@ apart; two numbers, where one is more than a share larger than the other.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,8 +47,9 @@ def _number(text: str) -> float:
 
 
 def tables(text: str) -> dict[tuple[str, str], str]:
-    """Cells of all tables by row and column; a row is named by its cells before the first number."""
+    """Cells of all tables by row and column; a row is named by its first cell, and numbered where that comes again."""
     found: dict[tuple[str, str], str] = {}
+    named: Counter[str] = Counter()
     header: list[str] = []
     for line in [*text.splitlines(), ""]:
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
@@ -57,6 +59,8 @@ def tables(text: str) -> dict[tuple[str, str], str]:
             header = _distinct(cells)
         elif not set("".join(cells)) <= set("-: "):
             row = cells[0] if Measured.of(cells[0]) is None else f"{header[0]} {cells[0]}"
+            named[row] += 1
+            row = row if named[row] == 1 else f"{row}, number {named[row]}"
             found |= {(row, column): cell for column, cell in zip(header[1:], cells[1:], strict=False)}
     return found
 
@@ -72,19 +76,20 @@ def _distinct(header: list[str]) -> list[str]:
     return named
 
 
-def differences(before: str, now: str, share: float, *, ratios_alone: bool) -> Iterator[str]:
+def differences(before: str, now: str, share: float, *, exact: bool) -> Iterator[str]:
     """A line for each cell that differs, and for each row that one of them lacks.
 
-    ``ratios_alone``: numbers without a range are of another machine, and left out.
+    ``exact``: nothing was measured, so that any other text differs.
     """
     old, new = tables(before), tables(now)
     for row, column in old.keys() | new.keys():
         first, second = old.get((row, column)), new.get((row, column))
         if first is None or second is None:
             yield f"{row}, {column}: {first or 'not there'} → {second or 'not there'}"
-            continue
-        measured, again = Measured.of(first), Measured.of(second)
-        if measured is None or again is None:
-            continue
-        if (not ratios_alone or measured.is_range) and measured.differs(again, share):
+        elif first != second if exact else _apart(first, second, share):
             yield f"{row}, {column}: {first} → {second}"
+
+
+def _apart(first: str, second: str, share: float) -> bool:
+    measured, again = Measured.of(first), Measured.of(second)
+    return measured is not None and again is not None and measured.differs(again, share)

@@ -1,8 +1,8 @@
 """What DVC itself costs in a clone with everything in it: `python -m benchmarks.dvc_costs`.
 
 The clone has the stages of the working tree, a tiny stand-in for what each writes, and complete dvc.lock files. CPU
-seconds are those of a command and of what it starts. The column "before" is from when each stage listed its code itself
-and all stages of the paper shared one lock.
+seconds are those of a command and of what it starts, with as many lines of locks as the first line says. The column
+"before" is from when each stage listed its code itself and all stages of the paper shared one lock.
 """
 
 import argparse
@@ -16,20 +16,12 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
+from benchmarks.lock_lines import ELSEWHERE, PIPELINES, lines
+from benchmarks.page import ROOT
 from benchmarks.timing import cpu_seconds
 
-ROOT = Path(__file__).resolve().parent.parent
 FORCED = ("bases@add-42", "bases@mul-42")
 """Stages of the root that are run again."""
-
-LINES = {
-    "dvc.lock": (48_912, 6_000),
-    "interventions/dvc.lock": (None, 3_000),
-    "geometry/dvc.lock": (None, None),
-    "ablations/dvc.lock": (None, None),
-    "sweeps/*/dvc.lock": (19_732, 5_000),
-}
-"""By the locks' paths: their lines before, when the root's had those of the folders beside it, and at most."""
 
 SECONDS = {
     "dvc status": (22, 6),
@@ -80,10 +72,6 @@ class StandIn:
         if changed:
             raise RuntimeError(f"with nothing to do, these changed:\n{changed}")
 
-    def lines(self, pattern: str) -> int:
-        """Number of lines of all locks at these paths."""
-        return sum(len(path.read_text().splitlines()) for path in self.clone.glob(pattern))
-
     def _copy(self) -> None:
         """The working tree without its locks, under git."""
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -128,17 +116,14 @@ def seconds(stand_in: StandIn) -> list[float]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     with tempfile.TemporaryDirectory(prefix="sedlib-dvc-costs-") as folder:
         stand_in = StandIn(Path(folder).resolve())
-        _print("lines", LINES, [f"{stand_in.lines(pattern):,}" for pattern in LINES])
-        _print("CPU seconds", SECONDS, [f"{found:.1f}" for found in seconds(stand_in)])
-
-
-def _print(unit: str, known: dict[str, tuple[int | None, int | None]], found: list[str]) -> None:
-    print(f"\n| {unit} | before | now | at most |\n|---|---|---|---|")
-    for (name, (before, limit)), now in zip(known.items(), found, strict=True):
-        print(f"| {name} | {_cell(before)} | {now} | {_cell(limit)} |")
+        found = seconds(stand_in)
+        print(f"With {lines(stand_in.clone, *PIPELINES, *ELSEWHERE):,} lines in all locks:\n")
+    print("| CPU seconds | before | now | at most |\n|---|---|---|---|")
+    for (name, (before, limit)), now in zip(SECONDS.items(), found, strict=True):
+        print(f"| {name} | {_cell(before)} | {now:.1f} | {_cell(limit)} |")
 
 
 def _cell(value: int | None) -> str:
