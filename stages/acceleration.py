@@ -14,6 +14,7 @@ from sedlib.report.numbers.cell_results import read_cells
 from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.accelerations import Setting, acceleration_figure, accelerations
 from sedlib.report.sweeps.folders import the_same
+from sedlib.report.sweeps.outcomes import for_reading
 
 
 def main(beside: str, without_control: list[str], settings: list[Path]) -> None:
@@ -26,7 +27,7 @@ def main(beside: str, without_control: list[str], settings: list[Path]) -> None:
     thresholds = {str(setting): GrokParams.load(setting / PARAMS_FILE).grok_threshold for setting in settings}
     found = [Setting(setting.name, runs[setting], tables[setting]) for setting in settings]
     table = accelerations(found, beside, the_same("grok_threshold", thresholds), without_control)
-    write_both(Path(), "acceleration", table, table.round(3))
+    write_both(Path(), "acceleration", table, for_reading(table))
     save({"acceleration": acceleration_figure(table)}, Path())
 
 

@@ -198,7 +198,7 @@ def test_a_setting_without_a_control_is_compared_with_anothers() -> None:
     frozen = table[table["condition"] == "freeze"].set_index("setting")
     assert frozen["speedup"].to_dict() == {"usual": 2, "slow": 1, "mlp": 4}
     assert frozen.loc["mlp", "seed 1"] == "10"
-    assert frozen.loc["mlp", "last train accuracy"] == pytest.approx(cells_of(freeze=10)[0]["train_accuracy"].iloc[-1])
+    assert frozen.loc["mlp", "train_accuracy"] == pytest.approx(cells_of(freeze=10)[0]["train_accuracy"].iloc[-1])
     assert acceleration_figure(table).axes
 
 

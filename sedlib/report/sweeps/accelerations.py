@@ -95,7 +95,7 @@ def accelerations(
                     "condition": condition,
                     "from step": group["start"].iloc[0],
                     **{f"seed {seed}": outcome for seed, outcome in by_seed["outcome"].sort_index().items()},
-                    "last train accuracy": float(by_seed["train_accuracy"].mean()),
+                    "train_accuracy": float(by_seed["train_accuracy"].mean()),
                     **spread(speedups(control, by_seed["grok_step"]).dropna()),
                 }
             )
