@@ -102,6 +102,8 @@ def test_the_sign_test_names_the_runs_that_it_leaves_out() -> None:
         "n": 3,
         "missed": 1,
         "mean": 40,
+        "low": -30,
+        "high": 100,
         "p_value": pytest.approx(0.5),
         "reason": "no lead: c, e",
     }
@@ -112,6 +114,8 @@ def test_the_sign_test_names_the_runs_that_it_leaves_out() -> None:
         "n": 0,
         "missed": 0,
         "mean": None,
+        "low": None,
+        "high": None,
         "p_value": None,
         "reason": "no lead: a",
     }
@@ -125,7 +129,7 @@ def test_metrics_have_every_run_and_the_leads_of_each_kind(found: Collection) ->
     assert (second["defect_growth"], second["rho"]) == (200, 0.9999)
     assert numbers["geometry"]["both-1"]["ops"] == "add+mul"
     single = {key: value for key, value in numbers["leads"]["single_task"].items() if key != "gap"}
-    assert single == {"positive": 3, "n": 3, "missed": 0, "mean": 10, "p_value": 0.125}
+    assert single == {"positive": 3, "n": 3, "missed": 0, "mean": 10, "low": 10, "high": 10, "p_value": 0.125}
     assert numbers["leads"]["multitask"]["n"] == 1
 
 

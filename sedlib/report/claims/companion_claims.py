@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sedlib.report.claims.claim import Claim, Source, alone, beside, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
-from sedlib.report.metrics.reading import Numbers, nested, not_controls
+from sedlib.report.metrics.reading import Numbers, estimated, nested, not_controls, of_leads, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.seeds import Estimate, estimate
@@ -83,19 +83,18 @@ def _pc1(numbers: Numbers) -> Claim:
 def _lead(numbers: Numbers) -> Claim:
     """How many runs have a positive lead, and the sign test."""
     test = nested(numbers, "leads", "single_task") or {}
-    there = bool(test.get("n"))
-    estimate_of_lead = Estimate(float(test["mean"]), None, None, test["n"]) if there else None
+    mean = estimated(of_leads(test)) if test else None
     return Claim(
         "lead",
         "The commutator defect rises before held-out accuracy does",
         "runs whose lead is positive; mean lead in steps",
         paper.LEAD.source,
-        leads_in_words(test) if there else NOTHING,
+        leads_in_words(test) if mean else NOTHING,
         lead_verdict(test),
         f"{INSIDE} if every run that becomes accurate has a positive lead and their mean is in the paper's range; else "
         f"{SAME} if the sign test over runs with a lead has p < {LEVEL}, else {CONTRADICTED}",
         LEADS,
-        beside({"mean lead": estimate_of_lead}, {"mean lead": paper.LEAD}) if estimate_of_lead else (),
+        beside({"mean lead": mean}, {"mean lead": paper.LEAD}) if mean else (),
         counted=f"{test.get('n')} runs",
     )
 
@@ -103,7 +102,7 @@ def _lead(numbers: Numbers) -> Claim:
 def leads_in_words(test: Numbers) -> str:
     """How many leads are positive, their mean, and the sign test over runs."""
     runs = test["n"] + test["missed"]
-    return f"{test['positive']} of {runs}, mean {number(test['mean'])}, p = {number(test['p_value'])}"
+    return f"{test['positive']} of {runs}, mean {shown(estimated(of_leads(test)))}, p = {number(test['p_value'])}"
 
 
 def lead_verdict(test: Numbers) -> str:

@@ -15,7 +15,7 @@ from sedlib.report.claims.verdicts import (
     TOLERANCE,
     verdict,
 )
-from sedlib.report.metrics.reading import PHASES, Numbers, nested, shown
+from sedlib.report.metrics.reading import PHASES, Numbers, estimated, nested, of_phase, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number, quotient
 from sedlib.report.numbers.paper import CENTROID_NAMES, exactly
@@ -162,16 +162,12 @@ def phases(numbers: Numbers) -> Claim:
         " / ".join(number(value) for value in paper.PER_EXAMPLE.values()),
         " / ".join(shown(row.here) for row in rows) or NOTHING,
         NOT_RUN if len(rows) < len(found) else CONTRADICTED if not rises else INSIDE if inside else SAME,
-        f"{CONTRADICTED} unless R̄, in the mean over seeds, rises from phase to phase; {INSIDE} if it is at each, else "
-        f"{SAME}",
+        f"{CONTRADICTED} unless R̄, in the mean over seeds, rises from phase to phase; {INSIDE} if it is at each, "
+        f"else {SAME}",
         PHASE,
         rows,
     )
 
 
 def _of_phase(numbers: Numbers, section: str, phase: str, name: str) -> Estimate | None:
-    found = nested(numbers, section, phase) or {}
-    if found.get(name) is None:
-        return None
-    low, high = (None if (end := found[f"{name}_{side}"]) is None else float(end) for side in ("low", "high"))
-    return Estimate(float(found[name]), low, high, found["n"])
+    return estimated(of_phase(nested(numbers, section, phase) or {}, name))

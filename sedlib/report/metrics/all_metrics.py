@@ -4,7 +4,7 @@ A number over seeds is ``{"mean", "low", "high", "n", "<seed>": …}``; the inte
 What does not exist, such as the grok step of a run that never groks, is null with a ``reason`` beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -12,12 +12,11 @@ from sedlib.report.metrics.cell_metrics import of_conditions, rank_sweep, withou
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window, update_of
 from sedlib.report.metrics.derived import derived
 from sedlib.report.metrics.null_numbers import over_permuted
-from sedlib.report.metrics.rounding import Metrics, cut
+from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.metrics.run_metrics import of_runs
 from sedlib.report.numbers.collection import Collection
 from sedlib.report.numbers.paper_seeds import first_and_fresh
 from sedlib.report.numbers.phases import centroid_definitions, estimators
-from sedlib.report.numbers.seeds import estimate
 from sedlib.terms.stream_names import gradient_of
 
 
@@ -59,11 +58,10 @@ def _single_step(found: Collection) -> Metrics:
     rows = [estimators(*pair) for run, pair in found.single_steps.items() if run in counted]
     if not rows:
         return {}
-    names = {name: name.replace("-", "_") for name in ("per-example", "mean-gradient", "window", "cosine")}
+    names = ("per-example", "mean-gradient", "window", "cosine")
     return {
         str(phase): {
-            **{key: cut(group[column].mean()) if column in group else None for column, key in names.items()},
-            **(_interval(group, "per-example") if "per-example" in group else {}),
+            **_over_runs(group, names),
             "n": len(group),
             **({"reason": "no whole window"} if group.get("window", pd.Series()).isna().all() else {}),
         }
@@ -84,9 +82,7 @@ def _centroids(found: Collection) -> Metrics:
     columns = [str(column) for column in pd.concat(rows) if column not in ("phase", "step", "op")]
     return {
         str(phase): {
-            **{column.replace("-", "_"): cut(group[column].mean()) for column in columns},
-            **_interval(group, "rank90_logit"),
-            **_interval(group, "rank90_full"),
+            **_over_runs(group, columns),
             "n": len(group),
             **({"reason": "no whole window"} if group["window_logit"].isna().all() else {}),
         }
@@ -94,10 +90,13 @@ def _centroids(found: Collection) -> Metrics:
     }
 
 
-def _interval(rows: pd.DataFrame, column: str) -> Metrics:
-    """Ends of the interval over runs, of what a claim is judged on."""
-    found, name = estimate([float(value) for value in rows[column]]), column.replace("-", "_")
-    return {f"{name}_low": cut(found.low), f"{name}_high": cut(found.high)}
+def _over_runs(rows: pd.DataFrame, columns: Sequence[str]) -> Metrics:
+    """Means over runs, each with the ends of its interval; null where no run has the number."""
+    numbers: Metrics = {}
+    for column in columns:
+        name, found = column.replace("-", "_"), over_seeds(dict(enumerate(rows.get(column, ()))))
+        numbers |= {name: found["mean"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+    return numbers
 
 
 def _control(found: Collection, run: str) -> Metrics:

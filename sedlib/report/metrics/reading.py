@@ -59,6 +59,20 @@ def sped_up(found: Numbers) -> dict[str, Any] | None:
     return {key: found[f"speedup_{key}"] for key in ("low", "high", "n")} | {"mean": found["speedup"]}
 
 
+def of_phase(found: Numbers, name: str) -> dict[str, Any] | None:
+    """A number of one phase as a number over seeds; None where it was not measured."""
+    if found.get(name) is None:
+        return None
+    return {"mean": found[name], "low": found.get(f"{name}_low"), "high": found.get(f"{name}_high"), "n": found["n"]}
+
+
+def of_leads(test: Numbers) -> dict[str, Any] | None:
+    """The mean lead of some runs as a number over these runs; None where none has a lead."""
+    return (
+        {"mean": test["mean"], "low": test.get("low"), "high": test.get("high"), "n": test["n"]} if test["n"] else None
+    )
+
+
 def not_controls(numbers: Numbers, by_run: Numbers) -> dict[str, Any]:
     """Of the numbers by run, those of the runs that the paper's claims are about."""
     return {run: found for run, found in by_run.items() if run not in (nested(numbers, "controls") or {})}

@@ -10,6 +10,7 @@ import pandas as pd
 from sedlib.leads import ACCURACY, ONSET_DEFECT, ONSET_GROWTH, accurate_step, growth, onset, sign_test
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.results import RunFolder
+from sedlib.report.numbers.seeds import estimate
 from sedlib.terms.tables.curvature_table import BASIS, CURVATURE, TRAJECTORY_BASIS, WEIGHTS_BASIS
 from sedlib.terms.tables.trajectory_tables import TRAJECTORY, TRAJECTORY_WINDOWS
 
@@ -121,17 +122,22 @@ def _median(values: "pd.Series[float]") -> float | None:
 
 
 def lead_numbers(leads: Mapping[str, int | None], accurate: Mapping[str, int | None]) -> dict[str, Any]:
-    """How many runs have a lead, how many a positive one, mean and sign test; runs without a lead are named.
+    """How many runs have a lead, how many a positive one, mean with its interval over runs, and sign test.
+
+    Runs without a lead are named.
 
     ``missed`` is how many have no onset although they have an ``accurate`` step: a lead that the defect did not give.
     """
     there = np.array([lead for lead in leads.values() if lead is not None], dtype=float)
     without = [run for run, lead in leads.items() if lead is None]
+    mean = estimate(sorted(there.tolist())) if len(there) else None
     return {
         "positive": int((there > 0).sum()),
         "n": len(there),
         "missed": sum(accurate[run] is not None for run in without),
-        "mean": float(there.mean()) if len(there) else None,
+        "mean": mean.mean if mean else None,
+        "low": mean.low if mean else None,
+        "high": mean.high if mean else None,
         "p_value": sign_test(there) if len(there) else None,
         **({"reason": f"no lead: {', '.join(without)}"} if without else {}),
     }

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sedlib.leads import ACCURACY
-from sedlib.report.metrics.reading import Numbers, nested
+from sedlib.report.claims.companion_claims import lead_verdict
+from sedlib.report.metrics.reading import Numbers, nested, of_leads
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.numbers.gap_onsets import FIRST
@@ -78,7 +79,7 @@ def _leads(runs: Mapping[str, Numbers], controls: Numbers, tests: Numbers) -> pd
             "runs": run,
             "onset": _step(found["onset"]),
             f"accuracy {ACCURACY}": _step(found["accurate_step"]),
-            **_of_lead(found["lead"], _why(found, is_control=run in controls)),
+            **_of_lead(found["lead"], _why(found, is_control=run in controls), _reported(found["ops"])),
             "sign test": NOTHING,
         }
         for run, found in runs.items()
@@ -88,9 +89,7 @@ def _leads(runs: Mapping[str, Numbers], controls: Numbers, tests: Numbers) -> pd
             alarms = f"{test['false_alarms']} of {test['n']}: false alarms"
             rows.append({"runs": kind, "onset": alarms, "n": test["n"], "verdict": test.get("reason", NOTHING)})
             continue
-        lead = _of_lead(test["mean"], "no run has a lead")
-        p_value = f"{test['positive']} of {test['n']} positive, p = {number(test['p_value'])}" if test["n"] else NOTHING
-        rows.append({"runs": kind.replace("_", " "), **lead, "n": test["n"], "sign test": p_value})
+        rows.append({"runs": kind.replace("_", " "), **_of_kind(test, is_claimed=kind == "single_task")})
     return pd.DataFrame(rows).fillna(NOTHING)
 
 
@@ -101,13 +100,25 @@ def _why(found: Numbers, *, is_control: bool) -> str | None:
     return f"false alarm: {reason}" if is_false else reason
 
 
-def _of_lead(lead: float | int | None, reason: str | None) -> dict[str, Any]:
-    row = compared({}, paper.LEAD, lead)
-    return {"paper: lead": row["paper"], "here: lead": row["here"], "n": row["n"], "verdict": _or(row, lead, reason)}
+def _of_kind(test: Numbers, *, is_claimed: bool) -> dict[str, Any]:
+    """The leads of one kind of run, judged as the claim on them is; the paper has none of several operations."""
+    mean = of_leads(test)
+    row = _of_lead(mean, "no run has a lead", paper.LEAD if is_claimed else None)
+    if mean is None:
+        return row
+    p_value = f"{test['positive']} of {test['n']} positive, p = {number(test['p_value'])}"
+    return {**row, "sign test": p_value} | ({"verdict": lead_verdict(test)} if is_claimed else {})
 
 
-def _or(row: Mapping[str, Any], value: float | int | None, reason: str | None) -> Any:
-    return row["verdict"] if value is not None else reason
+def _reported(ops: str) -> Reported | None:
+    """The paper's leads, which are of runs of one operation."""
+    return None if "+" in ops else paper.LEAD
+
+
+def _of_lead(lead: Any, reason: str | None, reported: Reported | None) -> dict[str, Any]:
+    row = compared({}, reported, lead)
+    verdict = reason if lead is None else row["verdict"]
+    return {"paper: lead": row["paper"], "here: lead": row["here"], "n": row["n"], "verdict": verdict}
 
 
 def _growth(runs: Mapping[str, Numbers]) -> pd.DataFrame:

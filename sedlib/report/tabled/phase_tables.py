@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from sedlib.report.claims.verdicts import NOT_RUN
-from sedlib.report.metrics.reading import PHASES, Numbers, nested, quantity_title
+from sedlib.report.metrics.reading import PHASES, Numbers, nested, of_phase, quantity_title
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.paper import Reported, exactly
 from sedlib.report.tabled.compared import compared
@@ -23,7 +23,7 @@ def single_checkpoint(numbers: Numbers) -> pd.DataFrame:
             "cosine": paper.PER_EXAMPLE_COSINE,
         }
         rows += [
-            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, of_phase(found, name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
@@ -42,7 +42,7 @@ def centroids(numbers: Numbers) -> pd.DataFrame:
             **dict.fromkeys((*others, "window_logit", "window_full")),
         }
         rows += [
-            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, found.get(name)))
+            _of_phase(found, compared({"phase": phase, "quantity": quantity_title(name)}, value, of_phase(found, name)))
             for name, value in reported.items()
         ]
     return pd.DataFrame(rows)
