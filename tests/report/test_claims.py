@@ -91,6 +91,7 @@ def test_the_spread_needs_all_four_operations() -> None:
     assert {name: (values["mean"], values["1"], values["2"]) for name, values in found.items()} == {
         "update": (4, 4, 4),
         "gradient": (2.5, 1, 4),
+        "difference": (-1.5, -3, 0),
     }
     peaks["sq"]["update_peak"]["2"] = None
     assert derived({"single_task": peaks})["spread"]["update"]["n"] == 1

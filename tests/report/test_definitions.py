@@ -226,6 +226,41 @@ def test_only_an_interval_over_an_edge_needs_more_seeds() -> None:
     assert of(1.8, 2.0, 2.2, paper=paper) == "more than 1,000"
 
 
+def test_a_rule_that_compares_two_numbers_needs_seeds_for_their_difference() -> None:
+    """And not for either number to leave the paper's range, from which both are far or over whose edge both reach."""
+    rows = [Compared("a", Estimate(2.0, 1.5, 2.5, 3), Reported(2.1, 3.0, "made up"))]
+    claim = Claim("a", "", "", "", "", "contradicted", "", Source(None, "", ""), rows)
+    by_row = settled_with(claim)
+    assert by_row is not None
+    assert settled_with(replace(claim, contrast=estimate([0.1, 0.2, 0.3]))) is None
+    needed = settled_with(replace(claim, contrast=estimate([0.13, 0.9, -0.44])))
+    assert (
+        needed
+        == f"{seeds_needed(float(np.mean([0.13, 0.9, -0.44])), float(np.std([0.13, 0.9, -0.44], ddof=1)), 0.0):,}"
+    )
+    assert needed != by_row
+
+
+def test_too_few_seeds_are_called_so_and_not_settled() -> None:
+    rows = [Compared("a", Estimate(2.0, None, None, 3), None), Compared("b", Estimate(2.0, None, None, 1), None)]
+    claim = Claim("a", "", "", "", "", "contradicted", "", Source(None, "", ""), rows)
+    assert settled_with(claim) == "unknown: one seed"
+    assert settled_with(replace(claim, rows=rows[:1])) is None
+    assert settled_with(replace(claim, verdict="not in the paper")) is None
+    assert settled_with(replace(claim, rows=[Compared("a", estimate([1.0, 2.0]), None)])) == "unknown: two seeds"
+
+
+def test_the_spread_is_decided_by_the_difference_of_each_seed(committed: dict[str, Any]) -> None:
+    """Where the report has that difference."""
+    spreads = derived(committed)["spread"]
+    (claim,) = [claim for claim in all_claims(committed | {"derived": derived(committed)}) if claim.name == "op-spread"]
+    assert claim.contrast is not None
+    assert claim.contrast.mean == pytest.approx(spreads["gradient"]["mean"] - spreads["update"]["mean"], rel=1e-4)
+    settled = settled_with(claim)
+    assert settled is not None
+    assert int(settled) < 61  # which the gradient's own spread would need to leave the paper's edge
+
+
 def test_own_answers_are_set_against_permuted_ones_run_by_run(tmp_path: Path) -> None:
     found = collection(tmp_path)
     table = pd.DataFrame(

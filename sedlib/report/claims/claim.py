@@ -81,6 +81,8 @@ class Claim:
 
     counted: str | None = None
     """What the claim's numbers are counted over, where that is not the seeds of each number."""
+    contrast: Estimate | None = None
+    """The difference by seed whose side of 0 is the verdict, where the rule compares two of the numbers."""
     others: Sequence[Judged] = ()
     """The claim under other definitions; its own verdict is on the text's."""
 

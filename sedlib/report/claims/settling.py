@@ -4,25 +4,39 @@ import math
 from collections.abc import Iterator
 
 from sedlib.report.claims.claim import Claim, Compared
-from sedlib.report.claims.verdicts import bounds
+from sedlib.report.claims.verdicts import NEW, NOT_RUN, bounds
 from sedlib.report.metrics.seeds_needed import MOST, deviation_of, seeds_needed
+from sedlib.report.numbers.seeds import Estimate
+
+TOO_FEW = {1: "unknown: one seed", 2: "unknown: two seeds"}
+"""What is said of so few seeds, which show no spread."""
 
 
 def settled_with(claim: Claim) -> str | None:
-    """The most that one of its numbers needs; None where every interval decides, or none is known."""
-    needed = [n for row in claim.rows for n in _needed(claim, row)]
+    """The most that one of its numbers needs; None where every interval decides, or nothing is compared."""
+    if claim.verdict in (NEW, NOT_RUN):
+        return None
+    fewest = min((row.here.n for row in claim.rows), default=1)
+    if fewest in TOO_FEW:
+        return TOO_FEW[fewest]
+    needed = [n for here, edge in _compared(claim) for n in _needed(here, edge)]
     if not needed:
         return None
     return f"more than {MOST:,}" if None in needed else f"{max(n for n in needed if n is not None):,}"
 
 
-def _needed(claim: Claim, row: Compared) -> Iterator[int | None]:
-    deviation = deviation_of(row.here)
-    if deviation is None or row.here.low is None or row.here.high is None:
-        return
-    for edge in _edges(claim, row):
-        if row.here.low < edge < row.here.high:
-            yield seeds_needed(row.here.mean, deviation, edge)
+def _compared(claim: Claim) -> Iterator[tuple[Estimate, float]]:
+    """What the rule decides on, and the edge that decides."""
+    if claim.contrast is not None:
+        yield claim.contrast, 0.0
+    else:
+        yield from ((row.here, edge) for row in claim.rows for edge in _edges(claim, row))
+
+
+def _needed(here: Estimate, edge: float) -> Iterator[int | None]:
+    deviation = deviation_of(here)
+    if deviation is not None and here.low is not None and here.high is not None and here.low < edge < here.high:
+        yield seeds_needed(here.mean, deviation, edge)
 
 
 def _edges(claim: Claim, row: Compared) -> Iterator[float]:

@@ -37,6 +37,10 @@ def derived(numbers: Mapping[str, Any]) -> Metrics:
     spreads = {name: _spread(numbers, f"{name}_peak") for name in ("update", "gradient")}
     others = [f"{name}_{reading}" for reading in ("late", "plateau") for name in ("update", "gradient")]
     spreads |= {name: _spread(numbers, name) for name in others}
+    spreads |= {
+        f"difference{reading}": _less(spreads[f"gradient{reading}"], spreads[f"update{reading}"])
+        for reading in ("", "_late", "_plateau")
+    }
     return {
         **{
             kind: {op: by_name for op in OPS if (by_name := _ratios(nested(numbers, kind, op) or {}, names))}
@@ -62,6 +66,13 @@ def _spread(numbers: Mapping[str, Any], quantity: str) -> Metrics | None:
     found = [by_seed(nested(numbers, "single_task", op, quantity)) for op in OPS]
     values = {seed: [of_op[seed] for of_op in found] for seed in found[0] if all(seed in of_op for of_op in found)}
     return over_seeds({seed: max(peaks) / min(peaks) for seed, peaks in values.items()}) if values else None
+
+
+def _less(first: Metrics | None, second: Metrics | None) -> Metrics | None:
+    """The first less the second, of each seed that has both."""
+    values, others = by_seed(first), by_seed(second)
+    seeds = [seed for seed in values if seed in others]
+    return over_seeds({seed: values[seed] - others[seed] for seed in seeds}) if seeds else None
 
 
 def _all_left(numbers: Mapping[str, Any], kind: Kind) -> Metrics:
