@@ -143,11 +143,21 @@ def test_the_sentence_says_where_the_papers_numbers_lie(
     assert "Did not grok" not in text
     assert "Did not grok, and are left out: mul-42, sq-42." in sentence(peaks(curves), ["mul-42", "sq-42"])
     assert (
-        "Operations with the gradient's peak R̄ in the paper's 110–330, by the steps after grokking: 0 of 1 after 0 "
+        "Operations with the gradient's peak R̄ inside the paper's 110–330, by the steps after grokking: 0 of 1 after 0 "
         "steps, 0 of 1 after 500 steps, 0 of 1 after 1,000 steps." in text
     )
-    assert "the gradient's peak over the update's in the paper's 30–100" in text
+    assert "the gradient's peak over the update's inside the paper's 30–100" in text
     assert since_figure(curves, 20).axes
+
+
+@pytest.mark.parametrize(("levels", "count"), [((100, 102, 104), 0), ((100, 102, 111), 1), ((331, 332, 340), 0)])
+def test_an_operation_is_inside_where_its_interval_meets_the_papers_range(levels: tuple[int, ...], count: int) -> None:
+    """As claims are: the mean of the second is 104, below the paper's 110."""
+    runs = {f"add-{seed}": curves_of(table(level), "add", 1000, 20) for seed, level in enumerate(levels)}
+    text = sentence(peaks({"add": runs}))
+    assert (
+        f"the gradient's peak R̄ inside the paper's 110–330, by the steps after grokking: {count} of 1 after 0" in text
+    )
 
 
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:

@@ -1,6 +1,6 @@
 """How coupling ratios depend on the steps since grokking, at which a run stops or goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sedlib.base.errors import UserError
+from sedlib.report.claims.verdicts import INSIDE, verdict
 from sedlib.report.drawn.panels import BLUE, SKY, STYLE, VERMILION, finish, panels_of, ratio_axis
 from sedlib.report.metrics.reading import shown
 from sedlib.report.numbers import paper
@@ -164,6 +165,8 @@ def _place(quantity: str) -> int:
 def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     """Where the paper's numbers lie, in words: of each, the stop at which the value is nearest to it.
 
+    A range of the paper is met as in claims: by the interval over seeds, where there are enough of them.
+
     ``never`` are runs that did not grok, of which the table has nothing.
     """
     parts = [f"Did not grok, and are left out: {', '.join(never)}."] if never else []
@@ -187,13 +190,20 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     ):
         of_quantity = table[(table["quantity"] == quantity) & table["operation"].isin(paper.OPS)]
         counts = {
-            stop: f"{int(rows['value'].between(reported.low, reported.high).sum())} of {len(rows)}"
+            stop: f"{sum(verdict(here, reported) == INSIDE for here in _estimates(rows))} of {len(rows)}"
             for stop in STOPS
             if len(rows := of_quantity[of_quantity["stops after"] == stop])
         }
         listed = ", ".join(f"{count} after {stop:,} steps" for stop, count in counts.items())
-        parts.append(f"Operations with {title} in the paper's {reported}, by the steps after grokking: {listed}.")
+        parts.append(f"Operations with {title} inside the paper's {reported}, by the steps after grokking: {listed}.")
     return "\n".join(f"- {part}" for part in parts) + "\n"
+
+
+def _estimates(rows: pd.DataFrame) -> Iterator[Estimate]:
+    """The numbers of some rows, as they were before they were written into the table."""
+    for row in rows.to_dict("records"):
+        low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+        yield Estimate(float(row["value"]), low, high, int(row["n"]))
 
 
 def since_figure(curves: Curves, window: int) -> Figure:
