@@ -16,6 +16,7 @@ from sedlib.report.drawn.panels import save
 from sedlib.report.numbers.results import RunFolder, grok_step
 from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.since_grok import curves_of, for_reading, peaks, per_example_curve, sentence, since_figure
+from sedlib.report.sweeps.spread_since_grok import spread_sentence, spreads
 from sedlib.terms.tables.single_step_tables import EXAMPLES
 from sedlib.terms.tables.training_table import TRAINING
 from sedlib.terms.tables.windows_table import WINDOWS
@@ -24,9 +25,12 @@ from sedlib.terms.tables.windows_table import WINDOWS
 def main() -> None:
     window, threshold = BasisParams.load().window, GrokParams.load().grok_threshold
     curves: dict[str, dict[str, dict[str, pd.Series]]] = {}
+    seeds: dict[str, int] = {}
     never: list[str] = []
     for run in Params.load().runs:
-        folder = RunFolder(ARTIFACTS / "results" / run, Experiment.load(run).model_dump_json(), variant=run)
+        experiment = Experiment.load(run)
+        seeds[run] = experiment.run.seed
+        folder = RunFolder(ARTIFACTS / "results" / run, experiment.model_dump_json(), variant=run)
         training, table = folder.read(TRAINING), folder.read(WINDOWS)
         op, *others = training["op"].unique()
         if others:
@@ -39,8 +43,10 @@ def main() -> None:
             never.append(run)
     if not curves:
         raise UserError(f"no run reached a test accuracy of {threshold}; choose a larger max_steps in params.yaml")
-    found = peaks(curves)
-    write_both(Path(), "since", found.drop(columns="shown"), for_reading(found, window), sentence(found, never) + "\n")
+    spread = spreads(curves, seeds)
+    found = pd.concat([peaks(curves), spread])
+    text = sentence(found, never) + "".join(f"- {said}\n" for said in spread_sentence(spread))
+    write_both(Path(), "since", found.drop(columns="shown"), for_reading(found, window), text + "\n")
     save({"since": since_figure(curves, window)}, Path())
 
 

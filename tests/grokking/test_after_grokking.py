@@ -25,6 +25,7 @@ from sedlib.report.sweeps.since_grok import (
     sentence,
     since_figure,
 )
+from sedlib.report.sweeps.spread_since_grok import DIFFERENCE, spread_sentence, spreads
 from tests.grokking.test_ablations import opened
 from tests.grokking.test_training import experiment, write
 from tests.imports import ROOT
@@ -166,6 +167,42 @@ def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     titles = [title.format(window=20) for name, title in TITLES.items() if name != PER_EXAMPLE]
     assert table["quantity"].tolist() == [*titles, "R1 at W = 1", "R1 at W = 20"]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
+
+
+def four_operations(peaks: dict[str, list[float]]) -> tuple[Curves, dict[str, int]]:
+    """Runs of seeds 1 and 2 whose gradient has these peaks from the grok step on; the update twice as much on sq."""
+    curves, seeds = {}, {}
+    for op, of_seeds in peaks.items():
+        for seed, peak in enumerate(of_seeds, 1):
+            rows = table(0).assign(op=op, ratio=peak)
+            rows["stream"] = rows["stream"].replace("gradient/add", f"gradient/{op}")
+            rows.loc[rows["stream"] == "update", "ratio"] *= 2 if op == "sq" else 1
+            curves.setdefault(op, {})[f"{op}-{seed}"] = curves_of(rows, op, 1000, 20)
+            seeds[f"{op}-{seed}"] = seed
+    return curves, seeds
+
+
+def test_the_operations_spread_is_of_each_seed_and_no_ratio_of_means() -> None:
+    """The means are 10, 10, 10 and 10: their ratio is 1."""
+    curves, seeds = four_operations({"add": [5, 15], "sub": [15, 5], "mul": [10, 10], "sq": [10, 10]})
+    found = spreads(curves, seeds).set_index(["quantity", "stops after"])
+    assert found.loc[("gradient: largest over smallest operation", 0), "value"] == 3
+    assert found.loc[("update: largest over smallest operation", 0), "value"] == 4
+    assert found.loc[(DIFFERENCE, 1000), "value"] == -1
+    assert (found["n"] == 2).all()
+    assert [*spread_sentence(found.reset_index())] == [
+        "Largest over smallest operation, the gradient's less the update's, by seed: -1 after 0 steps, "
+        "-1 after 500 steps, -1 after 1,000 steps."
+    ]
+
+
+def test_a_seed_without_one_of_the_operations_has_no_spread() -> None:
+    curves, seeds = four_operations({"add": [5, 15], "sub": [15, 5], "mul": [10, 10], "sq": [10]})
+    assert (spreads(curves, seeds)["n"] == 1).all()
+    del curves["sq"]
+    nothing = spreads(curves, seeds)
+    assert nothing.empty
+    assert [*spread_sentence(nothing)] == []
 
 
 def test_runs_of_the_sweep_are_the_roots_and_go_on_for_2500_steps() -> None:

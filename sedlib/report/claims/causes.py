@@ -61,16 +61,17 @@ CAUSES: dict[str, Cause] = {
         "gradient sq",
     ),
     "gradient-over-update": Found(
-        "A run here ends soon after its grok step. In runs that stop 1,500 steps after it the ratio is inside the paper's "
-        "range on every operation. On sub the mean stays below, and the interval of three seeds only touches the range",
+        "A run here ends soon after its grok step. In runs that stop 1,500 steps after it the ratio is inside the "
+        "paper's range on every operation. On sub the mean stays below, and the interval of three seeds only touches the range",
         AFTER_GROKKING,
         "gradient over update sub",
     ),
     "op-spread": Found(
-        "When a run stops decides. Soon after grokking the gradient's peaks differ more than the update's, and in runs "
-        "that go on longest less, as in the paper",
+        "When a run stops decides. In runs that go on, the gradient's peaks differ more than the update's up to 1,000 "
+        "steps after grokking and less from 2,000 steps on, both in each of three seeds. A run here ends soon after "
+        "its grok step",
         AFTER_GROKKING,
-        "update: largest over smallest operation all",
+        "gradient less update: largest over smallest operation all",
     ),
     "ceiling": NoBetter(),
     "window": Found(

@@ -68,7 +68,11 @@ def coupling_claims(numbers: Numbers) -> Iterator[Claim]:
 
 
 def _spread(numbers: Numbers) -> Claim:
-    """Largest over smallest of the four operations of each seed; what decides is the difference of the two by seed."""
+    """Largest over smallest of the four operations of each seed; what decides is the difference of the two by seed.
+
+    The paper prints other quantities: the ratio of means over seeds for the gradient, 219.9 / 120.7, and that of one
+    seed for the update, 8.97 / 3.47.
+    """
     update, gradient, difference = (
         estimated(nested(numbers, "derived", "spread", name)) for name in ("update", "gradient", "difference")
     )

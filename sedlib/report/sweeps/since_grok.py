@@ -78,7 +78,7 @@ def per_example_curve(table: pd.DataFrame, op: str, grokked: int) -> dict[str, "
 
 
 def peaks(curves: Curves) -> pd.DataFrame:
-    """A row per quantity, operation and stop: the peak up to there over seeds; of operations also their spread.
+    """A row per quantity, operation and stop: the peak up to there over seeds.
 
     Of per-example gradients it is the value at the stop.
 
@@ -88,35 +88,27 @@ def peaks(curves: Curves) -> pd.DataFrame:
         No run has a measured checkpoint at a stop or later.
     """
     rows: list[dict[str, Any]] = []
-    by_stop: dict[tuple[str, int], dict[str, list[float]]] = {}
     for op, by_run in curves.items():
-        reached = {run: {stop: _readings(of_run, stop) for stop in STOPS} for run, of_run in by_run.items()}
+        reached = {run: {stop: readings_at(of_run, stop) for stop in STOPS} for run, of_run in by_run.items()}
         names = dict.fromkeys(name for by_stops in reached.values() for found in by_stops.values() for name in found)
         for name in names:
             for stop in STOPS:
                 if values := [by_stops[stop][name] for by_stops in reached.values() if name in by_stops[stop]]:
-                    by_stop.setdefault((name, stop), {})[op] = values
-                    rows.append(_row(name, op, stop, estimate(values)))
+                    rows.append(stop_row(name, op, stop, estimate(values)))
         alone = reached.get(RUN_OF_THE_PAPER, {})
         by_window = [name for name in names if name.startswith("R1 at W")]
         rows.extend(
-            _row(name, RUN_OF_THE_PAPER, stop, estimate([known[name]]))
+            stop_row(name, RUN_OF_THE_PAPER, stop, estimate([known[name]]))
             for name in by_window
             for stop, known in alone.items()
             if name in known
         )
-    for (name, stop), by_op in by_stop.items():
-        means = [sum(values) / len(values) for values in by_op.values()]
-        if len(by_op) == len(paper.OPS) and name in ("gradient", "update"):
-            rows.append(
-                _row(f"{name}: largest over smallest operation", "all", stop, estimate([max(means) / min(means)]))
-            )
     if not rows:
         raise UserError("no run has a measured checkpoint after its grok step; let runs of params.yaml go on longer")
     return pd.DataFrame(rows)
 
 
-def _readings(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
+def readings_at(of_run: Mapping[str, "pd.Series[float]"], stop: int) -> dict[str, float]:
     """A run by quantity, as if it had stopped at ``stop``, and the gradient's peak over the update's."""
     known = {name: value for name, curve in of_run.items() if (value := _at_stop(name, curve, stop)) is not None}
     both = "gradient" in known and "update" in known
@@ -131,7 +123,8 @@ def _at_stop(name: str, curve: "pd.Series[float]", stop: int) -> float | None:
     return None if before.empty or curve.index.max() < stop else float(before.max())
 
 
-def _row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
+def stop_row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any]:
+    """A row of the table of numbers, cut to six places; ``shown`` is the number for a reader."""
     low, high = (None if end is None else round(end, 6) for end in (here.low, here.high))
     return {
         "quantity": quantity,
@@ -172,7 +165,6 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     parts = [f"Did not grok, and are left out: {', '.join(never)}."] if never else []
     for quantity, op, value in (
         *((f"R1 at W = {window}", RUN_OF_THE_PAPER, value) for window, value in paper.R1_BY_WINDOW.items()),
-        ("gradient: largest over smallest operation", "all", paper.GRADIENT_SPREAD.low),
         (PER_EXAMPLE, "add", paper.PER_EXAMPLE["after"]),
     ):
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
