@@ -14,6 +14,7 @@ from sedlib.pipeline.coupling.single_checkpoints import measure_single_steps
 from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
+from sedlib.report.numbers.seeds import estimate
 from sedlib.report.sweeps.since_grok import (
     PER_EXAMPLE,
     TITLES,
@@ -24,6 +25,7 @@ from sedlib.report.sweeps.since_grok import (
     per_example_curve,
     sentence,
     since_figure,
+    stop_row,
 )
 from sedlib.report.sweeps.spread_since_grok import DIFFERENCE, spread_sentence, spreads
 from tests.grokking.test_ablations import opened
@@ -165,8 +167,35 @@ def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves), 20)
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
     titles = [title.format(window=20) for name, title in TITLES.items() if name != PER_EXAMPLE]
-    assert table["quantity"].tolist() == [*titles, "R1 at W = 1", "R1 at W = 20"]
+    assert table["quantity"].tolist() == [*titles, *["R1 at W = 1", "R1 at W = 20"] * 2]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
+    assert table.iloc[-3].tolist()[:3] == ["R1 at W = 20", "add", "20 [10, 30]"]
+
+
+def test_of_the_first_direction_the_reader_has_the_papers_windows_of_add_over_seeds(curves: Curves) -> None:
+    """And every window of the paper's run."""
+    found = pd.concat(
+        [
+            peaks(curves),
+            pd.DataFrame(
+                [
+                    stop_row("R1 at W = 2", "add", 0, estimate([1.0, 2.0, 3.0])),
+                    stop_row("R1 at W = 2", "add-42", 0, estimate([1.0])),
+                    stop_row("R1 at W = 20", "sub", 0, estimate([1.0])),
+                    stop_row("R1 of the update", "add", 0, estimate([1.0])),
+                ]
+            ),
+        ]
+    )
+    rows = for_reading(found, 20)
+    first = rows[rows["quantity"].str.startswith("R1")]
+    assert sorted(zip(first["quantity"], first["operation"], strict=True)) == [
+        ("R1 at W = 1", "add"),
+        ("R1 at W = 1", "add-42"),
+        ("R1 at W = 2", "add-42"),
+        ("R1 at W = 20", "add"),
+        ("R1 at W = 20", "add-42"),
+    ]
 
 
 def four_operations(peaks: dict[str, list[float]]) -> tuple[Curves, dict[str, int]]:

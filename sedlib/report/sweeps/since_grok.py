@@ -139,9 +139,12 @@ def stop_row(quantity: str, op: str, stop: int, here: Estimate) -> dict[str, Any
 
 
 def for_reading(table: pd.DataFrame, window: int) -> pd.DataFrame:
-    """A row per quantity and operation, a column per stop; R₁ at each window of the paper's run alone."""
-    by_window = table["quantity"].str.startswith("R1 at W") & (table["operation"] != RUN_OF_THE_PAPER)
-    kept = table[~by_window & ~table["quantity"].str.startswith("R1 of")]
+    """A row per quantity and operation, a column per stop; R₁ of add alone, over seeds at the paper's windows alone."""
+    first = table["quantity"].str.startswith("R1")
+    of_add = (table["operation"] == "add") & table["quantity"].isin(
+        [f"R1 at W = {size}" for size in paper.R1_BY_WINDOW]
+    )
+    kept = table[~first | of_add | (table["operation"] == RUN_OF_THE_PAPER)]
     wide = kept.pivot_table(index=["quantity", "operation"], columns="stops after", values="shown", aggfunc="first")
     order = kept[["quantity", "operation"]].drop_duplicates().itertuples(index=False, name=None)
     wide.columns = pd.Index([f"{stop:,} steps" for stop in wide.columns])
@@ -164,13 +167,17 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
     """
     parts = [f"Did not grok, and are left out: {', '.join(never)}."] if never else []
     for quantity, op, value in (
-        *((f"R1 at W = {window}", RUN_OF_THE_PAPER, value) for window, value in paper.R1_BY_WINDOW.items()),
+        *(
+            (f"R1 at W = {window}", runs, value)
+            for window, value in paper.R1_BY_WINDOW.items()
+            for runs in (RUN_OF_THE_PAPER, "add")
+        ),
         (PER_EXAMPLE, "add", paper.PER_EXAMPLE["after"]),
     ):
         found = table[(table["quantity"] == quantity) & (table["operation"] == op)]
         if not found.empty:
             nearest = found.iloc[int((found["value"] - value).abs().to_numpy().argmin())]
-            at, last = number(nearest["value"]), number(found["value"].iloc[-1])
+            at, last = nearest["shown"], found["shown"].iloc[-1]
             parts.append(
                 f"{quantity}, {op}: a run that stops {nearest['stops after']:,} steps after grokking comes nearest to "
                 f"the paper's {number(value)}, with {at}; one that stops last has {last}."
