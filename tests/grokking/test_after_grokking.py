@@ -198,9 +198,12 @@ def test_of_the_first_direction_the_reader_has_the_papers_windows_of_add_over_se
     ]
 
 
-def four_operations(peaks: dict[str, list[float]]) -> tuple[Curves, dict[str, int]]:
+def four_operations(
+    peaks: dict[str, list[float]],
+) -> tuple[dict[str, dict[str, dict[str, "pd.Series[float]"]]], dict[str, int]]:
     """Runs of seeds 1 and 2 whose gradient has these peaks from the grok step on; the update twice as much on sq."""
-    curves, seeds = {}, {}
+    curves: dict[str, dict[str, dict[str, pd.Series[float]]]] = {}
+    seeds: dict[str, int] = {}
     for op, of_seeds in peaks.items():
         for seed, peak in enumerate(of_seeds, 1):
             rows = table(0).assign(op=op, ratio=peak)

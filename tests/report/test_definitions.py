@@ -27,6 +27,7 @@ from sedlib.report.claims.definitions import (
     WEIGHTS,
 )
 from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
+from sedlib.report.claims.other_causes import OTHER_CAUSES, cause_under
 from sedlib.report.claims.other_definitions import JUDGES
 from sedlib.report.claims.settling import settled_with
 from sedlib.report.drawn.null_figure import null_figure
@@ -54,7 +55,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def faults(claim: Claim, cause: Cause | None, tables: dict[str, pd.DataFrame]) -> str | None:
-    """What is wrong with the cause of a claim that deviates."""
+    """What is wrong with the cause of a claim that deviates, under whichever definition."""
     if cause is None or str(cause) == str(NotFound(NOTHING_TRIED)):
         return "has no cause, nor says what was tried"
     if isinstance(cause, Found) and cause.definition:
@@ -78,6 +79,31 @@ def test_every_claim_that_deviates_has_a_cause_with_its_row_or_what_was_tried(co
     assert {claim.name: fault for claim in deviating if (fault := faults(claim, cause_of(claim), tables))} == {}
 
 
+def test_a_claim_that_deviates_under_another_definition_has_a_cause_of_its_own(committed: dict[str, Any]) -> None:
+    tables = all_tables(committed)
+    deviating = [
+        (claim, judged) for claim in all_claims(committed) for judged in claim.others if judged.verdict in DEVIATES
+    ]
+    assert len(deviating) > 5
+    assert {
+        (claim.name, judged.definition): fault
+        for claim, judged in deviating
+        if (fault := faults(claim, cause_under(claim, judged), tables))
+    } == {}
+    claim, judged = deviating[0]
+    unknown = cause_under(claim, replace(judged, definition="something new"))
+    assert faults(claim, unknown, {}) == "has no cause, nor says what was tried"
+
+
+def test_each_row_of_a_claim_shows_the_cause_under_its_own_definition() -> None:
+    late = {"mean": 0.9, "low": None, "high": None, "n": 1}
+    ratios = {"sq": {"w1_over_gradient": {**late, "mean": 2}, "late_w1_over_gradient": late}}
+    rows = claims({"derived": {"single_task": ratios}}).query("name == 'ceiling'").set_index("definition")
+    assert rows["verdict"].to_dict() == {TEXT: "same direction", LATE: "contradicted"}
+    assert rows["cause of the deviation"][TEXT] == str(CAUSES["ceiling"])
+    assert rows["cause of the deviation"][LATE] == str(OTHER_CAUSES["ceiling", LATE])
+
+
 def test_a_claim_without_a_cause_or_with_a_row_that_is_not_there_is_found_out(committed: dict[str, Any]) -> None:
     (claim,) = [claim for claim in all_claims(committed) if claim.name == "freeze"]
     unknown = replace(claim, name="something new")
@@ -90,7 +116,8 @@ def test_a_claim_without_a_cause_or_with_a_row_that_is_not_there_is_found_out(co
 def test_causes_and_definitions_are_of_claims_that_exist() -> None:
     names = {name for of in QUESTIONS.values() for name in of}
     assert set(CAUSES) <= names
-    assert set(JUDGES) <= names
+    assert {name for name, _ in OTHER_CAUSES} <= set(JUDGES) <= names
+    assert {definition for _, definition in OTHER_CAUSES} <= set(DEFINITIONS) - {TEXT}
 
 
 def test_a_claim_that_holds_shows_no_cause() -> None:

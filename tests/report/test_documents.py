@@ -97,6 +97,15 @@ def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(fold
         ),
         ('{% provided verdict("no") != "inside" %}b{% endprovided %}', "line 1: there is no claim named no"),
         (
+            '{% provided verdict("gradient-peak", "no") != "inside" %}b{% endprovided %}',
+            "line 1: gradient-peak is judged under text",
+        ),
+        (
+            '{% provided verdict("gradient-peak") == "inside" and verdict("gradient-peak", "text") == "outside" %}'
+            "b{% endprovided %}",
+            "line 1: the condition of this text does not hold; now: gradient-peak is inside and gradient-peak, text is",
+        ),
+        (
             "a\nfive or 5\n",
             "line 2: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
         ),

@@ -99,11 +99,11 @@ class Claim:
         drawn = self.source.figure is not None and self.here != NOTHING
         return f"{self.source.figure}.svg" if drawn else None
 
-    def table_rows(self, cause: str, needed: str) -> Iterator[dict[str, str]]:
+    def table_rows(self, causes: Mapping[str, str], needed: str) -> Iterator[dict[str, str]]:
         """The claim with its files, and below it a row for each other definition.
 
-        ``cause`` says why it deviates, ``needed`` how many seeds would settle it; a figure that nothing was drawn in is
-        left out.
+        ``causes`` say why it deviates, by definition; ``needed`` says how many seeds would settle it. A figure that
+        nothing was drawn in is left out.
         """
         own = Judged(TEXT, self.here, self.verdict)
         for judged in (own, *self.others):
@@ -116,7 +116,7 @@ class Claim:
                 "seeds": self.seeds if judged is own else judged.seeds,
                 "settled with": needed if judged is own else NOTHING,
                 "verdict": judged.verdict,
-                "cause of the deviation": cause if judged is own else NOTHING,
+                "cause of the deviation": causes.get(judged.definition, NOTHING),
                 "figure": self.figure or NOTHING,
                 "table": f"{self.source.table}.csv",
                 "command": self.source.command,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sedlib.report.claims.causes import cause_of
 from sedlib.report.claims.claim import Claim, Compared
 from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.listing import QUESTIONS, all_claims
+from sedlib.report.claims.other_causes import causes_of
 from sedlib.report.claims.scoreboard import span_here
 from sedlib.report.claims.settling import settled_with
 from sedlib.report.claims.verdicts import MEANINGS
@@ -23,8 +23,8 @@ class ClaimView:
     """What the template needs of a claim."""
 
     claim: Claim
-    why: str | None
-    """Why the claim deviates."""
+    why: Mapping[str, str]
+    """Why the claim deviates, by definition."""
     settled_with: str | None
     """How many seeds would settle it."""
     picture: Forest | None
@@ -60,10 +60,8 @@ def claims_view(numbers: Numbers, figures: Path) -> ClaimsView:
 def _view(claim: Claim, figures: Path) -> ClaimView:
     rows = [_row(claim, TEXT, row) for row in claim.rows]
     rows += [_row(claim, judged.definition, row) for judged in claim.others for row in judged.rows]
-    cause = cause_of(claim)
     drawn = claim.figure if claim.figure and (figures / claim.figure).exists() else None
-    why = str(cause) if cause else None
-    return ClaimView(claim, why, settled_with(claim), forest(claim), span_here(claim), rows, drawn)
+    return ClaimView(claim, causes_of(claim), settled_with(claim), forest(claim), span_here(claim), rows, drawn)
 
 
 def _row(claim: Claim, definition: str, row: Compared) -> dict[str, str]:

@@ -19,7 +19,15 @@ class Provided(Extension):
         condition = parser.parse_expression()
         text = parser.parse_statements(("name:endprovided",), drop_needle=True)
         asked = nodes.List([condition]).find_all(nodes.Call)
-        values = nodes.Dict([nodes.Pair(call.args[0], call) for call in asked if call.args])
+        values = nodes.Dict([nodes.Pair(_asked_for(call), call) for call in asked if call.args])
         arguments = [nodes.Const(line), condition, values]
         call = nodes.Call(nodes.Name("provided", "load"), arguments, [], None, None)
         return nodes.CallBlock(call, [], [], text).set_lineno(line)
+
+
+def _asked_for(call: nodes.Call) -> nodes.Expr:
+    """What a function was asked for, with every argument: a claim is asked for under several definitions."""
+    first, *more = call.args
+    return (
+        nodes.Concat([first, *(part for argument in more for part in (nodes.Const(", "), argument))]) if more else first
+    )

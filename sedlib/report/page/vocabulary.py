@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
 from sedlib.report.claims.scoreboard import scoreboard, span_here
 from sedlib.report.claims.sweep_claims import sweep_claims
@@ -45,10 +46,15 @@ class Vocabulary:
             return value
         return self._refused(f"there is no number at {place}", math.nan)
 
-    def verdict(self, claim: str) -> str:
-        """What the report says of a claim, by the claim's name."""
+    def verdict(self, claim: str, definition: str = TEXT) -> str:
+        """What the report says of a claim, by the claim's name, under one of its definitions."""
         found = self.by_name.get(claim)
-        return found.verdict if found else self._refused(f"there is no claim named {claim}", "")
+        if found is None:
+            return self._refused(f"there is no claim named {claim}", "")
+        verdicts = {TEXT: found.verdict, **{judged.definition: judged.verdict for judged in found.others}}
+        if definition not in verdicts:
+            return self._refused(f"{claim} is judged under {', '.join(verdicts)}, and not under {definition}", "")
+        return verdicts[definition]
 
     def span(self, claim: str) -> str:
         """From the smallest to the largest mean of a claim that has numbers."""
