@@ -1,12 +1,13 @@
 """Claims about which basis a step is projected on: its directions, and the rows it is taken from."""
 
+import itertools
 from collections.abc import Sequence
 
 from sedlib.report.claims.claim import Claim, Implied, Source, beside
 from sedlib.report.claims.verdicts import ABOUT, CONTRADICTED, NOT_RUN, SAME, TOLERANCE
-from sedlib.report.metrics.reading import Numbers, estimated, nested, sped_up
+from sedlib.report.metrics.reading import Numbers, by_seed, estimated, nested, shown, sped_up
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.numbers.seeds import Estimate
+from sedlib.report.numbers.seeds import Estimate, estimate
 from sedlib.terms.condition import PROJECTIONS, Basis, Condition, History, Verb
 
 INTERVENED = ("add", "mul")
@@ -29,7 +30,7 @@ def directions(numbers: Numbers) -> Claim:
         numbers,
         "directions",
         "Which three directions are kept or removed does not matter",
-        "speed-up with the SED basis of the steps before projection / with random directions",
+        "speed-up with the SED basis of the steps before projection / with random directions: the ratio by seed",
         (("sed", "raw"), ("random", None)),
         "*-{keep,remove}-{sed-raw,random}",
     )
@@ -41,10 +42,15 @@ def history(numbers: Numbers) -> Claim:
         numbers,
         "history",
         "Steps after projection give the same SED basis as steps before projection",
-        "speed-up with the basis of the steps after projection / before projection",
+        "speed-up with the basis of the steps after projection / before projection: the ratio by seed",
         (("sed", "applied"), ("sed", "raw")),
         "*-{keep,remove}-{sed,sed-raw}",
     )
+
+
+def steps_of(numbers: Numbers, projection: str, op: str, condition: str) -> dict[int, float | int]:
+    """A condition's grok steps by seed."""
+    return by_seed(nested(numbers, "interventions", projection, op, condition))
 
 
 def _two_bases(
@@ -55,27 +61,33 @@ def _two_bases(
     bases: Sequence[tuple[Basis, History | None]],
     cells: str,
 ) -> Claim:
-    """Speed-ups of keeping and of removing either of two bases, under both projections."""
-    found = {
-        f"{projection}, {op}, {verb}": [
-            speedup_of(numbers, projection, op, Condition(verb, *basis).name) for basis in bases
-        ]
-        for projection in PROJECTIONS
-        for op in INTERVENED
-        for verb in VERBS
-    }
-    pairs = {label: (first, second) for label, (first, second) in found.items() if first and second and second.mean}
-    ratios = {
-        label: Estimate(first.mean / second.mean, None, None, min(first.n, second.n))
-        for label, (first, second) in pairs.items()
-    }
+    """Speed-ups of keeping and of removing either of two bases, under both projections; their ratio is of each seed.
+
+    The control's grok step cancels: the ratio is that of the second basis's grok step to the first's.
+    """
+    pairs: dict[str, tuple[Estimate, Estimate]] = {}
+    ratios: dict[str, Estimate] = {}
+    for projection, op, verb in itertools.product(PROJECTIONS, INTERVENED, VERBS):
+        label, places = (
+            f"{projection}, {op}, {verb}",
+            [(projection, op, Condition(verb, *basis).name) for basis in bases],
+        )
+        first, second = (speedup_of(numbers, *place) for place in places)
+        early, late = (steps_of(numbers, *place) for place in places)
+        both = [late[seed] / early[seed] for seed in early if seed in late]
+        if first and second and both:
+            pairs[label], ratios[label] = (first, second), estimate(both)
     same = all(LIKE_ANOTHER.low <= ratio.mean <= LIKE_ANOTHER.high for ratio in ratios.values())
     return Claim(
         name,
         sentence,
         quantity,
         "no difference",
-        "; ".join(f"{label} {number(a.mean)} / {number(b.mean)}" for label, (a, b) in pairs.items()) or NOTHING,
+        "; ".join(
+            f"{label} {number(first.mean)} / {number(second.mean)}: {shown(ratios[label])}"
+            for label, (first, second) in pairs.items()
+        )
+        or NOTHING,
         NOT_RUN if not ratios else SAME if same else CONTRADICTED,
         f"{SAME} if the speed-ups of the two bases agree within {ABOUT}, kept and removed, in every operation and "
         f"under both projections, else {CONTRADICTED}",

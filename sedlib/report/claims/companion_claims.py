@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sedlib.report.claims.claim import Claim, Source, alone, beside, of_range, weakest
+from sedlib.report.claims.claim import Claim, Source, beside, of_range, weakest
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME, verdict
 from sedlib.report.metrics.reading import Numbers, estimated, nested, not_controls, of_leads, shown
 from sedlib.report.numbers import paper
@@ -72,7 +72,7 @@ def _pc1(numbers: Numbers) -> Claim:
         "One principal component holds most of each attention matrix's motion",
         "PC1 % of the matrix with the smallest and of the matrix with the largest",
         str(paper.PC1_PERCENT),
-        ", ".join(f"{op} {number(least[op].mean)}–{number(largest[op].mean)}" for op in least) or NOTHING,
+        ", ".join(f"{op} {shown(least[op])} to {shown(largest[op])}" for op in least) or NOTHING,
         weakest(verdict(found, paper.PC1_PERCENT) for found in ends.values()),
         "the weakest verdict on both ends in every operation, each a size",
         PC1,
@@ -131,21 +131,20 @@ def _growth(numbers: Numbers) -> Claim:
         float(found["defect_growth"]) for found in _of_one_operation(numbers) if found["accurate_step"] is not None
     ]
     others = [float(found["defect_growth"]) for found in runs.values() if found["accurate_step"] is None]
-    ends = alone({GROKKING: min(grokking, default=None), OTHERS: max(others, default=None)})
-    cells = [
-        *([f"at least {number(min(grokking))}"] if grokking else []),
-        *([f"at most {number(max(others))}"] if others else []),
-    ]
+    kinds = ((GROKKING, "at least", min, grokking), (OTHERS, "at most", max, others))
+    found = [(name, words, end(growths), estimate(growths)) for name, words, end, growths in kinds if growths]
+    rows = {name: Estimate(end, None, None, mean.n) for name, _, end, mean in found}
+    rows |= {f"{name}, mean": mean for name, _, _, mean in found}
     return Claim(
         "defect-growth",
         "The commutator defect grows far more in runs that grok than in runs that do not",
-        "smallest growth of the runs that grok, largest growth of the other runs",
+        "smallest growth of the runs that grok, largest growth of the other runs, and the means of both",
         f"at least {number(paper.DEFECT_GROWTH.low)}, at most {number(paper.DEFECT_GROWTH_WITHOUT_GROKKING.high)}",
-        ", ".join(cells) or NOTHING,
+        ", ".join(f"{words} {number(end)} (mean {shown(mean)})" for _, words, end, mean in found) or NOTHING,
         growth_verdict(grokking, others),
         f"{INSIDE} if both bounds of the paper hold; else {SAME} if the least growth of the paper's runs that grok "
         f"exceeds the largest of any run that does not, else {CONTRADICTED}",
         GROWTH,
-        beside(ends, {GROKKING: paper.DEFECT_GROWTH, OTHERS: paper.DEFECT_GROWTH_WITHOUT_GROKKING}),
+        beside(rows, {GROKKING: paper.DEFECT_GROWTH, OTHERS: paper.DEFECT_GROWTH_WITHOUT_GROKKING}),
         counted=f"{len(grokking)} and {len(others)} runs",
     )

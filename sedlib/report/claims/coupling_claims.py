@@ -10,7 +10,7 @@ from sedlib.report.claims.verdicts import CONTRADICTED, NOT_RUN, SAME
 from sedlib.report.metrics.reading import Numbers, estimated, nested, not_controls, shown
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.collection import KINDS
-from sedlib.report.numbers.digits import NOTHING, number
+from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.terms.stream_names import TOTAL_GRADIENT
 
@@ -115,26 +115,27 @@ def _ceiling(numbers: Numbers) -> Claim:
 def _adamw(numbers: Numbers) -> Claim:
     """The factor that each part of AdamW leaves of the coupling."""
     kinds = {kind: nested(numbers, "derived", "left", kind) or {} for kind in KINDS}
-    factors = {
-        title: {kind: left[name] for kind, left in kinds.items() if name in left}
-        for name, title in PARTS.items()
-        if any(name in left for left in kinds.values())
-    }
     runs = not_controls(numbers, nested(numbers, "ladder") or {}).values()
     several = sum(TOTAL_GRADIENT in run for run in runs)
     counts = {"single_task": len(runs) - several, "multitask": several}
-    rows = {
-        f"{LABELS.get(name, name)}, {KIND_NAMES[kind]}": Estimate(float(value), None, None, counts[kind])
+    factors = {
+        name: {kind: factor for kind, left in kinds.items() if (factor := _factor(left, name, counts[kind]))}
         for name in PARTS
-        for kind, left in kinds.items()
-        if (value := left.get(name)) is not None
     }
+    rows = {
+        f"{LABELS.get(name, name)}, {KIND_NAMES[kind]}": factor
+        for name, by_kind in factors.items()
+        for kind, factor in by_kind.items()
+    }
+    listed_factors = (
+        f"{PARTS[name]} {' / '.join(map(shown, by_kind.values()))}" for name, by_kind in factors.items() if by_kind
+    )
     return Claim(
         "adamw",
         "Momentum, per-coordinate scaling and weight decay each reduce the coupling",
         "R̄ after a part of AdamW, divided by R̄ before: runs of one operation / of four operations",
         "three sources of contamination",
-        ", ".join(f"{title} {' / '.join(map(number, left.values()))}" for title, left in factors.items()) or NOTHING,
+        ", ".join(listed_factors) or NOTHING,
         NOT_RUN if not rows else CONTRADICTED if any(row.mean >= 1 for row in rows.values()) else SAME,
         f"{SAME} if R̄ after momentum, scaling, decay and the sum of the steps between checkpoints is below R̄ before "
         f"each of them, in single-task and in multitask runs, else {CONTRADICTED}",
@@ -143,3 +144,10 @@ def _adamw(numbers: Numbers) -> Claim:
         LESS_THAN_ONE,
         f"{counts['single_task']} and {counts['multitask']} runs",
     )
+
+
+def _factor(left: Numbers, name: str, runs: int) -> Estimate | None:
+    """What a part leaves of the coupling, over runs."""
+    if left.get(name) is None:
+        return None
+    return estimated({"mean": left[name], "low": left.get(f"{name}_low"), "high": left.get(f"{name}_high"), "n": runs})

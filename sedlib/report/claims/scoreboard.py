@@ -1,11 +1,11 @@
-"""The six claims that the README shows: one number or range a cell."""
+"""The six claims that the README shows: one number or range a cell, with the intervals of its ends."""
 
 import pandas as pd
 
 from sedlib.report.claims.claim import Claim
 from sedlib.report.claims.listing import all_claims
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, OUTSIDE, SAME
-from sedlib.report.metrics.reading import Numbers
+from sedlib.report.metrics.reading import Numbers, shown
 from sedlib.report.numbers.digits import NOTHING, spanned
 
 SCORED = {
@@ -26,7 +26,7 @@ NOT_PRINTED = "*"
 
 
 def scoreboard(numbers: Numbers) -> pd.DataFrame:
-    """Claim, the paper's range, the range of the means here, seeds, and whether it was reproduced."""
+    """Claim, the paper's range, the smallest and the largest mean here, seeds, and whether it was reproduced."""
     found = {claim.name: claim for claim in all_claims(numbers)}
     return pd.DataFrame([_row(words, found[name]) for name, words in SCORED.items()])
 
@@ -35,6 +35,12 @@ def span_here(claim: Claim) -> str:
     """From the smallest to the largest of a claim's means."""
     means = [row.here.mean for row in claim.rows]
     return spanned(min(means), max(means)) if means else NOTHING
+
+
+def ends_here(claim: Claim) -> str:
+    """The smallest and the largest of a claim's means, each with its interval."""
+    ends = sorted((row.here for row in claim.rows), key=lambda here: here.mean)
+    return " to ".join(dict.fromkeys(map(shown, ends[:1] + ends[-1:]))) or NOTHING
 
 
 def span_of_the_paper(claim: Claim) -> str:
@@ -49,7 +55,7 @@ def _row(words: str, claim: Claim) -> dict[str, str]:
     return {
         "claim": f"{SIGNS.get(claim.verdict, NOTHING)} {words}",
         "paper": span_of_the_paper(claim),
-        "here": span_here(claim),
+        "here": ends_here(claim),
         "seeds": claim.seeds,
         "reproduced?": REPRODUCED.get(claim.verdict, NOTHING),
     }

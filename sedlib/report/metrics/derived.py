@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sedlib.report.metrics.reading import by_seed, nested, not_controls
-from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
+from sedlib.report.metrics.rounding import Metrics, over_seeds
 from sedlib.report.numbers.collection import KINDS, Kind
 from sedlib.report.numbers.paper import OPS
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, ladder_stream
@@ -78,12 +78,12 @@ def _less(first: Metrics | None, second: Metrics | None) -> Metrics | None:
 def _all_left(numbers: Mapping[str, Any], kind: Kind) -> Metrics:
     runs = not_controls(numbers, nested(numbers, "ladder") or {}).values()
     of_kind = [run for run in runs if (TOTAL_GRADIENT in run) == (kind == "multitask")]
-    left = {name: _left(of_kind, *rungs) for name, rungs in CONTAMINATIONS.items()}
-    return {name: factor for name, factor in left.items() if factor is not None}
+    return {key: value for name, rungs in CONTAMINATIONS.items() for key, value in _left(of_kind, name, *rungs).items()}
 
 
-def _left(runs: list[Mapping[str, Any]], below: str, above: str) -> float | int | None:
-    """Mean over runs of R̄ before grokking on one rung over that on another."""
+def _left(runs: list[Mapping[str, Any]], name: str, below: str, above: str) -> Metrics:
+    """R̄ before grokking on one rung over that on another: the mean over runs, with the ends of its interval."""
     pairs = [(nested(run, below, "mean_before_grok"), nested(run, above, "mean_before_grok")) for run in runs]
     left = [low / high for low, high in pairs if low and high]
-    return cut(sum(left) / len(left)) if left else None
+    found = over_seeds(dict(enumerate(left)))
+    return {name: found["mean"], f"{name}_low": found["low"], f"{name}_high": found["high"]} if left else {}
