@@ -277,6 +277,15 @@ def test_too_few_seeds_are_called_so_and_not_settled() -> None:
     assert settled_with(replace(claim, rows=[Compared("a", estimate([1.0, 2.0]), None)])) == "unknown: two seeds"
 
 
+def test_each_definition_has_its_own_number_of_seeds() -> None:
+    ratio = {"mean": 2.0, "low": 1.8, "high": 2.2, "n": 3}
+    late = {"mean": 0.93, "low": 0.82, "high": 1.05, "n": 3}
+    ratios = {"sq": {"w1_over_gradient": ratio, "late_w1_over_gradient": late}}
+    rows = claims({"derived": {"single_task": ratios}}).query("name == 'ceiling'").set_index("definition")
+    assert rows["settled with"][TEXT] == "–"
+    assert int(rows["settled with"][LATE]) > 3
+
+
 def test_the_spread_is_decided_by_the_difference_of_each_seed(committed: dict[str, Any]) -> None:
     """Where the report has that difference."""
     spreads = derived(committed)["spread"]

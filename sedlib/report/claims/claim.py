@@ -54,6 +54,8 @@ class Judged:
     here: str
     verdict: str
     rows: Sequence[Compared] = ()
+    contrast: Estimate | None = None
+    """As that of the claim."""
 
     @property
     def seeds(self) -> str:
@@ -99,10 +101,10 @@ class Claim:
         drawn = self.source.figure is not None and self.here != NOTHING
         return f"{self.source.figure}.svg" if drawn else None
 
-    def table_rows(self, causes: Mapping[str, str], needed: str) -> Iterator[dict[str, str]]:
+    def table_rows(self, causes: Mapping[str, str], needed: Mapping[str, str]) -> Iterator[dict[str, str]]:
         """The claim with its files, and below it a row for each other definition.
 
-        ``causes`` say why it deviates, by definition; ``needed`` says how many seeds would settle it. A figure that
+        ``causes`` say why it deviates, ``needed`` how many seeds would settle it, both by definition. A figure that
         nothing was drawn in is left out.
         """
         own = Judged(TEXT, self.here, self.verdict)
@@ -114,7 +116,7 @@ class Claim:
                 "paper": self.paper,
                 "here": judged.here,
                 "seeds": self.seeds if judged is own else judged.seeds,
-                "settled with": needed if judged is own else NOTHING,
+                "settled with": needed.get(judged.definition, NOTHING),
                 "verdict": judged.verdict,
                 "cause of the deviation": causes.get(judged.definition, NOTHING),
                 "figure": self.figure or NOTHING,

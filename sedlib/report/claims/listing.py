@@ -10,9 +10,8 @@ from sedlib.report.claims.coupling_claims import coupling_claims
 from sedlib.report.claims.intervention_claims import intervention_claims
 from sedlib.report.claims.other_causes import causes_of
 from sedlib.report.claims.other_definitions import others
-from sedlib.report.claims.settling import settled_with
+from sedlib.report.claims.settling import settled_by_definition
 from sedlib.report.metrics.reading import Numbers
-from sedlib.report.numbers.digits import NOTHING
 
 QUESTIONS = {
     "Which directions move the features?": (
@@ -79,7 +78,7 @@ def claims(numbers: Numbers) -> pd.DataFrame:
     """The summary, a row for each claim and definition that it was judged under."""
     found = all_claims(numbers)
     return pd.DataFrame(
-        [row for claim in found for row in claim.table_rows(causes_of(claim), settled_with(claim) or NOTHING)]
+        [row for claim in found for row in claim.table_rows(causes_of(claim), settled_by_definition(claim))]
     )
 
 

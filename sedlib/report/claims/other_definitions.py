@@ -78,7 +78,8 @@ def _spread(definition: str, numbers: Numbers) -> Judged | None:
         return None
     said = SAME if found["gradient"].mean < found["update"].mean else CONTRADICTED
     reported = {"update": paper.UPDATE_SPREAD, "gradient": paper.GRADIENT_SPREAD}
-    return Judged(definition, listed(found), said, beside(found, reported))
+    difference = estimated(nested(numbers, "derived", "spread", f"difference_{READINGS[definition]}"))
+    return Judged(definition, listed(found), said, beside(found, reported), difference)
 
 
 def _over_permuted(numbers: Numbers) -> Judged | None:

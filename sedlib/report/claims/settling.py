@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sedlib.report.claims.claim import Claim, Compared
+from sedlib.report.claims.definitions import TEXT
 from sedlib.report.claims.verdicts import NEW, NOT_RUN, bounds
 from sedlib.report.metrics.seeds_needed import MOST, deviation_of, seeds_needed
 from sedlib.report.numbers.seeds import Estimate
@@ -23,6 +25,16 @@ def settled_with(claim: Claim) -> str | None:
     if not needed:
         return None
     return f"more than {MOST:,}" if None in needed else f"{max(n for n in needed if n is not None):,}"
+
+
+def settled_by_definition(claim: Claim) -> dict[str, str]:
+    """The same under each definition of the claim, without those that need no more seeds."""
+    others = (
+        (one.definition, replace(claim, verdict=one.verdict, rows=one.rows, contrast=one.contrast))
+        for one in claim.others
+    )
+    needed = {definition: settled_with(judged) for definition, judged in ((TEXT, claim), *others)}
+    return {definition: said for definition, said in needed.items() if said}
 
 
 def _compared(claim: Claim) -> Iterator[tuple[Estimate, float]]:
