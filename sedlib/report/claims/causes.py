@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sedlib.report.claims.claim import Claim
-from sedlib.report.claims.definitions import STOP_STEP, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.definitions import FIRST_LAYER, MEMORISED, STOP_STEP
 from sedlib.report.claims.verdicts import CONTRADICTED, OUTSIDE, SAME
 
 DEVIATES = (CONTRADICTED, OUTSIDE, SAME)
@@ -67,6 +67,24 @@ CAUSES: dict[str, Cause] = {
         "paper's range on every operation. On sub the mean stays below, and the interval only touches the range",
         AFTER_GROKKING,
         "gradient over update sub",
+    ),
+    "gradient-by-operation": Found(
+        "R̄ rises after grokking, and a run here ends soon after its grok step. In runs that stop 1,000 steps after it "
+        "every operation is inside the paper's range",
+        AFTER_GROKKING,
+        "gradient add",
+    ),
+    "update-by-operation": NotFound(
+        "windows held at the end, as in the scripts (sweeps/definitions), and runs that go on after grokking "
+        "(sweeps/after_grokking): both raise the peak, which is too high on sub, mul and sq"
+    ),
+    "update-decays": NotFound(
+        "runs that go on after grokking (sweeps/after_grokking), in which the update's coupling does not decay either"
+    ),
+    "per-example-cosine": NotFound("three seeds, which agree: after grokking the two directions are nearly one"),
+    "epsilon": NotFound(
+        "runs that go on after grokking, in which R₁ at W = 20 jumps past the paper's value at one checkpoint. From "
+        "one ε to the next it falls by the same factor as in the paper, within a tenth"
     ),
     "op-spread": Found(
         "When a run stops decides. In runs that go on, the gradient's peaks differ more than the update's up to 1,000 "
@@ -140,10 +158,10 @@ CAUSES: dict[str, Cause] = {
     ),
     "weight-decay-0": NoBetter(),
     "pc1": Found(
-        "A run here goes on for longer than a run of the companion paper. Up to the step at which the companion's "
-        "scripts stop, the smallest share is higher on add, sub and mul, and still below the paper's range, so that a "
-        "part of the deviation stays",
-        definition=THIRD_EVALUATION,
+        "The paper's range is that of the first layer, up to the step at which the companion's scripts stop; here it "
+        "is of both layers, and a run goes on for longer. Neither suffices alone. No matrix has the range's upper end, "
+        "which is of a slower regime with three layers",
+        definition=FIRST_LAYER,
     ),
     "lead": Found(
         "Defects are measured every 200 steps here, so that an onset is late by up to 200, which turns the lead of "
@@ -159,9 +177,9 @@ CAUSES: dict[str, Cause] = {
         "defect-growth smallest growth of the runs that grok",
     ),
     "share": Found(
-        "The paper's scripts take the singular directions of the weights. The paper's text takes the principal "
-        "components of the trajectory, and so does this verdict",
-        definition=WEIGHTS,
+        "The paper's scripts take the singular directions of the weights, and its range is of the phase in which a run "
+        "has memorised. The paper's text takes the principal components of the trajectory, and so does this verdict",
+        definition=MEMORISED,
     ),
 }
 """By the claim's name. The cause of a claim that holds is not shown."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from sedlib.report.claims.claim import Claim, Implied, Source, beside, listed, of_range, per_op, weakest
 from sedlib.report.claims.multitask_claims import multitask_claims
 from sedlib.report.claims.setting_claims import left_open, phases, ranks, settings, window
+from sedlib.report.claims.table_claims import epsilon, operation_claims, per_example_cosine
 from sedlib.report.claims.verdicts import CONTRADICTED, NOT_RUN, SAME
 from sedlib.report.metrics.reading import Numbers, estimated, nested, not_controls, shown
 from sedlib.report.numbers import paper
@@ -56,13 +57,16 @@ def coupling_claims(numbers: Numbers) -> Iterator[Claim]:
         per_op(numbers, "derived", "single_task", "gradient_over_update"),
         GRADIENT,
     )
+    yield from operation_claims(numbers)
     yield _spread(numbers)
     yield window(numbers)
     yield _ceiling(numbers)
     yield settings(numbers)
+    yield epsilon(numbers)
     yield from left_open(numbers)
     yield ranks(numbers)
     yield phases(numbers)
+    yield per_example_cosine(numbers)
     yield from multitask_claims(numbers)
     yield _adamw(numbers)
 
