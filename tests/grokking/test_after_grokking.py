@@ -15,6 +15,7 @@ from sedlib.pipeline.parameters.phase_params import PhaseParams
 from sedlib.pipeline.rows.bases_file import read_bases
 from sedlib.pipeline.rows.streams import read_streams
 from sedlib.report.numbers.seeds import estimate
+from sedlib.report.sweeps.growth_since_grok import growth_curve, growth_sentence, least_growth
 from sedlib.report.sweeps.since_grok import (
     PER_EXAMPLE,
     TITLES,
@@ -242,3 +243,30 @@ def test_runs_of_the_sweep_are_the_roots_and_go_on_for_2500_steps() -> None:
     assert params.stopping.checkpoints == 1 + 2500 // 25
     for run, settings in params.runs.items():
         assert settings.model_dump(exclude={"max_steps"}) == committed.runs[run].model_dump(exclude={"max_steps"})
+
+
+def defects(level: float, steps: range = range(0, 1500, 100)) -> pd.DataFrame:
+    """One over the first three measurements, and then ``level`` after step 1,000, the grok step, and twice as much."""
+    rises = [1.0 if step < 300 else level if step <= 1000 else 2 * level for step in steps]
+    return pd.DataFrame({"step": [*steps], "defect": -1.0, "rounded_defect": rises})
+
+
+def test_growth_is_that_of_a_run_that_stops() -> None:
+    curves = {"add": {"a": growth_curve(defects(20), 1000, 2000), "b": growth_curve(defects(30), 1000, 2000)}}
+    found = peaks(curves).set_index("stops after")["value"]
+    assert found.to_dict() == {0: 25, 500: 50, 1000: 50}  # the last of them by the run's end, at step 2,000
+    least = least_growth(curves)
+    assert least.set_index("stops after")["value"].to_dict() == {0: 20, 500: 40, 1000: 40}
+    assert set(least["n"]) == {2}
+    assert list(growth_sentence(least)) == [
+        "Smallest growth of the defect of all runs, of which the paper has at least 513: 20 after 0 steps, "
+        "40 after 500 steps, 40 after 1,000 steps."
+    ]
+
+
+def test_a_run_that_ended_before_a_stop_does_not_count_there() -> None:
+    short, long = growth_curve(defects(20), 1000, 1400), growth_curve(defects(30), 1000, 2000)
+    least = least_growth({"add": {"a": short, "b": long}}).set_index("stops after")
+    assert least["value"].to_dict() == {0: 20, 500: 60, 1000: 60}
+    assert least["n"].to_dict() == {0: 2, 500: 1, 1000: 1}
+    assert least_growth({"add": {"a": {}}}).empty

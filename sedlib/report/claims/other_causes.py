@@ -28,7 +28,7 @@ OTHER_CAUSES: dict[tuple[str, str], Cause] = {
     ),
     ("share", MEMORISED): NotFound(
         "basis and phase of the scripts, which bring add and mul into the paper's range. On sub no seed reaches it, "
-        "where the paper has one seed at its lower end; sq has no measurement in this phase, as they are 200 steps apart"
+        "where the paper has one seed at its lower end; sq has no measurement in this phase, 200 steps apart"
     ),
     ("share", WEIGHTS): NotFound(
         "the basis of the scripts itself, which brings add, mul and sq into the paper's range, and sub on the paper's "

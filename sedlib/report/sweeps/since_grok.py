@@ -1,4 +1,4 @@
-"""How coupling ratios depend on the steps since grokking, at which a run stops or goes on."""
+"""How coupling ratios and the defect's growth depend on the steps since grokking, at which a run stops or goes on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,12 +26,14 @@ QUANTITIES = {
 RATIO = "gradient over update"
 PER_EXAMPLE = "per-example gradients, at the stop"
 """The one quantity that is no peak: the paper has it at a run's last checkpoint."""
+GROWTH = "growth of the defect"
 TITLES = {
     "gradient": "R̄ of the gradient, W = {window}",
     "alone": "R̄ of one gradient, W = 1",
     "update": "R̄ of the update, W = {window}",
     RATIO: "R̄ of the gradient over R̄ of the update",
     PER_EXAMPLE: "R̄ of per-example gradients, at the stop",
+    GROWTH: "growth of the defect, differences in float32",
 }
 """For a reader; the table of numbers has the short ones."""
 RUN_OF_THE_PAPER = "add-42"
