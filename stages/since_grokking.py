@@ -17,7 +17,7 @@ from sedlib.report.page.outgoing import write_both
 from sedlib.report.sweeps.curves_since_grok import curves_in
 from sedlib.report.sweeps.growth_since_grok import growth_sentence, least_growth
 from sedlib.report.sweeps.since_grok import for_reading, peaks, sentence, since_figure
-from sedlib.report.sweeps.spread_since_grok import spread_sentence, spreads
+from sedlib.report.sweeps.spread_since_grok import spreads
 
 
 def main() -> None:
@@ -29,10 +29,8 @@ def main() -> None:
     }
     curves, never = curves_in(folders, window, threshold)
     spread = spreads(curves, {run: experiment.run.seed for run, experiment in experiments.items()})
-    least = least_growth(curves)
-    found = pd.concat([peaks(curves), spread, least])
-    further = (*spread_sentence(spread), *growth_sentence(least))
-    text = sentence(found, never) + "".join(f"- {said}\n" for said in further)
+    found = pd.concat([peaks(curves), spread, least := least_growth(curves)])
+    text = sentence(found, never) + growth_sentence(least)
     write_both(Path(), "since", found.drop(columns="shown"), for_reading(found, window), text + "\n")
     save({"since": since_figure(curves, window)}, Path())
 

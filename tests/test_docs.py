@@ -29,7 +29,7 @@ from sedlib.pipeline.parameters.sections import read_params
 from sedlib.pipeline.rows.bases_file import bases_schema
 from sedlib.pipeline.rows.checkpoint_file import checkpoints_schema
 from sedlib.pipeline.rows.streams import gradients_schema
-from sedlib.report.claims.listing import claims
+from sedlib.report.judged.listing import claims
 from sedlib.report.metrics.derived import derived
 from sedlib.report.numbers.digits import number
 from sedlib.report.page.documents import TEMPLATES, rendered

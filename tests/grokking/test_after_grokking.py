@@ -17,6 +17,8 @@ from sedlib.pipeline.rows.streams import read_streams
 from sedlib.report.numbers.seeds import estimate
 from sedlib.report.sweeps.growth_since_grok import growth_curve, growth_sentence, least_growth
 from sedlib.report.sweeps.since_grok import (
+    DIFFERENCE,
+    GROWTH,
     PER_EXAMPLE,
     TITLES,
     Curves,
@@ -28,7 +30,7 @@ from sedlib.report.sweeps.since_grok import (
     since_figure,
     stop_row,
 )
-from sedlib.report.sweeps.spread_since_grok import DIFFERENCE, spread_sentence, spreads
+from sedlib.report.sweeps.spread_since_grok import spreads
 from tests.grokking.test_ablations import opened
 from tests.grokking.test_training import experiment, write
 from tests.imports import ROOT
@@ -167,7 +169,7 @@ def test_an_operation_is_inside_where_its_interval_meets_the_papers_range(levels
 def test_the_table_has_a_column_for_each_stop(curves: Curves) -> None:
     table = for_reading(peaks(curves), 20)
     assert table.columns.tolist() == ["quantity", "operation", "0 steps", "500 steps", "1,000 steps"]
-    titles = [title.format(window=20) for name, title in TITLES.items() if name != PER_EXAMPLE]
+    titles = [title.format(window=20) for name, title in TITLES.items() if name not in (PER_EXAMPLE, GROWTH)]
     assert table["quantity"].tolist() == [*titles, *["R1 at W = 1", "R1 at W = 20"] * 2]
     assert table.iloc[-1].tolist() == ["R1 at W = 20", "add-42", "10", "510", "1,010"]
     assert table.iloc[-3].tolist()[:3] == ["R1 at W = 20", "add", "20 [10, 30]"]
@@ -223,19 +225,19 @@ def test_the_operations_spread_is_of_each_seed_and_no_ratio_of_means() -> None:
     assert found.loc[("update: largest over smallest operation", 0), "value"] == 4
     assert found.loc[(DIFFERENCE, 1000), "value"] == -1
     assert (found["n"] == 2).all()
-    assert [*spread_sentence(found.reset_index())] == [
+    text = sentence(pd.concat([peaks(curves), found.reset_index()]))
+    assert (
         "Largest over smallest operation, the gradient's less the update's, by seed: -1 after 0 steps, "
-        "-1 after 500 steps, -1 after 1,000 steps."
-    ]
+        "-1 after 500 steps, -1 after 1,000 steps." in text
+    )
 
 
 def test_a_seed_without_one_of_the_operations_has_no_spread() -> None:
     curves, seeds = four_operations({"add": [5, 15], "sub": [15, 5], "mul": [10, 10], "sq": [10]})
     assert (spreads(curves, seeds)["n"] == 1).all()
     del curves["sq"]
-    nothing = spreads(curves, seeds)
-    assert nothing.empty
-    assert [*spread_sentence(nothing)] == []
+    assert spreads(curves, seeds).empty
+    assert "Largest over smallest" not in sentence(peaks(curves))
 
 
 def test_runs_of_the_sweep_are_the_roots_and_go_on_for_2500_steps() -> None:
@@ -258,10 +260,10 @@ def test_growth_is_that_of_a_run_that_stops() -> None:
     least = least_growth(curves)
     assert least.set_index("stops after")["value"].to_dict() == {0: 20, 500: 40, 1000: 40}
     assert set(least["n"]) == {2}
-    assert list(growth_sentence(least)) == [
-        "Smallest growth of the defect of all runs, of which the paper has at least 513: 20 after 0 steps, "
-        "40 after 500 steps, 40 after 1,000 steps."
-    ]
+    assert growth_sentence(least) == (
+        "- smallest growth of the defect of all runs, of which the paper has at least 513: 20 after 0 steps, "
+        "40 after 500 steps, 40 after 1,000 steps.\n"
+    )
 
 
 def test_a_run_that_ended_before_a_stop_does_not_count_there() -> None:
@@ -269,4 +271,4 @@ def test_a_run_that_ended_before_a_stop_does_not_count_there() -> None:
     least = least_growth({"add": {"a": short, "b": long}}).set_index("stops after")
     assert least["value"].to_dict() == {0: 20, 500: 60, 1000: 60}
     assert least["n"].to_dict() == {0: 2, 500: 1, 1000: 1}
-    assert least_growth({"add": {"a": {}}}).empty
+    assert growth_sentence(least_growth({"add": {"a": {}}})) == ""

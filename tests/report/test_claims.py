@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sedlib.report.claims.listing import all_claims, claims
+from sedlib.report.judged.listing import all_claims, claims
 from sedlib.report.metrics.derived import derived
 from sedlib.report.numbers.paper import OPS
 from tests.imports import ROOT

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sedlib.report.claims.listing import claims
 from sedlib.report.drawn.geometry_figures import geometry_figures
 from sedlib.report.drawn.overview import overview
+from sedlib.report.judged.listing import claims
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers.collection import Collection, collect
 from sedlib.report.tabled.geometry_tables import geometry_tables

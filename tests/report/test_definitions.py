@@ -12,7 +12,8 @@ import pytest
 from sedlib.report.by_scripts.early_pc1 import FIRST_LAYER as FIRST_LAYER_NAMES
 from sedlib.report.by_scripts.early_pc1 import pc1_until, third_evaluation
 from sedlib.report.by_scripts.stop_steps import stop_step
-from sedlib.report.claims.causes import CAUSES, DEVIATES, NOTHING_TRIED, Cause, Found, NotFound, cause_of
+from sedlib.report.causes.other_causes import OTHER_CAUSES, cause_under
+from sedlib.report.causes.text_causes import CAUSES, DEVIATES, NOTHING_TRIED, Cause, Found, NotFound, cause_of
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source
 from sedlib.report.claims.definitions import (
     DEFINITIONS,
@@ -26,11 +27,10 @@ from sedlib.report.claims.definitions import (
     THIRD_EVALUATION,
     WEIGHTS,
 )
-from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
-from sedlib.report.claims.other_causes import OTHER_CAUSES, cause_under
 from sedlib.report.claims.other_definitions import JUDGES
 from sedlib.report.claims.settling import settled_with
 from sedlib.report.drawn.null_figure import null_figure
+from sedlib.report.judged.listing import QUESTIONS, all_claims, claims
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.metrics.derived import derived
 from sedlib.report.metrics.null_numbers import over_permuted

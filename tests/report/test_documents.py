@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedlib.base.errors import UserError
-from sedlib.report.claims.listing import QUESTIONS, claims
-from sedlib.report.claims.scoreboard import SCORED
+from sedlib.report.judged.listing import QUESTIONS, claims
+from sedlib.report.judged.scoreboard import SCORED
 from sedlib.report.page.documents import HEADER, TEMPLATES, rendered, strict_environment, update
 from sedlib.report.page.vocabulary import Vocabulary, value_at
 

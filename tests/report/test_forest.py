@@ -6,9 +6,9 @@ import math
 import pytest
 
 from sedlib.report.claims.claim import Claim, Compared, Implied, Source
-from sedlib.report.claims.findings import SENTENCES, findings
-from sedlib.report.claims.listing import all_claims
 from sedlib.report.drawn.forest import LEFT, MARGIN, WIDTH, Forest, forest
+from sedlib.report.judged.findings import SENTENCES, findings
+from sedlib.report.judged.listing import all_claims
 from sedlib.report.numbers.paper import Reported
 from sedlib.report.numbers.seeds import Estimate
 from sedlib.report.page.terms import TABLES

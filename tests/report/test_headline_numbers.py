@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sedlib.report.claims.listing import claims
+from sedlib.report.judged.listing import claims
 from sedlib.report.metrics.headline_numbers import report_headline, run_headline
 from sedlib.report.numbers.paper import OPS
 from tests.imports import ROOT

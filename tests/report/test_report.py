@@ -11,9 +11,9 @@ import pytest
 from sedlib.base.errors import UserError
 from sedlib.pipeline.parameters.ablation_params import AXES
 from sedlib.report.claims.intervention_claims import SPEEDUPS
-from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import verdict
 from sedlib.report.drawn.charts import COLOURS
+from sedlib.report.judged.listing import claims
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.cell_results import TABLED, read_cell

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from sedlib.report.claims.claim import WEAKEST
-from sedlib.report.claims.listing import claims, rules
 from sedlib.report.claims.verdicts import MEANINGS
+from sedlib.report.judged.listing import claims, rules
 from tests.imports import ROOT
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sedlib.report.claims.sweep_claims import SUPPRESSION, sweep_claims
+from sedlib.report.sweeps.sweep_claims import SUPPRESSION, sweep_claims
 from tests.imports import ROOT
 
 LATER, AT_RANDOM, WHOLE, KICKS, RANDOM_KICKS, EXPONENT, HIGH_RATE = range(7)

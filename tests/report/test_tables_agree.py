@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from sedlib.report.claims.claim import Claim, Compared
-from sedlib.report.claims.listing import all_claims
 from sedlib.report.claims.verdicts import verdict
+from sedlib.report.judged.listing import all_claims
 from sedlib.report.metrics.reading import Numbers, shown
 from sedlib.report.numbers.digits import number
 from sedlib.report.page.writing import all_tables

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sedlib.report.causes.other_causes import causes_of
 from sedlib.report.claims.claim import Claim, Compared
 from sedlib.report.claims.definitions import TEXT
-from sedlib.report.claims.listing import QUESTIONS, all_claims
-from sedlib.report.claims.other_causes import causes_of
-from sedlib.report.claims.scoreboard import span_here
 from sedlib.report.claims.settling import settled_with
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.forest import Forest, forest
+from sedlib.report.judged.listing import QUESTIONS, all_claims
+from sedlib.report.judged.scoreboard import span_here
 from sedlib.report.metrics.reading import Numbers, shown
 from sedlib.report.numbers.digits import NOTHING
 

@@ -20,12 +20,12 @@ from markupsafe import Markup
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.claim import WEAKEST
 from sedlib.report.claims.definitions import DEFINITIONS
-from sedlib.report.claims.findings import findings
-from sedlib.report.claims.listing import rules
 from sedlib.report.claims.verdicts import MEANINGS
 from sedlib.report.drawn.charts import Chart
 from sedlib.report.drawn.forest import LEFT, WIDTH
 from sedlib.report.drawn.specification import charts_of
+from sedlib.report.judged.findings import findings
+from sedlib.report.judged.listing import rules
 from sedlib.report.metrics.reading import Numbers
 from sedlib.report.numbers.digits import NOTHING
 from sedlib.report.page.claim_view import claims_view

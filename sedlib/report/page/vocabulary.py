@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sedlib.report.claims.definitions import TEXT
-from sedlib.report.claims.listing import QUESTIONS, all_claims, claims
-from sedlib.report.claims.scoreboard import scoreboard, span_here
-from sedlib.report.claims.sweep_claims import sweep_claims
+from sedlib.report.judged.listing import QUESTIONS, all_claims, claims
+from sedlib.report.judged.scoreboard import scoreboard, span_here
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.page.outgoing import as_markdown, without_markup
+from sedlib.report.sweeps.sweep_claims import sweep_claims
 
 Value = TypeVar("Value")
 FILES = ("figure", "table")

@@ -10,7 +10,6 @@ import pandas as pd
 from sedlib.base.atomic import replacing
 from sedlib.base.strict_json import json_text
 from sedlib.report.claims.definitions import TEXT
-from sedlib.report.claims.listing import claims
 from sedlib.report.claims.verdicts import INSIDE
 from sedlib.report.drawn.figure_files import save_figures
 from sedlib.report.drawn.geometry_figures import geometry_figures
@@ -19,6 +18,7 @@ from sedlib.report.drawn.intervention_figures import intervention_figures
 from sedlib.report.drawn.null_figure import null_figure
 from sedlib.report.drawn.overview import overview
 from sedlib.report.drawn.specification import charts_of
+from sedlib.report.judged.listing import claims
 from sedlib.report.metrics.all_metrics import metrics
 from sedlib.report.metrics.headline_numbers import report_headline
 from sedlib.report.metrics.reading import Numbers

@@ -1,7 +1,5 @@
 """How much the commutator defect grows by the steps since grokking at which a run stops: the companion's 513."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
@@ -39,9 +37,9 @@ def least_growth(curves: Curves) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def growth_sentence(table: pd.DataFrame) -> Iterator[str]:
-    """The smallest growth at each stop, in words; nothing where none was measured."""
-    listed = [f"{row['shown']} after {row['stops after']:,} steps" for row in table.to_dict("records")]
-    if listed:
-        low = number(paper.DEFECT_GROWTH.low)
-        yield f"Smallest growth of the defect of all runs, of which the paper has at least {low}: {', '.join(listed)}."
+def growth_sentence(table: pd.DataFrame) -> str:
+    """The smallest growth at each stop, as a line of a list; nothing where none was measured."""
+    if table.empty:
+        return ""
+    listed = ", ".join(f"{row['shown']} after {row['stops after']:,} steps" for row in table.to_dict("records"))
+    return f"- {LEAST} of all runs, of which the paper has at least {number(paper.DEFECT_GROWTH.low)}: {listed}.\n"

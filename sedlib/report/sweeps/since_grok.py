@@ -36,6 +36,8 @@ TITLES = {
     GROWTH: "growth of the defect, differences in float32",
 }
 """For a reader; the table of numbers has the short ones."""
+LARGEST_OVER_SMALLEST = "{}: largest over smallest operation"
+DIFFERENCE = LARGEST_OVER_SMALLEST.format("gradient less update")
 RUN_OF_THE_PAPER = "add-42"
 """Of which alone the paper has R₁ at each window."""
 
@@ -197,6 +199,10 @@ def sentence(table: pd.DataFrame, never: Sequence[str] = ()) -> str:
         }
         listed = ", ".join(f"{count} after {stop:,} steps" for stop, count in counts.items())
         parts.append(f"Operations with {title} inside the paper's {reported}, by the steps after grokking: {listed}.")
+    differences = table[table["quantity"] == DIFFERENCE].to_dict("records")
+    if differences:
+        listed = ", ".join(f"{row['shown']} after {row['stops after']:,} steps" for row in differences)
+        parts.append(f"Largest over smallest operation, the gradient's less the update's, by seed: {listed}.")
     return "\n".join(f"- {part}" for part in parts) + "\n"
 
 

@@ -1,16 +1,13 @@
 """How much the operations differ by the steps since grokking: of each seed, as the claim op-spread has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.seeds import estimate
-from sedlib.report.sweeps.since_grok import Curves, readings_at, stop_row
+from sedlib.report.sweeps.since_grok import DIFFERENCE, LARGEST_OVER_SMALLEST, Curves, readings_at, stop_row
 from sedlib.terms.stops_after_grokking import STOPS
-
-LARGEST_OVER_SMALLEST = "{}: largest over smallest operation"
-DIFFERENCE = LARGEST_OVER_SMALLEST.format("gradient less update")
 
 
 def spreads(curves: Curves, seeds: Mapping[str, int]) -> pd.DataFrame:
@@ -36,14 +33,6 @@ def spreads(curves: Curves, seeds: Mapping[str, int]) -> pd.DataFrame:
         if differences := [gradient[seed] - update[seed] for seed in gradient if seed in update]:
             rows.append(stop_row(DIFFERENCE, "all", stop, estimate(differences)))
     return pd.DataFrame(rows)
-
-
-def spread_sentence(table: pd.DataFrame) -> Iterator[str]:
-    """The difference at each stop, in words; nothing where no seed has all operations."""
-    rows = [row for row in table.to_dict("records") if row["quantity"] == DIFFERENCE]
-    listed = [f"{row['shown']} after {row['stops after']:,} steps" for row in rows]
-    if listed:
-        yield f"Largest over smallest operation, the gradient's less the update's, by seed: {', '.join(listed)}."
 
 
 def _by_seed(curves: Curves, seeds: Mapping[str, int], name: str, stop: int) -> dict[int, float]:

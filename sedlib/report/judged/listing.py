@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 
+from sedlib.report.causes.other_causes import causes_of
 from sedlib.report.claims.claim import Claim
 from sedlib.report.claims.companion_claims import companion_claims
 from sedlib.report.claims.coupling_claims import coupling_claims
 from sedlib.report.claims.intervention_claims import intervention_claims
-from sedlib.report.claims.other_causes import causes_of
 from sedlib.report.claims.other_definitions import others
 from sedlib.report.claims.settling import settled_by_definition
 from sedlib.report.metrics.reading import Numbers

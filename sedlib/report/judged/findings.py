@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from sedlib.report.claims.claim import Claim
-from sedlib.report.claims.listing import all_claims
-from sedlib.report.claims.scoreboard import span_here
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, NOT_RUN, SAME
+from sedlib.report.judged.listing import all_claims
+from sedlib.report.judged.scoreboard import span_here
 from sedlib.report.metrics.reading import Numbers
 
 HOLDS = (INSIDE, SAME)

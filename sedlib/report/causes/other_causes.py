@@ -2,15 +2,27 @@
 
 from collections.abc import Mapping
 
-from sedlib.report.claims.causes import DEVIATES, NOTHING_TRIED, Cause, Found, NoBetter, NotFound, cause_of
+from sedlib.report.causes.text_causes import DEVIATES, NOTHING_TRIED, Cause, Found, NoBetter, NotFound, cause_of
 from sedlib.report.claims.claim import Claim, Judged
-from sedlib.report.claims.definitions import FIRST_LAYER, LATE, MEMORISED, STOP_STEP, TEXT, THIRD_EVALUATION, WEIGHTS
+from sedlib.report.claims.definitions import (
+    FIRST_LAYER,
+    LATE,
+    MEMORISED,
+    PLATEAU,
+    STOP_STEP,
+    TEXT,
+    THIRD_EVALUATION,
+    WEIGHTS,
+)
 
+BEFORE_THE_PEAK = NoBetter("the paper's range is of peaks, and a plateau is a median up to the grok step")
 OTHER_CAUSES: dict[tuple[str, str], Cause] = {
     ("gradient-peak", LATE): NotFound(
         "runs that go on after grokking, in which the peak of sq, the one operation below the paper's range, enters "
         "the range (sweeps/after_grokking/since.csv). A median of last checkpoints was not taken of these runs"
     ),
+    ("gradient-peak", PLATEAU): BEFORE_THE_PEAK,
+    ("gradient-over-update", PLATEAU): BEFORE_THE_PEAK,
     ("gradient-over-update", LATE): NotFound(
         "windows held at the end, as in the scripts, which on add raise the medians of gradient and update alike "
         "(sweeps/definitions/definitions.csv); runs that go on after grokking, of which peaks alone were taken"

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from sedlib.report.claims.claim import Claim
-from sedlib.report.claims.listing import all_claims
 from sedlib.report.claims.verdicts import CONTRADICTED, INSIDE, OUTSIDE, SAME
+from sedlib.report.judged.listing import all_claims
 from sedlib.report.metrics.reading import Numbers, shown
 from sedlib.report.numbers.digits import NOTHING, spanned
 
