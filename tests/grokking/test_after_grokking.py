@@ -261,7 +261,7 @@ def test_growth_is_that_of_a_run_that_stops() -> None:
     assert least.set_index("stops after")["value"].to_dict() == {0: 20, 500: 40, 1000: 40}
     assert set(least["n"]) == {2}
     assert growth_sentence(least) == (
-        "- smallest growth of the defect of all runs, of which the paper has at least 513: 20 after 0 steps, "
+        "- Smallest growth of the defect of all runs, of which the paper has at least 513: 20 after 0 steps, "
         "40 after 500 steps, 40 after 1,000 steps.\n"
     )
 

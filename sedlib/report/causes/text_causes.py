@@ -170,11 +170,12 @@ CAUSES: dict[str, Cause] = {
         "lead runs with a positive lead",
     ),
     "defect-growth": Found(
-        "Growth divides by the first measurements, which the scripts take every 100 steps and this pipeline every 200. "
-        "Measured as in the scripts the smallest growth is six times as large, and the other runs' largest growth four "
-        "times, so that a part of the deviation stays",
-        DEFINITIONS_TABLE,
-        "defect-growth smallest growth of the runs that grok",
+        "The scripts measure every 100 steps, by differences in float32, have three runs that never grok, and let the "
+        "others go on for 1,100 to 1,300 steps after their grok step. By this definition the three runs grow no more "
+        "than in the paper (sweeps/definitions), and the smallest growth of a run that groks passes the paper's between "
+        "1,500 and 2,000 steps after its grok step. Here runs end sooner",
+        AFTER_GROKKING,
+        "smallest growth of the defect all",
     ),
     "share": Found(
         "The paper's scripts take the singular directions of the weights, and its range is of the phase in which a run "
