@@ -172,8 +172,8 @@ CAUSES: dict[str, Cause] = {
     "defect-growth": Found(
         "The scripts measure every 100 steps, by differences in float32, have three runs that never grok, and let the "
         "others go on for 1,100 to 1,300 steps after their grok step. By this definition the three runs grow no more "
-        "than in the paper (sweeps/definitions), and the smallest growth of a run that groks passes the paper's between "
-        "1,500 and 2,000 steps after its grok step. Here runs end sooner",
+        "than in the paper (sweeps/definitions), and the smallest growth of a run that groks passes the paper's "
+        "between 1,500 and 2,000 steps after its grok step. Here runs end sooner",
         AFTER_GROKKING,
         "smallest growth of the defect all",
     ),

@@ -42,4 +42,5 @@ def growth_sentence(table: pd.DataFrame) -> str:
     if table.empty:
         return ""
     listed = ", ".join(f"{row['shown']} after {row['stops after']:,} steps" for row in table.to_dict("records"))
-    return f"- {LEAST.capitalize()} of all runs, of which the paper has at least {number(paper.DEFECT_GROWTH.low)}: {listed}.\n"
+    low = number(paper.DEFECT_GROWTH.low)
+    return f"- {LEAST.capitalize()} of all runs, of which the paper has at least {low}: {listed}.\n"
