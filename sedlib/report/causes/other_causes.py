@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sedlib.report.causes.text_causes import DEVIATES, NOTHING_TRIED, Cause, Found, NoBetter, NotFound, cause_of
+from sedlib.report.causes.text_causes import AFTER_GROKKING, DEVIATES, NOTHING_TRIED, Cause, Found, NoBetter, NotFound, cause_of
 from sedlib.report.claims.claim import Claim, Judged
 from sedlib.report.claims.definitions import (
     FIRST_LAYER,
@@ -28,6 +28,13 @@ OTHER_CAUSES: dict[tuple[str, str], Cause] = {
         "(sweeps/definitions/definitions.csv); runs that go on after grokking, of which peaks alone were taken"
     ),
     ("op-spread", LATE): NoBetter("the rule asks under which of the two the operations differ less"),
+    ("op-spread", PLATEAU): Found(
+        "A plateau is a median up to the grok step, and up to 1,000 steps after it the gradient's peaks differ more than "
+        "the update's in each of three seeds, too",
+        AFTER_GROKKING,
+        "gradient less update: largest over smallest operation all",
+    ),
+    ("ceiling", PLATEAU): NoBetter(),
     ("ceiling", LATE): NotFound(
         "nothing beyond three seeds, which do not settle it: sq alone is below 1 in the mean, and its interval holds 1"
     ),
