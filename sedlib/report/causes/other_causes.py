@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from sedlib.report.causes.text_causes import AFTER_GROKKING, DEVIATES, NOTHING_TRIED, Cause, Found, NoBetter, NotFound, cause_of
+from sedlib.report.causes.text_causes import (
+    AFTER_GROKKING,
+    DEVIATES,
+    NOTHING_TRIED,
+    Cause,
+    Found,
+    NoBetter,
+    NotFound,
+    cause_of,
+)
 from sedlib.report.claims.claim import Claim, Judged
 from sedlib.report.claims.definitions import (
     FIRST_LAYER,
