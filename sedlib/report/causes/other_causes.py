@@ -38,8 +38,8 @@ OTHER_CAUSES: dict[tuple[str, str], Cause] = {
     ),
     ("op-spread", LATE): NoBetter("the rule asks under which of the two the operations differ less"),
     ("op-spread", PLATEAU): Found(
-        "A plateau is a median up to the grok step, and up to 1,000 steps after it the gradient's peaks differ more than "
-        "the update's in each of three seeds, too",
+        "A plateau is a median up to the grok step, and up to 1,000 steps after it the gradient's peaks differ more "
+        "than the update's in each of three seeds, too",
         AFTER_GROKKING,
         "gradient less update: largest over smallest operation all",
     ),

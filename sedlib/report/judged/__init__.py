@@ -1,1 +1,1 @@
-"""All claims together: their list with verdicts and causes, what stands first, the scoreboard."""
+"""Lists all claims with verdicts and causes, and says which stand first."""
