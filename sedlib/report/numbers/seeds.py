@@ -28,7 +28,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float | int]) -> Estimate:
-    """Mean and 95 % percentile bootstrap interval of one number per seed; the same values give the same interval.
+    """Mean and 95 % percentile bootstrap interval of one number per seed; equal values in one order give equal ends.
 
     With three seeds the interval is the range of the values and covers less than 95 %: read it as a lower bound on the
     uncertainty.
