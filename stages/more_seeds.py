@@ -1,6 +1,7 @@
 """Judge claims that three seeds leave open on the seeds of root and sweep together: sweeps/more_seeds."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,30 +22,29 @@ from sedlib.terms.tables.single_step_tables import ANGLES, SINGLE_STEP
 from sedlib.terms.tables.windows_table import WINDOWS
 
 
-def main(folder: Path) -> None:
-    require_like_the_root(folder)
+def main(folder: Path, without: list[str]) -> None:
+    require_like_the_root(folder, without)
     sub, mul = (read(Path(), op, COUPLING) | read(folder, op, WINDOWS) for op in ("sub", "mul"))
     kinds = (SINGLE_STEP, ANGLES, CENTROIDS)
-    ratios, angles, centroids = ({**read(Path(), "add", kind), **read(folder, "add", kind)} for kind in kinds)
-    numbers = [
-        peaks("sub", sub, "gradient-peak"),
-        peaks("mul", mul, "gradient-over-update"),
-        per_example({seed: (ratios[seed], angles[seed]) for seed in ratios}),
-        *ranks({seed: (centroids[seed], ratios[seed]) for seed in ratios}),
-    ]
-    write_both(folder, "seeds", table := more_seeds(numbers), table)
+    ratios, angles, centroids = ({**read(Path(), "add", kind), **read(folder, "add", kind, without)} for kind in kinds)
+    of_peaks = (peaks("sub", sub, "gradient-peak"), peaks("mul", mul, "gradient-over-update"))
+    examples = per_example({seed: (ratios[seed], angles[seed]) for seed in ratios})
+    table = more_seeds([*of_peaks, examples, *ranks({seed: (centroids[seed], ratios[seed]) for seed in ratios})])
+    write_both(folder, "seeds", table, table)
 
 
-def read(of: Path, op: str, schema: TableSchema) -> dict[int, pd.DataFrame]:
-    found = {}
-    for run, seed in runs_of(of / PARAMS_FILE, op).items():
-        parameters, variant = Experiment.load(run, of / PARAMS_FILE).model_dump_json(), None if of == Path() else run
-        found[seed] = RunFolder(of / ARTIFACTS / "results" / run, parameters, variant).read(schema)
+def read(of: Path, op: str, schema: TableSchema, without: Sequence[str] = ()) -> dict[int, pd.DataFrame]:
+    found, results, root = {}, of / ARTIFACTS / "results", of == Path()
+    for run, seed in runs_of(of / PARAMS_FILE, op, without).items():
+        parameters = Experiment.load(run, of / PARAMS_FILE).model_dump_json()
+        found[seed] = RunFolder(results / run, parameters, None if root else run).read(schema)
     return found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=folder_below, help="of the sweep, whose runs have seeds of their own")
+    text = "run of the sweep without bases of single checkpoints; may be repeated"
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help=text)
     with clear_errors():
         main(**vars(parser.parse_args()))

@@ -114,6 +114,9 @@ def test_a_sweep_must_be_like_the_root(tmp_path: Path, monkeypatch: pytest.Monke
     sweep = Path("more")
     params(sweep, runs={"add-2": {"ops": ["add"], "seed": 2}}, ablation={"window": [20]})
     require_like_the_root(sweep)
+    with pytest.raises(UserError, match=r"more: 'add-3' is no run of its params\.yaml"):
+        require_like_the_root(sweep, ["add-3"])
+    assert runs_of(sweep / "params.yaml", "add", ["add-2"]) == {}
     params(sweep, window=5, runs={"add-2": {"ops": ["add"], "seed": 2}})
     with pytest.raises(UserError, match="more: window must be as in the root, 20, got 5"):
         require_like_the_root(sweep)
@@ -146,6 +149,7 @@ def test_the_sweep_is_like_the_root_and_its_last_stage_reads_every_run_that_coun
     assert deps == counted
     runs = set(Params.load(SWEEP / "params.yaml").runs)
     assert set(stages["train"]["foreach"]) == runs
-    assert set(stages["single_step"]["foreach"]) == {run for run in runs if run.startswith("add")}
+    assert set(stages["single_step"]["foreach"]) == {run for run in runs if run.startswith("add")} - {"add-43"}
+    assert stages["seeds"]["cmd"].endswith("--without add-43")
     assert set(stages["windows"]["foreach"]) == {run for run in runs if not run.startswith("add")}
     assert set(Params.load().single_step.runs) == set(runs_of(Path("params.yaml"), "add"))
