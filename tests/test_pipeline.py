@@ -275,6 +275,7 @@ SUBJECTS = {
     "outcomes": "names of cells",
     "lead_scaling": "name of the run",
     "definitions": "of the sweep, whose tables",
+    "more_seeds": "of the sweep, whose runs",
     "shares": "names of cells",
     "acceleration": "folders with params.yaml and results",
     "since_grokking": "steps since grokking",
