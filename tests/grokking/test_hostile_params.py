@@ -160,7 +160,9 @@ TEXTS: dict[str, tuple[str | bytes | Change, str]] = {
     "101 values": (but("epsilon: [", f"epsilon: [{'0.1, ' * 100}"), "ablation.epsilon = [0.1, 0.1,"),
     "15,000 cells": (
         lambda text: re.sub(
-            r"(?<=  runs: )\[add-42, .*mul.*?\]", listed(1000), text.split("\nruns:")[0] + "\n" + runs(1000)
+            r"(?<=  runs: )\[add-42, .*mul.*?\]",
+            listed(1000),
+            re.sub(r"(?<=single_step:\n  runs: )\[.*?\]", "[]", text.split("\nruns:")[0]) + "\n" + runs(1000),
         ),
         "interventions asks for 15,",
     ),

@@ -236,7 +236,7 @@ def test_claims_of_a_question_are_shown_alone(folder: Path) -> None:
 
 
 def test_prose_has_the_span_of_a_claim_and_counts_verdicts(folder: Path) -> None:
-    assert page(folder, '{{ span("gradient-peak") }}, {{ count("inside") }} of {{ count() }}') == "152, 1 of 38"
+    assert page(folder, '{{ span("gradient-peak") }}, {{ count("inside") }} of {{ count() }}') == "152, 1 of 43"
     with pytest.raises(UserError, match="line 1: no claim named lead has numbers"):
         page(folder, '{{ span("lead") }}')
 

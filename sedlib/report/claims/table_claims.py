@@ -47,7 +47,7 @@ def epsilon(numbers: Numbers) -> Claim:
     """The peak of R₁ at each step of the difference that the paper has."""
     measured = nested(numbers, "ablation", "epsilon") or {}
     reported = {f"ε = {step:g}": exactly(value, "Table 2") for step, value in paper.R1_BY_EPSILON.items()}
-    by_step = {f"ε = {float(step):g}": found["r1_peak"] for step, found in measured.items()}
+    by_step = {f"ε = {float(step):g}": found.get("r1_peak") for step, found in measured.items()}
     found = alone({label: by_step[label] for label in reported if label in by_step})
     return Claim(
         "epsilon",

@@ -93,7 +93,12 @@ def run_accurate_step(training: pd.DataFrame) -> int | None:
 
 
 def memorised(measured: pd.DataFrame, training: pd.DataFrame) -> "pd.Series[bool]":
-    """Which measurements are of a network that knows its training pairs, at least 95 %, and few others, below 30 %."""
+    """Which measurements are of a network that knows its training pairs, at least 95 %, and few others, below 30 %.
+
+    None is known to be, where training accuracies were not recorded.
+    """
+    if "train_accuracy" not in training:
+        return pd.Series(False, index=measured.index)
     worst, best = (training.groupby("step").agg(end) for end in ("min", "max"))
     steps = worst.index[(worst["train_accuracy"] >= MEMORISED) & (best["test_accuracy"] < NOT_YET)]
     return measured["step"].isin(steps)
