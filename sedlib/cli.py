@@ -329,7 +329,7 @@ def run_pack(given: argparse.Namespace) -> None:
     tables which the locks do not name is kept as it is, unless ``--drop`` is given. Tables of a sweep go into
     SWEEP/results.tar.xz.
     """
-    from sedlib.base.root import require_root
+    from sedlib.base.commands.root import require_root
     from sedlib.upkeep.packing.pack import pack
     from sedlib.upkeep.packing.place import MAIN, Place
 
@@ -349,7 +349,7 @@ def run_unpack(given: argparse.Namespace) -> None:
     UserError
         ``--if-none`` was given for sweeps.
     """
-    from sedlib.base.root import require_root
+    from sedlib.base.commands.root import require_root
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
@@ -500,7 +500,7 @@ def all_parameters() -> str:
 
 def pipeline_overview() -> str:
     """The drawing and the table that docs/pipeline.md has."""
-    from sedlib.base.root import require_root
+    from sedlib.base.commands.root import require_root
     from sedlib.pipeline.dag import overview
 
     require_root(Path.cwd())

@@ -12,9 +12,9 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from sedlib.base.commands.root import require_root
 from sedlib.base.errors import UserError
 from sedlib.base.progress import say
-from sedlib.base.root import require_root
 from sedlib.base.stops import Stopped, stoppable
 from sedlib.cluster.repair import repair
 

@@ -79,9 +79,10 @@ CAUSES: dict[str, Cause] = {
         "(sweeps/after_grokking): both raise the peak, which is too high on sub, mul and sq"
     ),
     "update-decays": NotFound(
-        "runs that go on after grokking (sweeps/after_grokking), in which the update's coupling does not decay either"
+        "runs that go on after grokking (sweeps/after_grokking), in which the update's coupling falls for 500 to 1,000 "
+        "steps, not to the paper's values on sub, mul and sq, and then rises"
     ),
-    "per-example-cosine": NotFound("three seeds, which agree: after grokking the two directions are nearly one"),
+    "per-example-cosine": NotFound("three seeds, all of which are above the paper's range after grokking"),
     "epsilon": NotFound(
         "runs that go on after grokking, in which R₁ at W = 20 jumps past the paper's value at one checkpoint. From "
         "one ε to the next it falls by the same factor as in the paper, within a tenth"

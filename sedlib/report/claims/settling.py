@@ -1,7 +1,7 @@
 """How many seeds would settle a claim whose interval decides nothing, as it reaches over an edge of the range."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sedlib.report.claims.claim import Claim, Compared
@@ -21,7 +21,12 @@ def settled_with(claim: Claim) -> str | None:
     fewest = min((row.here.n for row in claim.rows), default=1)
     if fewest in TOO_FEW:
         return TOO_FEW[fewest]
-    needed = [n for here, edge in _compared(claim) for n in _needed(here, edge)]
+    return seeds_that_decide(_compared(claim))
+
+
+def seeds_that_decide(compared: Iterable[tuple[Estimate, float]]) -> str | None:
+    """The most that one of the estimates needs, until its interval lies on one side of its edge; None where all do."""
+    needed = [n for here, edge in compared for n in _needed(here, edge)]
     if not needed:
         return None
     return f"more than {MOST:,}" if None in needed else f"{max(n for n in needed if n is not None):,}"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError
+from sedlib.base.commands.replaceable import require_replaceable
 from sedlib.report.metrics.compared_sets import compared
 
 BEGINS = re.compile(rb"`[^\n]+` / `[^\n]+`:\n")
@@ -21,19 +21,11 @@ def write_comparison(first: Path, second: Path, target: Path) -> None:
     UserError
         A folder has no results, or damaged ones, or the two have no run in common; or ``target`` is something else.
     """
-    _require_free(target)
+    require_replaceable(target, _is_comparison, LONGEST, "was not written by `sedlib compare`")
     text = compared(first, second)
     with replacing(target) as path:
         path.write_text(text, encoding="utf-8")
 
 
-def _require_free(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise UserError(f"the folder {target.parent} is missing; make it first")
-    if target.exists() or target.is_symlink():
-        begins = b""
-        if target.is_file():
-            with target.open("rb") as file:
-                begins = file.read(LONGEST)
-        if not BEGINS.match(begins):
-            raise UserError(f"{target} exists and was not written by `sedlib compare`; choose another name")
+def _is_comparison(begins: bytes) -> bool:
+    return BEGINS.match(begins) is not None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sedlib.base.errors import UserError
+from sedlib.report.claims.settling import seeds_that_decide
 from sedlib.report.claims.verdicts import bounds, verdict
 from sedlib.report.metrics.reading import shown
-from sedlib.report.metrics.seeds_needed import MOST, deviation_of, seeds_needed
 from sedlib.report.numbers import paper
 from sedlib.report.numbers.paper import CENTROID_NAMES, Reported, exactly
 from sedlib.report.numbers.phases import centroid_definitions, estimators
@@ -106,15 +106,9 @@ def settled_with(here: Estimate, reported: Reported) -> str:
     >>> settled_with(Estimate(1.2, 1.0, 1.4, 10), Reported(1.3, 2.0, "text"))
     '43'
     """
-    low, high, deviation = here.low, here.high, deviation_of(here)
-    if low is None or high is None or deviation is None:
+    if here.low is None:
         raise ValueError(f"an interval takes three seeds, got {here}")
-    over = [edge for edge in bounds(reported) if math.isfinite(edge) and low < edge < high]
-    if not over:
-        return DECIDED
-    needed = [seeds_needed(here.mean, deviation, edge) for edge in over]
-    found = [n for n in needed if n is not None]
-    return f"{max(found):,}" if len(found) == len(needed) else f"more than {MOST:,}"
+    return seeds_that_decide((here, edge) for edge in bounds(reported) if math.isfinite(edge)) or DECIDED
 
 
 def _peak(table: pd.DataFrame, stream: str, op: str) -> float:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from dvc.output import Output
 
 from sedlib.base.atomic import replacing
+from sedlib.base.commands.replaceable import require_replaceable
 from sedlib.base.errors import UserError, quoted
 from sedlib.base.nearest import nearest
 from sedlib.base.progress import say, track
@@ -37,7 +38,7 @@ def bundle(runs: Sequence[str], target: Path, checkpoints: bool) -> None:
         else than a bundle, or cannot be written.
     """
     with locked_repository() as repo:
-        _require_free(target)
+        require_replaceable(target, _is_bundle, BLOCK, "is no bundle")
         files = _chosen(locked_files(repo), runs, checkpoints)
         lock = LOCK.read_bytes()
         headers = {name: _header(name, size(output)) for name, output in files.items()}
@@ -54,21 +55,11 @@ def bundle(runs: Sequence[str], target: Path, checkpoints: bool) -> None:
         say(f"{LOCK} is not that of the last commit: commit it, or no clone has these hashes")
 
 
-def _require_free(target: Path) -> None:
-    """Refuse to replace what is not a bundle, such as a result, a lock or a device."""
-    if not target.parent.is_dir():
-        raise UserError(f"the folder {target.parent} is missing; make it first")
-    if target.exists() or target.is_symlink():
-        first = b""
-        if target.is_file():
-            with target.open("rb") as file:
-                first = file.read(BLOCK)
-        try:
-            replaceable = read_header(first)[0] == LOCK.as_posix()
-        except ArchiveError:
-            replaceable = False
-        if not replaceable:
-            raise UserError(f"{target} exists and is no bundle; choose another name")
+def _is_bundle(begins: bytes) -> bool:
+    try:
+        return read_header(begins)[0] == LOCK.as_posix()
+    except ArchiveError:
+        return False
 
 
 def _chosen(every: Mapping[str, Output], runs: Sequence[str], checkpoints: bool) -> dict[str, Output]:
