@@ -13,16 +13,23 @@ from sedlib.report.judged.listing import QUESTIONS, claims
 from sedlib.report.judged.scoreboard import SCORED
 from sedlib.report.page.documents import HEADER, TEMPLATES, rendered, strict_environment, update
 from sedlib.report.page.vocabulary import Vocabulary, value_at
+from tests.imports import ROOT
 
 PEAK = "single_task.add.gradient_peak.mean"
 NUMBERS: dict[str, Any] = {
     "single_task": {"add": {"gradient_peak": {"mean": 151.738, "low": None, "high": None, "n": 1, "42": 151.738}}},
+    "made_up": {"one": {"peak": 2.0}, "two": {"peak": 3.0}},
     "ablation": {"epsilon": {"0.005": {"peak": 0.04321, "final": None}}},
     "weight_decay_0": {
         "control": {"grokked": 0, "grok_step": 12345, "reason": "late", "broken": math.nan, "open": True}
     },
 }
 TEMPLATE = Path("page.md.j2")
+TABLE = """op,from step,42,137,speedup,speedup_low,speedup_high,here
+add,,"2,925","2,775",1.25,1.04,1.5,"143 [134, 151]"
+add,20,1150,975,2.5,2.0,,28.9
+mul,20,7225,not within 8000 steps,,,,–
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repository")
     (root / "sweeps").mkdir()
     (root / "sweeps/one.md").write_text("| 17 |\n")
+    (root / "sweeps/one.csv").write_text(TABLE)
+    (root / "params.yaml").write_text("defaults: {lr: 0.25}\nruns: {add-42: {ops: [add], last: true}}\n")
     return root
 
 
@@ -53,6 +62,18 @@ def page(root: Path, text: str) -> str:
         ),
         ('{{ table("sweeps/one.md") }}\n', "| 17 |\n"),
         ('{{ table("sweeps/two.md", "make sweep-two") }}\n', "Not computed yet: `make sweep-two`.\n"),
+        ('{{ cell("sweeps/one.csv", "speedup", "op == \'add\' and `from step`.isna()") }}', "1.25"),
+        ('{{ cell("sweeps/one.csv", "42", "speedup == 1.25") }}', "2,925"),
+        ('{{ cell("sweeps/one.csv", "here", "speedup == 1.25") }}', "143 [134, 151]"),
+        ('{{ cell("sweeps/one.csv", "here", "speedup == 2.5", times=100) }}', "2,890"),
+        ('{{ cells("sweeps/one.csv", "speedup", "op == \'add\'") }}', "1.25 to 2.5"),
+        ('{{ cells("sweeps/one.csv", "speedup", "op == \'add\' and speedup < 2", times=10) }}', "12.5"),
+        ('{{ cells("sweeps/one.csv", ["42", "137"], "`from step` == 20") }}', "975 to 7,225"),
+        ('{{ interval("sweeps/one.csv", "speedup", "speedup == 1.25") }}', "1.25 [1.04, 1.5]"),
+        ("{{ rows(\"sweeps/one.csv\", \"op in ['add', 'sub'] and speedup > 1\") }}", "2"),
+        ('{{ setting("defaults.lr") }} {{ setting("defaults.lr", "params.yaml", times=100) }} %', "0.25 25 %"),
+        ('{{ paper("gradient-peak") }} {{ paper("gradient-peak", "add") }}', "110–330 110–330"),
+        ('{{ spread("made_up", "peak") }}', "1.5"),
         ("a < b & `c > d`\n", "a < b & `c > d`\n"),
     ],
 )
@@ -87,6 +108,26 @@ def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(fold
         ('{{ n("weight_decay_0.control.lost") }}', "line 1: there is no number at weight_decay_0.control.lost"),
         ('{{ n("weight_decay_0.control.open") }}', "line 1: there is no number at weight_decay_0.control.open"),
         ('{{ table("sweeps/two.md") }}', "line 1: sweeps/two.md is missing; restore it with git checkout"),
+        ('{{ cells("sweeps/two.csv", "a", "a > 1") }}', "line 1: sweeps/two.csv is missing, or no table"),
+        (
+            '{{ cell("sweeps/one.csv", "42", "op == \'add\'") }}',
+            "line 1: sweeps/one.csv has 2 rows with 42 where op ==",
+        ),
+        (
+            '{{ cell("sweeps/one.csv", "42", "op == \'sub\'") }}',
+            "line 1: sweeps/one.csv has 0 rows with 42 where op ==",
+        ),
+        ('{{ cells("sweeps/one.csv", "137", "op == \'mul\'") }}', "line 1: sweeps/one.csv has no number in 137 where"),
+        ('{{ interval("sweeps/one.csv", "here", "speedup == 1.25") }}', "line 1: sweeps/one.csv has no column here"),
+        ('{{ rows("sweeps/one.csv", "size > 1") }}', "line 1: no rows of sweeps/one.csv can be chosen where size > 1"),
+        ('{{ rows("sweeps/one.csv", "op == ") }}', "line 1: no rows of sweeps/one.csv can be chosen where op == "),
+        ('{{ rows("sweeps/one.csv", "speedup") }}', "line 1: no rows of sweeps/one.csv can be chosen where speedup"),
+        ('{{ setting("defaults.rate") }}', "line 1: params.yaml has no number at defaults.rate"),
+        ('{{ setting("runs.add-42.last") }}', "line 1: params.yaml has no number at runs.add-42.last"),
+        ('{{ setting("a", "other.yaml") }}', "line 1: "),
+        ('{{ paper("no") }}', "line 1: there is no claim named no"),
+        ('{{ paper("window", "W = 3") }}', "line 1: the paper has no number of window for W = 3"),
+        ('{{ spread("nowhere", "peak") }}', "line 1: there is nothing under nowhere"),
         (
             'a\n{% provided verdict("gradient-peak") == "outside" %}\nb\n{% endprovided %}\n',
             "line 2: the condition of this text does not hold; now: gradient-peak is inside",
@@ -107,23 +148,23 @@ def test_a_text_stays_while_its_condition_holds_and_its_tags_leave_no_trace(fold
         ),
         (
             "a\nfive or 5\n",
-            "line 2: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
+            "line 2: 5 is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark it as typed",
         ),
         (
             '{{ n("single_task.add.gradient_peak.n") }}\n<b>5.2</b>',
-            "line 2: 5.2 is not from metrics.json; write n(PLACE), or mark",
+            "line 2: 5.2 is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark",
         ),
         (
             "{# a\ncomment #}5",
-            "line 2: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
+            "line 2: 5 is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark it as typed",
         ),
         (
             "{% if true -%}\n\n5{% endif %}",
-            "line 3: 5 is not from metrics.json; write n(PLACE), or mark the number as typed with its source",
+            "line 3: 5 is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark it as typed",
         ),
         (
             '{% filter typed("a") %}4{% endfilter %} 5',
-            "line 1: 5 is not from metrics.json; write n(PLACE), or mark the number as typed",
+            "line 1: 5 is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark it as typed",
         ),
         ("{{ 5 }}", "line 1: a tag prints what is neither a function's nor marked as typed"),
         ("\n{{ '5' }}", "line 2: a tag prints what is neither a function's nor marked as typed"),
@@ -135,7 +176,7 @@ def test_what_does_not_fit_is_refused_with_its_line(folder: Path, template: str,
     with pytest.raises(UserError) as caught:
         page(folder, template)
     first, *problems = str(caught.value).splitlines()
-    assert first == "page.md.j2 does not fit reports/metrics.json:"
+    assert first == "page.md.j2 does not fit reports/metrics.json and the tables:"
     assert len(problems) == 1
     assert problems[0].startswith(refusal)
 
@@ -191,7 +232,7 @@ def test_names_and_settings_may_stand_as_they_are(folder: Path, text: str) -> No
     after=st.sampled_from(["", " %", ".", ", so", "×", ")", " |", "\n"]),
 )
 def test_any_number_that_stands_bare_is_refused(folder: Path, before: str, number: float, after: str) -> None:
-    with pytest.raises(UserError, match=r"line 2: .* is not from metrics.json"):
+    with pytest.raises(UserError, match=r"line 2: .* is from no file"):
         page(folder, f"a\n{before}{number}{after}")
 
 
@@ -239,6 +280,11 @@ def test_prose_has_the_span_of_a_claim_and_counts_verdicts(folder: Path) -> None
     assert page(folder, '{{ span("gradient-peak") }}, {{ count("inside") }} of {{ count() }}') == "152, 1 of 43"
     with pytest.raises(UserError, match="line 1: no claim named lead has numbers"):
         page(folder, '{{ span("lead") }}')
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_no_number_of_the_results_is_typed_by_hand(page: str) -> None:
+    assert "typed" not in (ROOT / TEMPLATES[Path(page)]).read_text()
 
 
 def test_every_claim_answers_one_question() -> None:

@@ -60,7 +60,7 @@ def rendered(root: Path, template: Path, numbers: Mapping[str, Any]) -> str:
         raise UserError(f"{template}, line {_line(error)}: {getattr(error, 'message', error)}") from error
     if problems:
         lines = "\n".join(f"line {line}: {reason}" for line, reason in sorted(problems))
-        raise UserError(f"{template} does not fit reports/metrics.json:\n{lines}")
+        raise UserError(f"{template} does not fit reports/metrics.json and the tables:\n{lines}")
     return HEADER.format(template=template) + text
 
 
@@ -81,7 +81,7 @@ def strict_environment(vocabulary: Vocabulary) -> Environment:
 
 def _unguarded(environment: Environment, source: str) -> Iterator[tuple[int, str]]:
     for line, number in bare_numbers(environment, source):
-        yield line, f"{number} is not from metrics.json; write n(PLACE), or mark the number as typed with its source"
+        yield line, f"{number} is from no file; write n(PLACE) or cell(FILE, COLUMN, ROWS), or mark it as typed"
     for line in printed_literals(environment, source):
         yield line, "a tag prints what is neither a function's nor marked as typed"
 

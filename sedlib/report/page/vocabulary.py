@@ -11,6 +11,7 @@ from sedlib.report.judged.listing import QUESTIONS, all_claims, claims
 from sedlib.report.judged.scoreboard import scoreboard, span_here
 from sedlib.report.numbers.digits import NOTHING, number
 from sedlib.report.page.outgoing import as_markdown, without_markup
+from sedlib.report.page.table_words import TableWords
 from sedlib.report.sweeps.sweep_claims import sweep_claims
 
 Value = TypeVar("Value")
@@ -37,6 +38,9 @@ class Vocabulary:
             "scoreboard": self.scoreboard,
             "span": self.span,
             "count": self.count,
+            "paper": self.paper,
+            "spread": self.spread,
+            **TableWords(self.root, self._refused).functions(),
         }
 
     def number(self, place: str) -> float | int:
@@ -60,6 +64,22 @@ class Vocabulary:
         """From the smallest to the largest mean of a claim that has numbers."""
         found = self.by_name.get(claim)
         return span_here(found) if found and found.rows else self._refused(f"no claim named {claim} has numbers", "")
+
+    def paper(self, claim: str, label: str | None = None) -> str:
+        """What the paper has of a claim, by the claim's name, or of one number of it, by its label."""
+        found = self.by_name.get(claim)
+        if found is None:
+            return self._refused(f"there is no claim named {claim}", "")
+        if label is None:
+            return found.paper
+        stated = {row.label: str(row.paper) for row in found.rows if row.paper is not None}
+        return stated.get(label) or self._refused(f"the paper has no number of {claim} for {label}", "")
+
+    def spread(self, place: str, quantity: str) -> float:
+        """The largest over the smallest of a quantity under a place of metrics.json, as an ablation's values."""
+        under = value_at(self.numbers, place)
+        found = [self.number(f"{place}.{key}.{quantity}") for key in under] if isinstance(under, Mapping) else []
+        return max(found) / min(found) if found else self._refused(f"there is nothing under {place}", math.nan)
 
     def count(self, *verdicts: str) -> int:
         """How many claims have one of these verdicts; all claims, where none is named."""
