@@ -2,13 +2,19 @@
 
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+LINES_SHOWN = 30
+"""Of what a command that failed has printed."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,20 @@ def number(value: float) -> str:
 
 
 def cpu_seconds(folder: Path, *command: str, **variables: str) -> float:
-    """User and system time of a command in a clone of this repository and of all that it starts."""
+    """User and system time of a command in a clone of this repository and of all that it starts.
+
+    Raises
+    ------
+    SystemExit
+        The command failed; the message ends with the last that it printed.
+    """
     own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, env={**os.environ, **own, **variables}, check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryFile("w+") as printed:
+        ran = subprocess.run(command, cwd=folder, env={**os.environ, **own, **variables}, check=False, stdout=printed)
+        if ran.returncode:
+            printed.seek(0)
+            last = "".join(deque(printed, LINES_SHOWN))
+            raise SystemExit(f"error: {shlex.join(command)} ended with {ran.returncode}, after printing\n{last}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -19,6 +19,7 @@ from benchmarks.lock_lines import PIPELINES, locks, stages
 from benchmarks.machine import machine
 from benchmarks.page import NOT_YET, PAGE, Block, blocks
 from benchmarks.stages import LOCKED, sizes
+from benchmarks.timing import cpu_seconds
 from tests.imports import ROOT
 from tests.test_architecture import groups
 
@@ -183,3 +184,10 @@ def test_every_stage_of_the_costs_has_its_outputs_counted_once() -> None:
     assert set(costs) <= set(sizes().index)
     checkpoints = sizes()[costs[costs.str.startswith("sweeps/after_grokking/dvc.yaml:train@")]]
     assert (checkpoints > 100).all()  # networks, whose lock is in a folder of sweeps
+
+
+def test_a_timed_command_that_fails_shows_the_last_that_it_printed() -> None:
+    program = "print(*range(100), sep='\\n'); raise SystemExit(3)"
+    with pytest.raises(SystemExit, match=r"ended with 3, after printing\n70\n(.|\n)*99\n"):
+        cpu_seconds(ROOT, sys.executable, "-c", program)
+    assert 0 < cpu_seconds(ROOT, sys.executable, "-c", "print('a')") < 10
