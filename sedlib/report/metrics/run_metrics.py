@@ -11,7 +11,6 @@ from sedlib.report.metrics.rounding import Metrics, cut, over_seeds
 from sedlib.report.numbers.collection import KINDS, Collection, Kind
 from sedlib.report.numbers.experiments import experiment, require_different_seeds
 from sedlib.report.numbers.gap_onsets import gap_numbers, how_often_first
-from sedlib.report.numbers.rungs import ladder
 from sedlib.report.numbers.trajectories import false_alarms, geometry_numbers, lead_numbers
 from sedlib.terms.stream_names import TOTAL_GRADIENT, gradient_of
 
@@ -87,7 +86,7 @@ def _over_seeds(by_seed: Mapping[int, Mapping[str, Any]], op: str, streams: Mapp
 
 def _ladder(found: Collection, run: str) -> Metrics:
     """Means over the operations on which a stream is measured; the longest window."""
-    table = ladder(found.runs[run], found.expected.grok_threshold)
+    table = found.ladders[run]
     table = table[table["window"] == table["window"].max()]
     return {
         str(stream): {

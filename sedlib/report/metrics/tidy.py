@@ -10,7 +10,7 @@ from sedlib.report.numbers.digits import rounded
 from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.paper import CENTROID_NAMES
 from sedlib.report.numbers.results import mean_ratios
-from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, ladder, rung_label
+from sedlib.report.numbers.rungs import OWN_GRADIENT, RUNGS, rung_label
 from sedlib.terms.condition import CONTROL
 from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, StreamName
 
@@ -98,7 +98,7 @@ def _accuracy(training: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ladder(found: Collection, run: str) -> pd.DataFrame:
-    table = ladder(found.runs[run], found.expected.grok_threshold).dropna(subset="plateau")
+    table = found.ladders[run].dropna(subset="plateau")
     labels = table["rung"].map(lambda rung: rung_label(RUNGS.get(str(rung), str(rung))))
     window = "W = " + table["window"].astype(str)
     position = table["rung"].map(lambda rung: [*RUNGS, rung].index(rung))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from sedlib.report.numbers.cell_results import grok_steps, read_cell
 from sedlib.report.numbers.experiments import experiment
 from sedlib.report.numbers.paper import OPS
 from sedlib.report.numbers.results import RunFolder, RunResults
+from sedlib.report.numbers.rungs import ladder
 from sedlib.report.numbers.trajectories import Geometry
 from sedlib.terms.tables.ablation_table import ablating_stage
 from sedlib.terms.tables.curvature_table import CURVATURE
@@ -63,6 +65,11 @@ class Collection:
     """What is not there, and the command that computes it."""
     permuted: dict[str, pd.DataFrame] = field(default_factory=dict)
     """The null of permuted answers."""
+
+    @cached_property
+    def ladders(self) -> dict[str, pd.DataFrame]:
+        """The estimator ladder of every run: metrics and charts both begin with it."""
+        return {run: ladder(results, self.expected.grok_threshold) for run, results in self.runs.items()}
 
     def summaries_of(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """Summaries of the runs of a kind that have no weight decay of their own."""
