@@ -18,6 +18,7 @@ from sedlib.grokking.setup.projection_params import ProjectionParams
 from sedlib.grokking.study import Grokking
 from sedlib.pipeline.code.current import require_current_code
 from sedlib.pipeline.parameters.geometry_params import TrajectoryParams
+from sedlib.pipeline.parameters.sections import validated
 from sedlib.pipeline.resume.kept_states import hash_of
 from sedlib.pipeline.resume.snapshot_folder import snapshots_of
 from sedlib.pipeline.workspace import Workspace
@@ -46,4 +47,4 @@ if __name__ == "__main__":
     with clear_errors():
         require_current_code(__file__)
         folder = given.pop("folder")
-        main(Cell(condition=RANDOM_KICK, projection=None, **given), folder)
+        main(validated(Cell, {"condition": RANDOM_KICK, "projection": None, **given}, Path("command line")), folder)

@@ -1,5 +1,6 @@
 """Cells of the sweeps: random kicks on a tiny run, and what their tables and figures say of numbers made up."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,28 @@ def cells_of(**grokked: int | None) -> list[pd.DataFrame]:
         for name, step in grokked.items()
         for run in ("add-1", "add-2")
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ({"size": "-1"}, "size = -1.0 must be greater than 0"),
+        ({"size": "nan"}, "size = nan must be a finite number"),
+        ({"size": "inf"}, "size = inf must be a finite number"),
+        ({"start": "-5"}, "start = -5 must be greater than or equal to 0"),
+    ],
+)
+def test_what_no_kick_can_have_is_refused_in_one_line(
+    options: dict[str, str], refusal: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sedlib.pipeline.code.current.require_current_code", lambda file: None)
+    given = {"run": "add-42", "size": "50", "start": "500", "folder": "kicked", **options}
+    monkeypatch.setattr("sys.argv", ["kick_randomly.py", *(f"--{name}={value}" for name, value in given.items())])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "stages/kick_randomly.py"), run_name="__main__")
+    printed = capsys.readouterr().err if isinstance(ended.value.code, int) else str(ended.value.code)
+    assert f"error: command line: {refusal}" in printed
+    assert "Traceback" not in printed
 
 
 def test_kicks_stand_beside_the_control_without_a_rank() -> None:
