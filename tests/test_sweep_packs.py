@@ -93,7 +93,9 @@ def test_a_committed_pack_is_of_the_committed_lock(pack: Path) -> None:
     )
     paths: dict[str, str] = {}
     for name, entry in entries.items():
-        works_in = Path(place.folder, defined[name.partition("@")[0]].get("wdir", "."))
+        kind, _, item = name.partition("@")
+        stage = defined[kind].get("do", defined[kind])
+        works_in = Path(place.folder, stage.get("wdir", ".").replace("${item}", item))
         for out in entry["outs"]:
             path = out["path"] if out["path"].startswith("sweeps/") else (works_in / out["path"]).as_posix()
             paths[path] = out["md5"]
