@@ -1,6 +1,6 @@
-"""What templates may say of the tables and parameters that git keeps: cells, intervals, ranges, counts, settings."""
+"""What templates may say of the tables that git keeps: cells, intervals, ranges, and how many rows there are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from sedlib.base.errors import UserError
-from sedlib.base.yaml.yaml_file import read_mapping
 from sedlib.report.numbers.digits import number
 
 UNFIT = (ArithmeticError, AttributeError, KeyError, NameError, SyntaxError, TypeError, ValueError)
@@ -31,7 +30,6 @@ class TableWords:
             "cells": self._or_refused(self.cells, ""),
             "interval": self._or_refused(self.interval, ""),
             "rows": self._or_refused(self.rows, 0),
-            "setting": self._or_refused(self.setting, 0),
         }
 
     def cell(self, file: str, column: str, query: str, times: float | int = 1) -> float | str:
@@ -88,21 +86,6 @@ class TableWords:
             The file is no table, or the query is none of its columns.
         """
         return len(self._rows(file, query))
-
-    def setting(self, place: str, file: str = "params.yaml", times: float | int = 1) -> float | int:
-        """The number at a dotted place of a file of parameters, ``times`` so much.
-
-        Raises
-        ------
-        UserError
-            The file is missing or refused, or has no number there.
-        """
-        value: Any = read_mapping(self.root / file)
-        for key in place.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"{file} has no number at {place}")
-        return times * value
 
     def _chosen(self, file: str, column: str, query: str) -> pd.Series:
         found = self._rows(file, query)

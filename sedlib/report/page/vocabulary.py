@@ -4,8 +4,10 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from sedlib.base.errors import UserError
+from sedlib.base.yaml.yaml_file import read_mapping
 from sedlib.report.claims.definitions import TEXT
 from sedlib.report.judged.listing import QUESTIONS, all_claims, claims
 from sedlib.report.judged.scoreboard import scoreboard, span_here
@@ -40,13 +42,14 @@ class Vocabulary:
             "count": self.count,
             "paper": self.paper,
             "spread": self.spread,
+            "setting": self.setting,
             **TableWords(self.root, self._refused).functions(),
         }
 
     def number(self, place: str) -> float | int:
         """The number at a dotted place of metrics.json."""
         value = value_at(self.numbers, place)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if _is_number(value):
             return value
         return self._refused(f"there is no number at {place}", math.nan)
 
@@ -80,6 +83,14 @@ class Vocabulary:
         under = value_at(self.numbers, place)
         found = [self.number(f"{place}.{key}.{quantity}") for key in under] if isinstance(under, Mapping) else []
         return max(found) / min(found) if found else self._refused(f"there is nothing under {place}", math.nan)
+
+    def setting(self, place: str, file: str = "params.yaml", times: float | int = 1) -> float | int:
+        """The number at a dotted place of a file of parameters, ``times`` so much."""
+        try:
+            value = value_at(read_mapping(self.root / file), place)
+        except UserError as error:
+            return self._refused(str(error), 0)
+        return times * value if _is_number(value) else self._refused(f"{file} has no number at {place}", 0)
 
     def count(self, *verdicts: str) -> int:
         """How many claims have one of these verdicts; all claims, where none is named."""
@@ -149,6 +160,10 @@ def value_at(numbers: Any, place: str) -> Any:
         return numbers[place]
     deeper = (value_at(numbers[key], place.removeprefix(f"{key}.")) for key in numbers if place.startswith(f"{key}."))
     return next((value for value in deeper if value is not None), None)
+
+
+def _is_number(value: object) -> TypeGuard[float | int]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _line_of_caller() -> int:
