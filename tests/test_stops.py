@@ -177,9 +177,15 @@ def repository(script: Path, tmp_path: Path) -> Clone:
 
 @pytest.mark.parametrize("command", [["repro"], ["exp", "run", "--temp"]], ids=" ".join)
 def test_a_stage_ends_with_a_real_dvc(repository: Clone, tmp_path: Path, command: list[str]) -> None:
+    """In a session of its own, as a shell gives it: where the tests run, a Python program may be the first process."""
     environment = {**repository.environment(), "PYTHONPATH": str(ROOT)}
     dvc = subprocess.Popen(
-        ["dvc", *command], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["dvc", *command],
+        cwd=repository.folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     pid = pid_in(tmp_path / "here")
     dvc.kill()
