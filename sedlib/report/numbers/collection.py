@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +52,8 @@ class Collection:
 
     expected: Expected
     runs: dict[str, RunResults]
+    ladders: dict[str, pd.DataFrame]
+    """The estimator ladder of every run: metrics and charts both begin with it."""
     summaries: dict[str, dict[str, Any]]
     ablations: dict[str, pd.DataFrame]
     single_steps: dict[str, tuple[pd.DataFrame, ...]]
@@ -65,11 +66,6 @@ class Collection:
     """What is not there, and the command that computes it."""
     permuted: dict[str, pd.DataFrame] = field(default_factory=dict)
     """The null of permuted answers."""
-
-    @cached_property
-    def ladders(self) -> dict[str, pd.DataFrame]:
-        """The estimator ladder of every run: metrics and charts both begin with it."""
-        return {run: ladder(results, self.expected.grok_threshold) for run, results in self.runs.items()}
 
     def summaries_of(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """Summaries of the runs of a kind that have no weight decay of their own."""
@@ -146,7 +142,17 @@ def collect(folder: Path, expected: Expected) -> Collection:
     if not runs and cells is None:
         raise UserError(f"no results in {folder}; compute them with `dvc repro`, or fetch them with `dvc pull`")
     return Collection(
-        expected, runs, summaries, ablations, single_steps, geometry, cells, trajectories, missing, permuted
+        expected=expected,
+        runs=runs,
+        ladders={run: ladder(results, expected.grok_threshold) for run, results in runs.items()},
+        summaries=summaries,
+        ablations=ablations,
+        single_steps=single_steps,
+        geometry=geometry,
+        cells=cells,
+        trajectories=trajectories,
+        missing=missing,
+        permuted=permuted,
     )
 
 

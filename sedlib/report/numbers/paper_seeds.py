@@ -26,6 +26,7 @@ def _without(found: Collection, runs: list[str]) -> Collection:
     return replace(
         found,
         runs=kept(found.runs),
+        ladders=kept(found.ladders),
         summaries=kept(found.summaries),
         geometry=kept(found.geometry),
         single_steps=kept(found.single_steps),
