@@ -123,6 +123,20 @@ def test_device_stages_fill_all_workers_where_there_is_no_gpu(monkeypatch: pytes
     assert len({settled.name for settled in outcome.done.values()}) == 3
 
 
+def test_a_large_repository_is_sent_without_advice_to_load_it_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(engine, "run_stage", where)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        client.register_plugin(OneStageAtATime())
+        outcome = execute(client, [job(task("a"))], {"none": bytes(11_000_000)}, View({"a": "a"}, ""), ignored)
+    assert outcome.done
+    assert not [warning for warning in recwarn if "large graph" in str(warning.message)]
+
+
 def hungry(job: Job, bundle: bytes, *upstream: Settled) -> Settled:
     """Takes 500 MiB, or more than any worker has."""
     limit = get_worker().memory_manager.memory_limit or 0

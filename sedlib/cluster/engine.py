@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic, sleep
 
+import dask
 from distributed import Client, Future, Worker
 
 from sedlib.base.errors import UserError
@@ -26,6 +27,8 @@ SECONDS_BETWEEN_LOOKS = 1.0  # for workers that joined or went away
 SECONDS_TO_FETCH = 10.0  # a result, before its worker counts as gone
 SECONDS_TO_STOP = 10.0
 ATTEMPTS = 4
+LARGE_IS_MEANT = {"distributed.admin.large-graph-warning-threshold": "1PB"}
+"""Dask advises to load on the workers what has more than 10 MB, and a repository is on this machine alone."""
 GONE = "the Dask scheduler was lost; finished stages are in the cache: run the command again"
 
 
@@ -86,9 +89,10 @@ class _Running:
     ) -> None:
         self.client, self.view, self.on_done, self.outcome = client, view, on_done, Outcome()
         # Tasks too, so that they outlive the worker that holds them.
-        self.snapshots = {
-            name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
-        }
+        with dask.config.set(LARGE_IS_MEANT):
+            self.snapshots = {
+                name: client.submit(bytes, bundle, key=f"snapshot-{name}") for name, bundle in bundles.items()
+            }
         self.below = chains([job.task for job in jobs])
         self.waiting = {job.task.key: job for job in jobs}  # for a task that has not ended
         self.lacking = {job.task.key: len(set(job.task.needs)) for job in jobs}
