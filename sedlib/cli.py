@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedlib.base.atomic import unwritable
+from sedlib.base.commands.root import require_root
 from sedlib.base.errors import UserError, located, quoted
 from sedlib.base.installed.extras import what_to_install
 from sedlib.base.progress import say
@@ -227,12 +228,32 @@ def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argpa
         from sedlib.upkeep.packing.unpack import only_in_pack, unpack_if_none
 
         unpack_if_none()
+        if (name := getattr(given, "name", None)) is not None:
+            require_run(name)
         try:
             command(given)
         except UserError as error:
-            raise UserError(". ".join([str(error), *only_in_pack()])) from error
+            raise UserError(". ".join([str(error).removesuffix("."), *only_in_pack()])) from error
 
     return run
+
+
+def require_run(name: str) -> None:
+    """Refuse a run without results that params.yaml does not have, as no command could compute them.
+
+    Raises
+    ------
+    UserError
+        There is no such run, or no params.yaml, or the name can be no file's.
+    """
+    from sedlib.pipeline.parameters.sections import PARAMS_FILE, read_params, some
+    from sedlib.pipeline.workspace import Workspace
+
+    if Workspace(name).results.exists():
+        return
+    runs = read_params(PARAMS_FILE).get("runs") or {}
+    if name not in runs:
+        raise UserError(f"{quoted(name)} is no run of {PARAMS_FILE}, which has {some(runs) or 'none'}")
 
 
 def worker_count(text: str) -> int:
@@ -317,6 +338,7 @@ def run_costs(given: argparse.Namespace) -> None:
     elif runs := known(Path()):
         print(as_text(runs.values()))
     else:
+        require_root(Path.cwd())
         raise UserError(
             "neither `sedlib repro` nor `sedlib sweep` computed a stage here; plain `dvc repro` keeps no costs"
         )
@@ -329,7 +351,6 @@ def run_pack(given: argparse.Namespace) -> None:
     tables which the locks do not name is kept as it is, unless ``--drop`` is given. Tables of a sweep go into
     SWEEP/results.tar.xz.
     """
-    from sedlib.base.commands.root import require_root
     from sedlib.upkeep.packing.pack import pack
     from sedlib.upkeep.packing.place import MAIN, Place
 
@@ -349,7 +370,6 @@ def run_unpack(given: argparse.Namespace) -> None:
     UserError
         ``--if-none`` was given for sweeps.
     """
-    from sedlib.base.commands.root import require_root
     from sedlib.upkeep.packing.pack import say_if_outdated
     from sedlib.upkeep.packing.place import PACK, Place
     from sedlib.upkeep.packing.unpack import has_results, only_in_pack, unpack
@@ -500,7 +520,6 @@ def all_parameters() -> str:
 
 def pipeline_overview() -> str:
     """The drawing and the table that docs/pipeline.md has."""
-    from sedlib.base.commands.root import require_root
     from sedlib.pipeline.dag import overview
 
     require_root(Path.cwd())
@@ -632,6 +651,7 @@ def update_documents() -> None:
 
     numbers = Path("reports/metrics.json")
     if not numbers.exists():
+        require_root(Path.cwd())
         raise UserError(f"{numbers} is missing; run `make report`")
     require_as_written(numbers.parent)
     update(Path(), json.loads(numbers.read_text()))

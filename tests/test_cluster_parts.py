@@ -386,6 +386,7 @@ def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) ->
         lambda text: text.replace("1.5", "1" * 200_000),
         lambda text: text.replace("1.5", "1" * 400),
         lambda text: text[:-20],
+        lambda text: text + text.splitlines()[-1].replace("1.5", "99.5") + "\n",  # a merge that kept both
         lambda text: "",
     ],
 )

@@ -264,9 +264,6 @@ def test_summary_prints_the_table_and_the_figure(clone: Clone) -> None:
     assert "gradient/add W=3" in text
     figure = text.splitlines()[-1].removeprefix("figure: ")
     assert (clone.folder / figure).read_text().startswith("<?xml")
-    missing = clone.call("sedlib", "summary", "add-9")
-    assert missing.returncode == 1
-    assert "run `dvc repro figures@add-9`" in missing.stderr
 
 
 SUBJECTS = {

@@ -4,12 +4,13 @@ It is no output of a stage, as equal results must have equal bytes and no two ru
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from sedlib.base.atomic import replacing
-from sedlib.base.errors import UserError, quoted
+from sedlib.base.errors import UserError, listed, quoted
 from sedlib.cluster.plan.jobs import Settled
 
 TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
@@ -81,14 +82,18 @@ def known(root: Path) -> dict[str, StageRun]:
 def read(path: Path) -> dict[str, StageRun]:
     """The table in a file by stage, the last row of each; nothing where there is none, or where it is damaged."""
     try:
-        return _parsed(path.read_text(encoding="utf-8"))
+        return {run.stage: run for run in _parsed(path.read_text(encoding="utf-8"))}
     except (OSError, ValueError):
         return {}
 
 
 def _kept(root: Path) -> dict[str, StageRun]:
     try:
-        return _parsed((root / KEPT).read_text(encoding="utf-8"))
+        runs = _parsed((root / KEPT).read_text(encoding="utf-8"))
+        stages = Counter(run.stage for run in runs)
+        if twice := [stage for stage, count in stages.items() if count > 1]:
+            raise ValueError(f"more than one row of {listed(twice)}")
+        return {run.stage: run for run in runs}
     except FileNotFoundError:
         return {}
     except (IsADirectoryError, ValueError) as error:
@@ -105,15 +110,15 @@ def _write(path: Path, rows: Mapping[str, StageRun]) -> None:
         writer.writerows(astuple(rows[name]) for name in sorted(rows))
 
 
-def _parsed(text: str) -> dict[str, StageRun]:
-    """Rows by stage; a ValueError where the text is no such table."""
+def _parsed(text: str) -> list[StageRun]:
+    """The rows; a ValueError where the text is no such table."""
     try:
         head, *rows = csv.reader(text.splitlines()) if text else [[]]
     except csv.Error as error:
         raise ValueError(str(error)) from error
     if tuple(head) != COLUMNS:
         raise ValueError(f"the columns {', '.join(head)}")
-    return {run.stage: run for run in map(_stage_run, rows)}
+    return [_stage_run(row) for row in rows]
 
 
 def _stage_run(row: list[str]) -> StageRun:

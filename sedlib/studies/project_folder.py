@@ -40,7 +40,8 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
     Raises
     ------
     UserError
-        A file is there already, or the folder is not under git, or DVC refuses it; nothing is written then.
+        A file is there already, or the folder cannot be made or put under git, or DVC refuses it; nothing is written
+        then.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder, which init makes where there is none")
@@ -48,7 +49,10 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
     there = [name for name in texts if name not in (*APPENDED, *OPTIONAL) and (folder / name).exists()]
     if there:
         raise UserError(f"{folder}: {listed(there)} exists already, and init overwrites no file: choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}; name a folder that can") from error
     _under_git(folder)
     _under_dvc(folder)
     written = []

@@ -65,6 +65,8 @@ def test_nothing_is_written_where_one_file_is_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["dvc.yaml"]
     with pytest.raises(UserError, match="is a file; name a folder"):
         write_project(tmp_path / "dvc.yaml")
+    with pytest.raises(UserError, match=r"dvc.yaml/new cannot be made: Not a directory; name a folder that can"):
+        write_project(tmp_path / "dvc.yaml/new")
 
 
 def test_finished_checkpoints_are_a_dependency_of_the_stage_that_takes_them_in(tmp_path: Path) -> None:
