@@ -161,7 +161,8 @@ def orthonormal(
     rows
         One row for each direction of the basis, of any floating dtype.
     out
-        A tensor for the result; ``rows`` itself is allowed.
+        A tensor that may be written over, so that the result needs no other memory; ``rows`` itself is allowed. The
+        result is what is returned: a QR decomposition has memory of its own.
 
     Raises
     ------
