@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sedlib.models.checkpoint import Checkpoint
-from sedlib.saved.found import steps_of
 from sedlib.saved.saved_checkpoints import Checkpoints
-from sedlib.saved.weights import WeightsError
+from sedlib.saved.step_names import steps_of
+from sedlib.saved.weights_file import WeightsError
 from sedlib.vectors import ParamLayout
 
 

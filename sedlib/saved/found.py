@@ -1,12 +1,12 @@
-"""Which files are checkpoints, and of which step each is."""
+"""Which files and folders are checkpoints; one that should be and holds no weights is refused."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
 from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import listed
+from sedlib.saved.step_names import counted, has_step_word
 
 WEIGHTS = ("*.safetensors", "*.pt", "*.pth", "*.bin", "*.ckpt")
 """Of files, which hold weights."""
@@ -18,15 +18,27 @@ INSIDE_A_FOLDER = (
     "adapter_model.safetensors",
 )
 """Of a folder that is one checkpoint, the file that holds its weights; the first there is."""
-NAMED_STEP = re.compile(r"(?:step|iter|iteration|checkpoint|ckpt|global_step)s?[=_\-]?(\d+)", re.IGNORECASE)
-NUMBER = re.compile(r"\d+")
+COPIES = ["model.safetensors", "pytorch_model.bin"]
+"""The same weights twice, as folders of a hub have them: the first is read."""
 
 
 def weights_at(place: Path) -> Path | None:
-    """The file that holds the weights of a checkpoint: the file itself, or the one inside a folder; None if none."""
-    if place.is_dir():
-        return next((file for name in INSIDE_A_FOLDER if (file := place / name).is_file()), None)
-    return place if place.is_file() else None
+    """The file that holds the weights of a checkpoint: the file itself, or the one inside a folder; None if none.
+
+    Raises
+    ------
+    ValueError
+        A folder holds several, of which one must be old or a part.
+    """
+    if not place.is_dir():
+        return place if place.is_file() else None
+    inside = [name for name in INSIDE_A_FOLDER if (place / name).is_file()]
+    if len(inside) > 1 and [name.removesuffix(".index.json") for name in inside] != COPIES:
+        raise ValueError(
+            f"checkpoints: expected weights once in {str(place)!r}, got {listed(inside)}; delete what is old, or give "
+            "the file that is meant, in a list with steps=[…]"
+        )
+    return place / inside[0] if inside else None
 
 
 def found_in(source: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -35,7 +47,7 @@ def found_in(source: str | Path | Iterable[str | Path]) -> list[Path]:
     Raises
     ------
     ValueError
-        There is none, or one of a list is none.
+        There is none, or one that should be holds no weights, holds them twice, or could be two.
     """
     several = isinstance(source, Iterable) and not isinstance(source, Mapping | str)
     if not isinstance(source, str | Path) and not several:
@@ -48,11 +60,9 @@ def found_in(source: str | Path | Iterable[str | Path]) -> list[Path]:
         places = [Path(place) for place in source]
         if not places:
             raise ValueError("checkpoints: expected paths, got an empty list")
-        if missing := [str(place) for place in places if weights_at(place) is None]:
-            raise ValueError(f"checkpoints: no file of weights, and no folder with one: {listed(missing)}")
+        _require_weights([place for place in places if weights_at(place) is None])
         return places
-    places = _in_folder(Path(source)) if Path(source).is_dir() else [Path(name) for name in sorted(glob(str(source)))]  # noqa: PTH207 - absolute ones too
-    if found := [place for place in places if weights_at(place) is not None]:
+    if found := _in_folder(Path(source)) if Path(source).is_dir() else _by_glob(str(source)):
         return found
     raise ValueError(
         f"checkpoints: no {', '.join(WEIGHTS)} and no folder with {INSIDE_A_FOLDER[1]} or {INSIDE_A_FOLDER[3]} at "
@@ -60,47 +70,54 @@ def found_in(source: str | Path | Iterable[str | Path]) -> list[Path]:
     )
 
 
+def _by_glob(pattern: str) -> list[Path]:
+    places = [Path(name) for name in sorted(glob(pattern))]  # noqa: PTH207 - absolute ones too
+    found = [place for place in places if weights_at(place) is not None]
+    _require_weights(_broken(places, found))
+    return found
+
+
 def _in_folder(folder: Path) -> list[Path]:
-    if weights_at(folder) is not None:
+    entries = [place for place in sorted(folder.iterdir()) if not place.name.startswith(".")]
+    inside = [place for place in entries if place.is_dir() and weights_at(place) is not None]
+    files = [place for pattern in WEIGHTS for place in entries if place.match(pattern) and place.is_file()]
+    own = weights_at(folder)
+    if own and (others := inside or [file for file in files if has_step_word(file)]):
+        raise ValueError(
+            f"checkpoints: {str(folder)!r} holds both weights of its own ({own.name}) and checkpoints "
+            f"({others[0].name}, …); choose by a glob such as {str(folder / 'checkpoint-*')!r}, or give "
+            "the folder itself in a list"
+        )
+    if own:
         return [folder]
-    inside = [place for place in sorted(folder.iterdir()) if place.is_dir() and weights_at(place) is not None]
-    files = [file for pattern in WEIGHTS for file in sorted(folder.glob(pattern))]
     if inside and files:
         raise ValueError(
             f"checkpoints: {str(folder)!r} holds both files ({files[0].name}, …) and folders ({inside[0].name}, …); "
             "choose by a glob"
         )
+    _require_weights(_broken(entries, inside or files))
     return inside or files
 
 
-def steps_of(places: Sequence[Path]) -> list[int]:
-    """The step in each name: after a word such as ``step`` or ``checkpoint``, or else its last number.
-
-    Raises
-    ------
-    ValueError
-        A name has no number, or two have the same.
-
-    Examples
-    --------
-    >>> steps_of([Path("epoch=1-step=400.ckpt"), Path("checkpoint-500"), Path("run2_000600.pt")])
-    [400, 500, 600]
-    """
-    steps = [_step(place) for place in places]
-    if without := [place.name for place, step in zip(places, steps, strict=True) if step is None]:
-        raise ValueError(
-            f"checkpoints: no step in the names {listed(without)}; give steps=[…], in the order of the files"
+def _broken(entries: Sequence[Path], found: Sequence[Path]) -> list[Path]:
+    """Folders and dead links without weights that are named as a file of weights, or have a step as those found do."""
+    ways = {pair[0] for place in found if (pair := counted(place))}
+    return [
+        place
+        for place in entries
+        if weights_at(place) is None
+        and (
+            any(place.match(pattern) for pattern in WEIGHTS)
+            or has_step_word(place)
+            or ((pair := counted(place)) and pair[0] in ways)
         )
-    known = [step for step in steps if step is not None]
-    if twice := sorted({step for step in known if known.count(step) > 1}):
-        same = [place.name for place, step in zip(places, known, strict=True) if step == twice[0]]
-        raise ValueError(f"checkpoints: step {twice[0]:,} is in the names {listed(same)}; give steps=[…] or a glob")
-    return known
+    ]
 
 
-def _step(place: Path) -> int | None:
-    name = place.stem if place.is_file() else place.name
-    if named := NAMED_STEP.findall(name):
-        return int(named[-1])
-    numbers = NUMBER.findall(name)
-    return int(numbers[-1]) if numbers else None
+def _require_weights(empty: Sequence[Path]) -> None:
+    if empty:
+        names = listed(["/".join(place.parts[-2:]) for place in empty])
+        raise ValueError(
+            f"checkpoints: no file of weights, and no folder with one: {names}; delete what a stopped save left, or "
+            "give the others in a list"
+        )

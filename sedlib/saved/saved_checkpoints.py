@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import listed
 from sedlib.models.tensors import places
-from sedlib.saved.found import found_in, steps_of, weights_at
+from sedlib.saved.found import found_in, weights_at
 from sedlib.saved.prefixes import renamed
-from sedlib.saved.weights import LazyTensors, WeightsError, opened
+from sedlib.saved.step_names import steps_of
+from sedlib.saved.weights import opened
+from sedlib.saved.weights_file import WeightsError, WeightsFile
 
 States = Callable[[], Iterable[tuple[int, Mapping[str, Tensor]]]]
 """Yields steps and state dicts, ascending; it is called again for every pass over the run."""
@@ -33,13 +35,13 @@ class SavedCheckpoint:
         Raises
         ------
         WeightsError
-            The file is broken, holds anything but tensors, lacks one, or has one in another shape.
+            The file is damaged, holds anything but tensors, lacks one, or has one in another shape.
         """
         with self._matched(module) as (tensors, pairs):
             return {short: tensors[name] for name, short in pairs.items()}
 
     def require(self, module: nn.Module) -> None:
-        """Refuse what ``state`` would, but for values, which are not read.
+        """Refuse what ``state`` would, but for values, which are not read nor compared with their checksums.
 
         Raises
         ------
@@ -53,13 +55,13 @@ class SavedCheckpoint:
         >>> torch.save(nn.Linear(2, 1).state_dict(), place)
         >>> SavedCheckpoint(5, place).require(nn.Linear(3, 1))
         Traceback (most recent call last):
-        sedlib.saved.weights.WeightsError: ...step-5.pt: 'weight': expected shape (1, 3), got (1, 2); is it of a ...
+        sedlib.saved.weights_file.WeightsError: ...step-5.pt: 'weight': expected shape (1, 3), got (1, 2); is it of ...
         """
         with self._matched(module):
             pass
 
     @contextmanager
-    def _matched(self, module: nn.Module) -> Iterator[tuple[Mapping[str, Any], Mapping[str, str]]]:
+    def _matched(self, module: nn.Module) -> Iterator[tuple[WeightsFile, Mapping[str, str]]]:
         """Tensors of the open file, and the module's names of those that it needs."""
         file = weights_at(self.place)
         if file is None:
@@ -169,13 +171,11 @@ def _wanted(module: nn.Module, tensors: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _require_shapes(tensors: Mapping[str, Any], pairs: Mapping[str, str], module: nn.Module) -> None:
+def _require_shapes(tensors: WeightsFile, pairs: Mapping[str, str], module: nn.Module) -> None:
     """Refuse tensors of other shapes before a value is read."""
     held = places(module) | dict(module.state_dict(keep_vars=True))
     for name, short in pairs.items():
-        value = None if isinstance(tensors, LazyTensors) else tensors[name]
-        found = tensors.shape(name) if isinstance(tensors, LazyTensors) else tuple(getattr(value, "shape", ()))
-        if short in held and found != (expected := tuple(held[short].shape)):
+        if short in held and (found := tensors.shape(name)) != (expected := tuple(held[short].shape)):
             raise ValueError(f"{name!r}: expected shape {expected}, got {found}; is it of a network of another size?")
 
 

@@ -5,99 +5,66 @@ for more than a module has is refused before a value is read.
 """
 
 import json
-import pickle
 import re
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
-
 from sedlib.base.errors import in_one_line, listed
+from sedlib.saved.safetensors_file import safetensors
+from sedlib.saved.torch_file import torch_tensors
+from sedlib.saved.weights_file import WeightsError, WeightsFile
 
 LONGEST_INDEX = 64 * 2**20
 """Bytes of an index of shards."""
-UNSUPPORTED = re.compile(r"Unsupported (?:global|class|operand|type)[^:]*:? (?:GLOBAL )?(\S+)", re.IGNORECASE)
-"""In the message of ``torch.load``: what it refuses to make."""
-INSIDE = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
-"""Under which names trainers keep a network's weights in a dictionary of theirs, Lightning's first."""
-
-
-class WeightsError(ValueError):
-    """A file of weights that cannot be believed; the message names the file."""
-
-    def __init__(self, file: Path, problem: str) -> None:
-        super().__init__(f"{file}: {problem}")
+SHARD = re.compile(r"(?P<of>.+)-\d+-of-\d+(?P<ending>\.\w+)")
+"""The name of one of several files that an index lists."""
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Mapping[str, Any]]:
-    """A file's tensors by name; a tensor's values are read when it is asked for.
+def opened(file: Path) -> Iterator[WeightsFile]:
+    """A file's tensors by name, or those of the files that an index lists.
 
     Raises
     ------
     WeightsError
-        The file is broken, of an unknown kind, or holds anything but tensors.
+        The file is broken, of an unknown kind, or holds anything but tensors; a shard is missing, or of another save.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> place = Path(tempfile.mkdtemp()) / "step-5.pt"
+    >>> torch.save({"weight": torch.ones(2)}, place)
+    >>> with opened(place) as tensors:
+    ...     tensors.shape("weight")
+    (2,)
     """
-    if file.name.endswith(".index.json"):
-        with _sharded(file) as tensors:
-            yield tensors
-    elif file.suffix == ".safetensors":
-        with _safetensors(file) as tensors:
-            yield tensors
-    else:
-        yield _torch(file)
-
-
-class LazyTensors(Mapping[str, Tensor]):
-    """Tensors of an open safetensors file."""
-
-    def __init__(self, handle: Any, file: Path) -> None:
-        self._handle, self._file, self._names = handle, file, list(handle.keys())
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._names:
-            raise KeyError(name)
-        try:
-            return self._handle.get_tensor(name)
-        except (SafetensorError, RuntimeError, OSError) as error:
-            raise WeightsError(self._file, f"{name!r} cannot be read: {in_one_line(str(error))}") from error
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Of a tensor that is not read."""
-        return tuple(self._handle.get_slice(name).get_shape())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    with _sharded(file) if file.name.endswith(".index.json") else _one_file(file) as tensors:
+        yield tensors
 
 
 @contextmanager
-def _safetensors(file: Path) -> Iterator[LazyTensors]:
-    try:
-        with safe_open(file, framework="pt") as handle:
-            yield LazyTensors(handle, file)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(file, f"no whole safetensors file: {in_one_line(str(error))}") from error
+def _one_file(file: Path) -> Iterator[WeightsFile]:
+    if file.suffix == ".safetensors":
+        with safetensors(file) as tensors:
+            yield tensors
+    else:
+        yield torch_tensors(file)
 
 
-class _Shards(Mapping[str, Tensor]):
-    """Tensors of several files by an index."""
+class _Shards(WeightsFile):
+    """Tensors of several open files by an index."""
 
-    def __init__(self, index: Path, files: Mapping[str, str]) -> None:
-        self._folder, self._index, self._files = index.parent, index, dict(files)
+    def __init__(self, files: Mapping[str, str], shards: Mapping[str, WeightsFile]) -> None:
+        self._files, self._shards = files, shards
 
-    def __getitem__(self, name: str) -> Tensor:
-        with opened(self._folder / self._files[name]) as shard:
-            if name not in shard:
-                raise WeightsError(self._index, f"{name!r} is not in {self._files[name]!r}, where the index says it is")
-            return shard[name]
+    def __getitem__(self, name: str) -> Any:
+        return self._shards[self._files[name]][name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of a tensor that is not read."""
+        return self._shards[self._files[name]].shape(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -108,53 +75,54 @@ class _Shards(Mapping[str, Tensor]):
 
 @contextmanager
 def _sharded(index: Path) -> Iterator[_Shards]:
-    if index.stat().st_size > LONGEST_INDEX:
-        raise WeightsError(index, f"an index of more than {LONGEST_INDEX:,} bytes")
-    try:
-        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        names = {str(file) for file in files.values()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise WeightsError(index, f"expected an index with a weight_map, got {in_one_line(repr(error))}") from error
-    if outside := sorted(name for name in names if Path(name).name != name or name.endswith(".index.json")):
+    files = _listed_in(index)
+    names = sorted(set(files.values()))
+    if outside := [name for name in names if Path(name).name != name or name.endswith(".index.json")]:
         raise WeightsError(index, f"shards must lie beside the index, got {listed(outside)}")
-    if missing := sorted(name for name in names if not (index.parent / name).is_file()):
-        raise WeightsError(index, f"shards are missing: {listed(missing)}")
-    yield _Shards(index, {str(name): str(file) for name, file in files.items()})
-
-
-def _torch(file: Path) -> Mapping[str, Any]:
-    if not zipfile.is_zipfile(file):
+    if missing := [name for name in names if not (index.parent / name).is_file()]:
+        raise WeightsError(index, f"shards are missing: {listed(missing)}; copy the folder again, or leave it out")
+    if more := _unlisted_beside(index, names):
         raise WeightsError(
-            file, "no zip file as torch.save writes it; it is cut, or of PyTorch before 1.6: save it again"
+            index, f"lists other shards than lie beside it: {listed(more)}; delete those of another save"
         )
-    with zipfile.ZipFile(file) as archive:
-        if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
-            raise WeightsError(file, f"torch.save does not compress, and {listed(packed)} of it is")
+    with ExitStack() as stack:
+        shards = {name: stack.enter_context(_one_file(index.parent / name)) for name in names}
+        for name, tensors in shards.items():
+            expected = {tensor for tensor, file in files.items() if file == name}
+            if lacking := sorted(expected - set(tensors)):
+                raise WeightsError(index, f"{listed(lacking)} is not in {name!r}, where the index says it is")
+            if unlisted := sorted(set(tensors) - expected):
+                raise WeightsError(index, f"{name!r} holds {listed(unlisted)}, which the index does not list there")
+        yield _Shards(files, shards)
+
+
+def _listed_in(index: Path) -> dict[str, str]:
+    """The file of each tensor."""
     try:
-        loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        what = ", ".join(UNSUPPORTED.findall(str(error))) or "what torch.load does not call safe"
-        raise WeightsError(
-            file,
-            f"holds more than tensors: {in_one_line(what)}; where you trust the file, load it yourself and give its "
-            "weights by a function that yields (step, state dict)",
-        ) from error
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
-        raise WeightsError(file, f"cannot be read: {in_one_line(str(error))}") from error
-    return _weights_of(file, loaded)
+        if index.stat().st_size > LONGEST_INDEX:
+            raise WeightsError(index, f"an index of more than {LONGEST_INDEX:,} bytes")
+        content = json.loads(index.read_text(encoding="utf-8"), object_pairs_hook=_without_doubles)
+        files = content["weight_map"]
+        if not files or not all(isinstance(file, str) for file in files.values()):
+            raise ValueError("weight_map holds no names of files")
+        return dict(files)
+    except WeightsError:
+        raise
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError, OSError) as error:
+        raise WeightsError(index, f"expected an index with a weight_map, got {in_one_line(repr(error))}") from error
 
 
-def _weights_of(file: Path, loaded: Any) -> Mapping[str, Any]:
-    """The state dict itself, or the one in a trainer's dictionary."""
-    if not isinstance(loaded, Mapping):
-        raise WeightsError(file, f"expected a state dict, got {type(loaded).__name__}")
-    if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
-        return loaded
-    for name in INSIDE:
-        if isinstance(inside := loaded.get(name), Mapping) and any(
-            isinstance(value, Tensor) for value in inside.values()
-        ):
-            return inside
-    raise WeightsError(
-        file, f"no weights under {', '.join(INSIDE)}; the file holds {listed([str(key) for key in loaded])}"
-    )
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{listed(sorted({name for name in names if names.count(name) > 1}))} twice")
+    return dict(pairs)
+
+
+def _unlisted_beside(index: Path, names: Collection[str]) -> list[str]:
+    """Files that are named as the shards are."""
+    kinds = {match.groups() for name in names if (match := SHARD.fullmatch(name))}
+    found = sorted(file.name for file in index.parent.iterdir())
+    return [
+        name for name in found if name not in names and (match := SHARD.fullmatch(name)) and match.groups() in kinds
+    ]
