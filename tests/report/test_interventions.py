@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -64,6 +65,24 @@ def test_a_cell_has_its_grok_steps_and_what_passed(cells: pd.DataFrame) -> None:
     assert cell["train_accuracy"] == 1
     assert cell["passed"] == pytest.approx(0.25)
     assert cell["overlap"] == pytest.approx(0.94)
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ([0.85, 0.25, 0.35], 0.3),  # natural steps end within the first interval
+        ([1, 1, 0.25, 0.35], 0.35),  # and with the second
+        ([1, 0.85, 0.25, 0.35], 0.3),
+        ([1, 1, 1, 1], 1),
+    ],
+    ids=str,
+)
+def test_natural_steps_count_for_nothing_in_the_share_that_passes(
+    tmp_path: Path, shares: list[float], expected: float
+) -> None:
+    write(tmp_path, "keep-random", 42, None)
+    table = read(tmp_path)[0].iloc[: len(shares) + 1].assign(passed=[math.nan, *shares])
+    assert grok_steps([table], 0.98)["passed"].item() == pytest.approx(expected)
 
 
 def test_a_table_has_means_and_speedups_by_hand(cells: pd.DataFrame) -> None:

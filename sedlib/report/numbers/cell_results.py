@@ -130,9 +130,18 @@ def _outcome(curve: pd.DataFrame, op: str, threshold: float) -> dict[str, Any]:
         "outcome": f"{found}" if found is not None else f"not within {curve['max_steps'].iloc[0]} steps",
         **{f"grok_step_{t}": grok_step(curve, op, t) for t in GROK_THRESHOLDS},
         "train_accuracy": curve["train_accuracy"].iloc[-1],
-        "passed": curve["passed"].iloc[2:].mean(),
+        "passed": _after_the_natural_steps(curve["passed"]).mean(),
         "overlap": curve["overlap"].dropna().iloc[-1] if curve["overlap"].notna().any() else None,
     }
+
+
+def _after_the_natural_steps(passed: pd.Series) -> pd.Series:
+    """Shares from the second that is not 1 on, as the first may be of natural steps in part.
+
+    Where all steps pass whole, all shares are 1.
+    """
+    projected = (passed.notna() & (passed != 1)).to_numpy()
+    return passed.iloc[projected.argmax() + 1 :] if projected.any() else passed
 
 
 def intervention_table(cells: pd.DataFrame, op: str, projection: str) -> pd.DataFrame:
