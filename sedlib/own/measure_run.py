@@ -21,12 +21,13 @@ from sedlib.own.run_coupling import Responding
 from sedlib.own.run_measuring import RunMeasuring
 from sedlib.own.taking.permuted import permuted
 from sedlib.own.taking.run_losses import PERMUTED, Permutations, TaskLoss, Tasks
-from sedlib.own.taking.run_states import States
+from sedlib.own.taking.run_states import RunStates, States
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.sketches.sketch import CountSketch
 from sedlib.terms.stream_names import TOTAL, gradient_of
 from sedlib.vectors import ParamLayout
 
+RESPONSES = ("difference", "jvp")
 COLUMNS = [
     *("step", "task", "stream", "window", "rank", "basis_error", "ratio", "ratio_1"),
     *("random_median", "random_low", "random_high"),
@@ -127,7 +128,10 @@ def measure(
         raise UserError(
             f"windows, rank: expected windows of a row or more and a direction, got {list(windows)}, {rank}"
         )
-    if random < 1 or (measured or 1) < 1 or matched < 0 or matched == 1 or permutations < 0 or permutations == 1:
+    if response not in RESPONSES:
+        raise UserError(f"response: expected 'difference' or 'jvp', got {response!r}")
+    is_too_few = random < 1 or (measured is not None and measured < 1)
+    if is_too_few or 1 in (matched, permutations) or min(matched, permutations) < 0:
         raise UserError(
             "expected a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, got random = "
             f"{random}, measured = {measured}, matched = {matched} and permutations = {permutations}"
@@ -138,13 +142,13 @@ def measure(
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:
         module = unwrapped(module)
         folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
-        run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
+        run = RunMeasuring(RunStates(checkpoints, module), named, nulls, folder, responding, sorted(set(windows)), rank)
         with torch.inference_mode(False), torch.enable_grad():
             return _with_permuted(pd.DataFrame(run.table(measured)))
 
 
 def _require_apart(rows: Path, checkpoints: Checkpoints) -> None:
-    if any(saved.place.parent.resolve() == rows.resolve() for saved in checkpoints):
+    if rows.exists() and any(saved.place.parent.samefile(rows) for saved in checkpoints):
         raise UserError(f"rows: expected a folder for rows alone, got {rows}, in which the checkpoints are")
 
 

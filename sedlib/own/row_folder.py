@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sedlib.base.atomic import replacing, sync
 from sedlib.base.border.checked import require_fields
-from sedlib.base.errors import UserError, in_one_line, listed
+from sedlib.base.errors import UserError, in_one_line, listed, quoted
 from sedlib.own.step_file import DTYPES, RowFolderError, StepFile, write_rows
 from sedlib.sketches.sketch import CountSketch
 from sedlib.terms.stream_names import GRADIENT, TOTAL_GRADIENT
@@ -28,7 +28,9 @@ from sedlib.vectors import ParamLayout
 FORMAT = "sedlib rows/1"
 EVERY = "every stream"
 """In place of a stream's name, where no row could be taken."""
+MOST_STEPS = 10**18
 FILE = re.compile(r"step-(\d{9,18})\.safetensors")
+"""Of a step below ``MOST_STEPS``."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ class RowFolder:
             )
         sketch = self.sketch and {"buckets": self.sketch.buckets, "seed": self.sketch.seed}
         about = {"format": FORMAT, "dtype": self.dtype, "sketch": sketch, "slots": json.loads(self.layout.to_json())}
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path}: expected a folder of rows, or none yet, got a file")
+        _require_folder(self.path)
         file = self.path / "about.json"
         if file.exists():
             _require_same(file, about)
@@ -198,6 +199,8 @@ class RowFolder:
             sync(self.path)
 
     def _file(self, step: int) -> Path:
+        if not 0 <= step < MOST_STEPS:
+            raise UserError(f"step {step:,}: expected one of at least 0 and below {MOST_STEPS:,}")
         return self.path / f"step-{step:09}.safetensors"
 
 
@@ -226,6 +229,15 @@ class StreamOnDisk:
         """The rows and columns of two slices."""
         rows, columns = key
         return np.stack([sum(file.part(part, columns) for part in self.parts) for file in self.files[rows]])
+
+
+def _require_folder(path: Path) -> None:
+    """Refuse a path at which there is a file, or can be no folder."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{quoted(str(path))}: expected a folder of rows, or none yet: {reason}") from error
 
 
 def _require_same(file: Path, expected: Mapping[str, Any]) -> None:

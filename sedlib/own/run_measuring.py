@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from sedlib.base.errors import UserError, listed
 from sedlib.base.progress import say, track
@@ -19,17 +18,15 @@ from sedlib.own.run_streams import run_streams
 from sedlib.own.run_trial import tried
 from sedlib.own.taking.rows_again import RowsAgain
 from sedlib.own.taking.run_losses import Tasks
-from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.run_states import RunStates
 from sedlib.own.taking.taken_rows import take_rows
-from sedlib.saved.saved_checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
 class RunMeasuring:
     """What is measured of a run, and where its rows are."""
 
-    checkpoints: Checkpoints | States
-    module: nn.Module
+    states: RunStates
     tasks: Tasks
     nulls: list[Tasks]
     folder: RowFolder
@@ -45,21 +42,16 @@ class RunMeasuring:
         UserError
             What is measured does not fit on this machine, or cannot be measured.
         """
-        self._require_windows(max(self._count, len(self.folder.steps)) if self._count else None)
-        for saved in self.checkpoints if isinstance(self.checkpoints, Checkpoints) else ():
-            saved.require(self.module)  # the last is refused before the first has taken its time
+        count = self.states.count
+        self._require_windows(max(count, len(self.folder.steps)) if count is not None else None)
+        self.states.require()
         self._announce(measured)
-        steps = take_rows(self.checkpoints, self.module, self.tasks, self.nulls, self.folder)
+        steps = take_rows(self.states, self.tasks, self.nulls, self.folder)
         if not steps:
             raise UserError("checkpoints: the parameters of every one are not finite")
-        if not self._count:
+        if count is None:
             self._require_windows(len(self.folder.steps))
         return self._coupling(_evenly(steps, measured))
-
-    @property
-    def _count(self) -> int:
-        """Checkpoints; 0 where a function yields them and nobody knows how many."""
-        return len(self.checkpoints) if isinstance(self.checkpoints, Checkpoints) else 0
 
     def _require_windows(self, n_rows: int | None) -> None:
         if not n_rows or not (long := [window for window in self.windows if window > n_rows]):
@@ -72,26 +64,27 @@ class RunMeasuring:
     def _announce(self, measured: int | None) -> None:
         """Refuse what does not fit or cannot be measured, and say how long the rest will take."""
         n_tasks, n_draws, matched = len(self.tasks.losses), 1 + len(self.nulls), self.responding.matched
-        n_missing = max((self._count or 1) - len(self.folder.steps), 0)
-        room = room_needed(self.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
+        count = self.states.count
+        n_missing = max((1 if count is None else count) - len(self.folder.steps), 0)
+        room = room_needed(self.states.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
         require_room(room, self.folder.path)
-        trial = tried(self.checkpoints, self.module, self.folder.layout, self.tasks, self.responding)
+        trial = tried(self.states, self.folder.layout, self.tasks, self.responding)
         each = self.responding.random + sum(
             (n_tasks * n_draws + 2) * min(self.rank, window) + (n_tasks + 2) * matched for window in self.windows
         )
-        n_measured = min(self._count, measured or self._count)
-        if self._count:
+        if count is not None:
+            n_measured = count if measured is None else min(count, measured)
             say(f"measure: {room}, {trial.shown(n_missing * n_draws, n_measured * each)}")
 
     def _coupling(self, chosen: set[int]) -> list[dict[str, Any]]:
         """What was measured before in this folder is not measured again."""
-        again = RowsAgain(self.checkpoints, self.module, self.folder.layout, self.tasks, self.nulls, self.folder.steps)
+        again = RowsAgain(self.states, self.folder.layout, self.tasks, self.nulls, self.folder.steps)
         streams = list(run_streams(self.folder, self.responding.tasks, self.windows, self.rank, again))
         kept = KeptCouplings(self.folder.path, self._settings())
         found: list[dict[str, Any]] = []
-        states = ((step, state) for step, state in states_of(self.checkpoints, self.module) if step in chosen)
+        states = ((step, state) for step, state in self.states if step in chosen)
         for step, state in track(states, len(chosen), "coupling", lambda pair: f"step {pair[0]:,}"):
-            responses = ResponsesAt(Checkpoint(self.module, self.folder.layout, state), self.responding)
+            responses = ResponsesAt(Checkpoint(self.states.module, self.folder.layout, state), self.responding)
             first = responses.first.tolist()
             held = kept.found(step, self.folder.steps, first)
             if held is None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
 from tqdm import tqdm
 
 from sedlib.base.errors import located
@@ -13,9 +12,8 @@ from sedlib.base.randomness import generator
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.own.run_coupling import Responding
 from sedlib.own.taking.run_losses import Tasks
-from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.run_states import RunStates
 from sedlib.sampling import random_directions
-from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.vectors import ParamLayout
 
 
@@ -32,9 +30,7 @@ class RunTrial:
         return f"about {tqdm.format_interval(rows + responses)} ({n_gradients:,} gradients, {n_responses:,} responses)"
 
 
-def tried(
-    run: Checkpoints | States, module: nn.Module, layout: ParamLayout, tasks: Tasks, responding: Responding
-) -> RunTrial:
+def tried(run: RunStates, layout: ParamLayout, tasks: Tasks, responding: Responding) -> RunTrial:
     """The gradients and a response at the first checkpoint that can be measured; what is refused is refused here.
 
     Raises
@@ -42,9 +38,9 @@ def tried(
     UserError
         Losses, probes or the network cannot be measured; the message names the step.
     """
-    step, state = next(iter(states_of(run, module)))
+    step, state = next(iter(run))
     with located(f"step {step:,}"):
-        checkpoint = Checkpoint(module, layout, state)
+        checkpoint = Checkpoint(run.module, layout, state)
         tasks.rows(checkpoint, check=True)
         respond = responding.at(checkpoint, check=True)
         (direction,) = random_directions(1, layout.size, generator(responding.seed, "random"))

@@ -1,15 +1,18 @@
 """A run of one's own, from files to table and figure, against float64 loops."""
 
+from collections import OrderedDict, UserDict
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
+from transformers import BatchEncoding
 
 from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
@@ -190,6 +193,44 @@ def test_targets_are_permuted_where_a_batch_holds_them() -> None:
     assert sorted(found["labels"].tolist()) == list(range(9))
     with pytest.raises(UserError, match="give permute="):
         permuted(torch.arange(9), draw)
+
+
+class Named(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+class Shared(UserDict[str, torch.Tensor]):
+    def __copy__(self) -> "Shared":
+        return self
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        Named(torch.arange(9), torch.arange(9)),
+        UserDict(x=torch.arange(9), y=torch.arange(9)),
+        OrderedDict(x=torch.arange(9), y=torch.arange(9)),
+        BatchEncoding({"x": torch.arange(9), "y": torch.arange(9)}),
+        [torch.arange(9), torch.arange(9)],
+    ],
+    ids=lambda batch: type(batch).__name__,
+)
+def test_a_permuted_batch_is_of_the_batch_s_type(batch: Any) -> None:
+    found = permuted(batch, generator(0, "test"))
+    assert type(found) is type(batch)
+    inputs, targets = (found[0], found[1]) if isinstance(found, tuple | list) else (found["x"], found["y"])
+    assert inputs.tolist() == list(range(9)) != targets.tolist()
+    assert (batch[1] if isinstance(batch, tuple | list) else batch["y"]).tolist() == list(range(9))
+
+
+def test_a_batch_that_cannot_be_changed_becomes_a_dictionary_and_one_whose_copy_is_itself_is_refused() -> None:
+    fixed = MappingProxyType({"x": torch.arange(9), "y": torch.arange(9)})
+    assert type(permuted(fixed, generator(0, "test"))) is dict
+    shared = Shared(y=torch.arange(9))
+    with pytest.raises(UserError, match="a copy of a Shared shares its targets"):
+        permuted(shared, generator(0, "test"))
+    assert shared["y"].tolist() == list(range(9))
 
 
 LAYOUT = ParamLayout(("a",), ((6,),))

@@ -20,6 +20,7 @@ from sedlib.own.sketched_bases import FoundBasis
 from sedlib.own.step_file import RowFolderError
 from sedlib.own.taking.rows_again import RowsAgain
 from sedlib.own.taking.run_losses import Tasks
+from sedlib.own.taking.run_states import RunStates
 from sedlib.own.taking.taken_rows import take_rows
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.sketches.sketch import CountSketch
@@ -92,9 +93,9 @@ LAYOUT = ParamLayout.select(Network(), "first.weight", "second.weight")
 
 
 def streams_of(run: Path, folder: RowFolder) -> dict[str, RunStream]:
-    checkpoints, tasks = Checkpoints(run), Tasks(LOSSES, [BATCH])
-    take_rows(checkpoints, Network(), tasks, [], folder)
-    again = RowsAgain(checkpoints, Network(), LAYOUT, tasks, [], folder.steps)
+    states, tasks = RunStates(Checkpoints(run), Network()), Tasks(LOSSES, [BATCH])
+    take_rows(states, tasks, [], folder)
+    again = RowsAgain(states, LAYOUT, tasks, [], folder.steps)
     return {stream.name: stream for stream in run_streams(folder, TASKS, [4], 1, again)}
 
 

@@ -57,6 +57,8 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"tasks": {"total": LOSSES["sign"]}}, "names other than 'total', which is the sum of the tasks"),
     ({"batches": BATCH}, r"fails on a batch \(a tensor .*; .* for a single batch give \[batch\]"),
     ({"batches": DataLoader([BATCH])}, r"got a DataLoader; list\(loader\) makes"),  # type: ignore[arg-type]
+    ({"response": "JVP"}, "response: expected 'difference' or 'jvp', got 'JVP'"),
+    ({"measured": 0}, "expected a random direction, a measured checkpoint.*, got .*measured = 0"),
     ({"windows": (1.5,)}, "windows: expected whole numbers, got a float"),
     ({"windows": (0,)}, "expected windows of a row or more"),
     ({"measured": -3}, "measured = -3"),
@@ -115,8 +117,9 @@ def test_rows_are_kept_apart_from_checkpoints_and_in_a_folder(run: Path, tmp_pat
     with pytest.raises(UserError, match=r"rows: expected a folder for rows alone, .* in which the checkpoints are"):
         measured(sedlib.Checkpoints(run), rows=run)
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file: expected a folder of rows, or none yet, got a file"):
-        measured(sedlib.Checkpoints(run), rows=tmp_path / "file")
+    for place, reason in (("file", "File exists"), ("file/rows", "Not a directory"), ("\0", "embedded null byte")):
+        with pytest.raises(UserError, match=f"expected a folder of rows, or none yet: {reason}"):
+            measured(sedlib.Checkpoints(run), rows=tmp_path / place)
 
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, lambda module: torch.compile(module, backend="eager")])

@@ -5,6 +5,7 @@ target occurs, and nothing of the task.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import torch
@@ -32,13 +33,33 @@ def permuted(batch: Any, generator: torch.Generator) -> Any:
     """
     if isinstance(batch, Mapping):
         if found := next((name for name in TARGETS if isinstance(batch.get(name), Tensor)), None):
-            return {**batch, found: _shuffled(batch[found], generator)}
+            return _with(batch, found, _shuffled(batch[found], generator))
     elif isinstance(batch, tuple | list) and len(batch) > 1 and isinstance(batch[-1], Tensor):
-        return (*batch[:-1], _shuffled(batch[-1], generator))
+        return _with(batch, len(batch) - 1, _shuffled(batch[-1], generator))
     raise UserError(
         f"batches: expected (inputs, targets) or a dictionary with one of {', '.join(TARGETS)}, whose targets can be "
         f"permuted, got {type(batch).__name__}; give permute=, a function of batch and generator, or permutations=0"
     )
+
+
+def _with(batch: Any, key: Any, targets: Tensor) -> Any:
+    """A batch of the same type, whose attributes a loss may read, with other targets; the batch stays as it was."""
+    if isinstance(batch, tuple):
+        replaced = getattr(batch, "_replace", None)
+        return replaced(**{batch._fields[key]: targets}) if replaced else (*batch[:-1], targets)  # type: ignore[attr-defined]
+    before = batch[key]
+    try:
+        found = copy(batch)
+        found[key] = targets
+    except TypeError:  # a mapping that cannot be changed
+        return {**batch, key: targets}
+    if batch[key] is targets:
+        batch[key] = before
+        raise UserError(
+            f"batches: a copy of a {type(batch).__name__} shares its targets with it; give permute=, a function of "
+            "batch and generator, or permutations=0"
+        )
+    return found
 
 
 def _shuffled(targets: Tensor, generator: torch.Generator) -> Tensor:

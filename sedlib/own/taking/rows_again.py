@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from sedlib.base.errors import listed
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.own.taking.run_losses import Tasks, permuted_stream
-from sedlib.own.taking.run_states import States
-from sedlib.saved.saved_checkpoints import Checkpoints, SavedCheckpoint
+from sedlib.own.taking.run_states import RunStates
 from sedlib.terms.stream_names import LADDER, TOTAL_GRADIENT, UPDATE, gradient_of
 from sedlib.vectors import ParamLayout
 
@@ -22,8 +21,7 @@ from sedlib.vectors import ParamLayout
 class RowsAgain:
     """Takes a row again from its checkpoint, of which any can be read at any time."""
 
-    run: Checkpoints | States
-    module: nn.Module
+    run: RunStates
     layout: ParamLayout
     tasks: Tasks
     nulls: Sequence[Tasks]
@@ -35,7 +33,7 @@ class RowsAgain:
         if stream.startswith(LADDER):
             return "only sketches of its rows are kept, and a row of the optimizer cannot be taken again"
         needed = {*steps, *(self._before(step) for step in steps if stream == UPDATE)}
-        if missing := sorted(needed - {saved.step for saved in self._saved}):
+        if missing := sorted(needed - {*self.run.any_time}):
             return (
                 f"only sketches of its rows are kept, and steps {listed([f'{step:,}' for step in missing])} have no "
                 "checkpoint from which to take them again"
@@ -60,12 +58,7 @@ class RowsAgain:
         return row
 
     def _at(self, step: int) -> Checkpoint:
-        saved = next(found for found in self._saved if found.step == step)
-        return Checkpoint(self.module, self.layout, saved.state(self.module))
-
-    @property
-    def _saved(self) -> Sequence[SavedCheckpoint]:
-        return self.run if isinstance(self.run, Checkpoints) else ()
+        return Checkpoint(self.run.module, self.layout, self.run.at(step))
 
     def _before(self, step: int) -> int:
         return max((known for known in self.recorded if known < step), default=step)

@@ -18,17 +18,14 @@ from sedlib.base.progress import track
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.own.row_folder import EVERY, RowFolder
 from sedlib.own.taking.run_losses import Tasks, permuted_stream
-from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.run_states import RunStates
 from sedlib.own.taking.step_rows import StepRows
-from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.terms.stream_names import UPDATE, gradient_of
 
 Rows = Mapping[str, Float[Tensor, " params"]]
 
 
-def take_rows(
-    run: Checkpoints | States, module: nn.Module, tasks: Tasks, nulls: Sequence[Tasks], folder: RowFolder
-) -> list[int]:
+def take_rows(run: RunStates, tasks: Tasks, nulls: Sequence[Tasks], folder: RowFolder) -> list[int]:
     """Write the rows that the folder lacks; the steps of the checkpoints, without those that are not finite.
 
     ``nulls`` are the tasks on permuted targets, by draw.
@@ -38,16 +35,16 @@ def take_rows(
     UserError
         A row cannot be taken, or is there with other values; the message names the step.
     """
-    total, known = len(run) if isinstance(run, Checkpoints) else None, folder.steps
+    known = folder.steps
     steps: list[int] = []
     before: Tensor | None = None
-    for step, state in track(states_of(run, module), total, "rows", lambda found: f"step {found[0]:,}"):
+    for step, state in track(run, run.count, "rows", lambda found: f"step {found[0]:,}"):
         with located(f"step {step:,}"):
             found = StepRows.of(folder, step)
-            if broken := _broken(module, state):
+            if broken := _broken(run.module, state):
                 found.leave_out(EVERY, f"not finite in the parameters {listed(broken)}")
             else:
-                checkpoint = Checkpoint(module, folder.layout, state)
+                checkpoint = Checkpoint(run.module, folder.layout, state)
                 _put_gradients(found, checkpoint, tasks, nulls, compares=not set(known) & set(steps))
                 if before is not None and (
                     not found.there or steps[-1:] == [at for at in folder.steps if at < step][-1:]
