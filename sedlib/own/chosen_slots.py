@@ -5,6 +5,7 @@ from typing import cast
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import UserError, listed
 from sedlib.vectors import ParamLayout
 
@@ -16,6 +17,8 @@ def slots_of(module: nn.Module, slots: ParamLayout | str | None = None) -> Param
     ------
     UserError
         A parameter has no size yet.
+    WrongKindError
+        ``slots`` is none of these.
     ValueError
         The module has no such slots.
 
@@ -35,7 +38,12 @@ def slots_of(module: nn.Module, slots: ParamLayout | str | None = None) -> Param
         )
     if isinstance(slots, ParamLayout):
         return slots
-    return ParamLayout.attention(module) if slots in (None, "attention") else ParamLayout.select(module, str(slots))
+    if slots is None or slots == "attention":
+        return ParamLayout.attention(module)
+    if not isinstance(slots, str):
+        remedy = "ParamLayout.select(module, *globs) takes several globs" if isinstance(slots, list | tuple) else ""
+        raise wrong_kind("slots", "'attention', a glob or a ParamLayout", slots, remedy)
+    return ParamLayout.select(module, slots)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

@@ -26,7 +26,7 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
     Raises
     ------
     ValueError
-        The table lacks a column, or has no row of a task.
+        The table lacks a column, or has no row of a task, or no task is chosen.
 
     Examples
     --------
@@ -47,6 +47,8 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
     chosen = list(tasks) if tasks is not None else sorted(table["task"].unique())
     if unknown := [task for task in chosen if task not in set(table["task"])]:
         raise ValueError(f"tasks: no row of {unknown[0]!r}; there are: {', '.join(sorted(set(table['task'])))}")
+    if not chosen:
+        raise ValueError("tasks: expected one or more, got none; without tasks= all are shown")
     figure = Figure(figsize=(4.2 * len(chosen) + 1.6, 3.6), layout="constrained")
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
     for panel, task in zip(panels, chosen, strict=True):

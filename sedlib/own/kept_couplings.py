@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sedlib.base.atomic import replacing
+from sedlib.own.step_file import step_name
 
 SAME = 1e-3
 """Relative distance up to which two responses are one: an order of sums moves them by less."""
@@ -62,4 +63,4 @@ class KeptCouplings:
         return as_read
 
     def _file(self, step: int) -> Path:
-        return self.path / f"coupling-{step:09}.json"
+        return self.path / f"{step_name('coupling', step)}.json"

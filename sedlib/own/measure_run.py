@@ -16,18 +16,19 @@ from sedlib.base.border.kinds import require_function, wrong_kind
 from sedlib.base.errors import UserError
 from sedlib.models.probes import Probes
 from sedlib.own.chosen_slots import slots_of, unwrapped
+from sedlib.own.given import folder_for, require_one_of
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.run_coupling import Responding
 from sedlib.own.run_measuring import RunMeasuring
+from sedlib.own.step_file import DTYPES, require_step
 from sedlib.own.taking.permuted import permuted
 from sedlib.own.taking.run_losses import PERMUTED, Permutations, TaskLoss, Tasks
-from sedlib.own.taking.run_states import RunStates, States
+from sedlib.own.taking.run_states import States
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.sketches.sketch import CountSketch
 from sedlib.terms.stream_names import TOTAL, gradient_of
 from sedlib.vectors import ParamLayout
 
-RESPONSES = ("difference", "jvp")
 COLUMNS = [
     *("step", "task", "stream", "window", "rank", "basis_error", "ratio", "ratio_1"),
     *("random_median", "random_low", "random_high"),
@@ -70,7 +71,7 @@ def measure(
     ----------
     checkpoints
         ``sedlib.Checkpoints``, or a function that yields steps and state dicts. The function is called three times, the
-        first time for its first pair alone.
+        first time for its first pair alone, and must yield the same run each time.
     module
         A network of the checkpoints' architecture; its values do not matter.
     tasks
@@ -115,23 +116,26 @@ def measure(
     Raises
     ------
     UserError
-        There are too few checkpoints or tasks, or a number is not finite; the message names step and stream.
+        There are too few checkpoints or tasks, or a number is not finite; the message names step and stream. Or an
+        argument means nothing, or a state is not the one of which rows were taken: in an earlier pass, or in an earlier
+        call with the same ``rows``.
     ValueError
         The network, the probes or a file cannot be measured; the message says what to do.
     """
+    require_one_of("response", response, ("difference", "jvp"))
+    require_one_of("dtype", dtype, DTYPES)
+    rows = None if rows is None else folder_for("rows", rows)
     _require_run(checkpoints, tasks, batches, in_any_order=sketch is not None)
     if wrong := [window for window in windows if not isinstance(window, Integral)]:
         raise wrong_kind("windows", "whole numbers", wrong[0])
     if rows is not None and isinstance(checkpoints, Checkpoints):
-        _require_apart(Path(rows), checkpoints)
+        _require_apart(rows, checkpoints)
     if min(windows, default=0) < 1 or rank < 1:
         raise UserError(
             f"windows, rank: expected windows of a row or more and a direction, got {list(windows)}, {rank}"
         )
-    if response not in RESPONSES:
-        raise UserError(f"response: expected 'difference' or 'jvp', got {response!r}")
-    is_too_few = random < 1 or (measured is not None and measured < 1)
-    if is_too_few or 1 in (matched, permutations) or min(matched, permutations) < 0:
+    none_measured = measured is not None and measured < 1
+    if random < 1 or none_measured or matched < 0 or matched == 1 or permutations < 0 or permutations == 1:
         raise UserError(
             "expected a random direction, a measured checkpoint, and nulls of 0 or at least 2 draws, got random = "
             f"{random}, measured = {measured}, matched = {matched} and permutations = {permutations}"
@@ -142,13 +146,13 @@ def measure(
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:
         module = unwrapped(module)
         folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
-        run = RunMeasuring(RunStates(checkpoints, module), named, nulls, folder, responding, sorted(set(windows)), rank)
+        run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
         with torch.inference_mode(False), torch.enable_grad():
             return _with_permuted(pd.DataFrame(run.table(measured)))
 
 
 def _require_apart(rows: Path, checkpoints: Checkpoints) -> None:
-    if rows.exists() and any(saved.place.parent.samefile(rows) for saved in checkpoints):
+    if any(saved.place.parent.resolve() == rows.resolve() for saved in checkpoints):
         raise UserError(f"rows: expected a folder for rows alone, got {rows}, in which the checkpoints are")
 
 
@@ -161,6 +165,8 @@ def _require_run(
             "sedlib.Checkpoints(path) finds files",
         )
         raise wrong_kind("checkpoints", what, checkpoints, remedy)
+    for saved in checkpoints if isinstance(checkpoints, Checkpoints) else ():
+        require_step(saved.step)
     if in_any_order and not isinstance(checkpoints, Checkpoints):
         raise UserError(
             "sketch: expected sedlib.Checkpoints beside it, got a function: rows are taken again at the checkpoints of "

@@ -2,7 +2,8 @@
 
 ``about.json`` says of which slots the rows are. ``step-000000100.safetensors`` holds the rows of step 100 by stream,
 each ``[params]``, in 16 or 32 bits, and the hash of their bytes; of a folder of sketches each is ``[sketch]``. A folder
-that was left in the middle of a run goes on.
+that was left in the middle of a run goes on. Where ``sedlib.measure`` took rows, ``state-000000100.json`` has hashes of
+the state of which they are.
 """
 
 import json
@@ -19,8 +20,10 @@ from torch import Tensor
 
 from sedlib.base.atomic import replacing, sync
 from sedlib.base.border.checked import require_fields
-from sedlib.base.errors import UserError, in_one_line, listed, quoted
-from sedlib.own.step_file import DTYPES, RowFolderError, StepFile, write_rows
+from sedlib.base.errors import UserError, in_one_line, listed
+from sedlib.own.given import folder_for, require_one_of
+from sedlib.own.step_file import DIGITS, DTYPES, RowFolderError, StepFile, step_name, write_rows
+from sedlib.own.taking.state_hashes import StateHashes
 from sedlib.sketches.sketch import CountSketch
 from sedlib.terms.stream_names import GRADIENT, TOTAL_GRADIENT
 from sedlib.vectors import ParamLayout
@@ -28,9 +31,7 @@ from sedlib.vectors import ParamLayout
 FORMAT = "sedlib rows/1"
 EVERY = "every stream"
 """In place of a stream's name, where no row could be taken."""
-MOST_STEPS = 10**18
-FILE = re.compile(r"step-(\d{9,18})\.safetensors")
-"""Of a step below ``MOST_STEPS``."""
+FILE = re.compile(rf"step-({DIGITS})\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RowFolder:
     RowFolderError
         The folder holds rows of other slots, in another dtype, or as another sketch.
     UserError
-        There is no such dtype, or the sketch is not shorter than a row.
+        There is no such dtype, the sketch is not shorter than a row, or the path is of a file.
 
     Examples
     --------
@@ -72,8 +73,8 @@ class RowFolder:
 
     def __post_init__(self) -> None:
         require_fields(self)
-        if self.dtype not in DTYPES:
-            raise UserError(f"dtype: expected one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        require_one_of("dtype", self.dtype, DTYPES)
+        folder_for("path", self.path)
         if self.sketch and self.sketch.buckets >= self.layout.size:
             raise UserError(
                 f"sketch: expected fewer buckets than the {self.layout.size:,} numbers of a row, got "
@@ -81,7 +82,6 @@ class RowFolder:
             )
         sketch = self.sketch and {"buckets": self.sketch.buckets, "seed": self.sketch.seed}
         about = {"format": FORMAT, "dtype": self.dtype, "sketch": sketch, "slots": json.loads(self.layout.to_json())}
-        _require_folder(self.path)
         file = self.path / "about.json"
         if file.exists():
             _require_same(file, about)
@@ -105,7 +105,8 @@ class RowFolder:
         Raises
         ------
         UserError
-            A row is not of the layout's size, or not finite, also in the folder's dtype.
+            A row is not of the layout's size, or not finite, also in the folder's dtype; or the step has more than 18
+            digits.
         """
         kept = {name: self._kept(step, name, row) for name, row in rows.items()}
         write_rows(self._file(step), kept, DTYPES[self.dtype], left_out)
@@ -193,15 +194,14 @@ class RowFolder:
         return self._checked[step][1]
 
     def drop_from(self, step: int) -> None:
-        """Delete the rows of a step and of all later ones, the last first."""
+        """Delete the rows of a step and of all later ones, the last first, and the hashes of their states."""
+        StateHashes(self.path).forget_from(step)
         for later in sorted((known for known in self.steps if known >= step), reverse=True):
             self._file(later).unlink()
             sync(self.path)
 
     def _file(self, step: int) -> Path:
-        if not 0 <= step < MOST_STEPS:
-            raise UserError(f"step {step:,}: expected one of at least 0 and below {MOST_STEPS:,}")
-        return self.path / f"step-{step:09}.safetensors"
+        return self.path / f"{step_name('step', step)}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -229,15 +229,6 @@ class StreamOnDisk:
         """The rows and columns of two slices."""
         rows, columns = key
         return np.stack([sum(file.part(part, columns) for part in self.parts) for file in self.files[rows]])
-
-
-def _require_folder(path: Path) -> None:
-    """Refuse a path at which there is a file, or can be no folder."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{quoted(str(path))}: expected a folder of rows, or none yet: {reason}") from error
 
 
 def _require_same(file: Path, expected: Mapping[str, Any]) -> None:

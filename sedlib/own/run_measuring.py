@@ -6,27 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from sedlib.base.errors import UserError, listed
+from sedlib.base.errors import UserError, listed, located
 from sedlib.base.progress import say, track
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.own.kept_couplings import KeptCouplings
 from sedlib.own.room_needed import require_room, room_needed
-from sedlib.own.row_folder import RowFolder
+from sedlib.own.row_folder import EVERY, RowFolder
 from sedlib.own.run_coupling import Responding, ResponsesAt, coupling_at
 from sedlib.own.run_streams import run_streams
 from sedlib.own.run_trial import tried
 from sedlib.own.taking.rows_again import RowsAgain
 from sedlib.own.taking.run_losses import Tasks
-from sedlib.own.taking.run_states import RunStates
+from sedlib.own.taking.run_states import States, states_again
+from sedlib.own.taking.state_hashes import StateHashes, hashes_of
 from sedlib.own.taking.taken_rows import take_rows
+from sedlib.saved.saved_checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
 class RunMeasuring:
     """What is measured of a run, and where its rows are."""
 
-    states: RunStates
+    checkpoints: Checkpoints | States
+    module: nn.Module
     tasks: Tasks
     nulls: list[Tasks]
     folder: RowFolder
@@ -40,18 +44,24 @@ class RunMeasuring:
         Raises
         ------
         UserError
-            What is measured does not fit on this machine, or cannot be measured.
+            What is measured does not fit on this machine, or cannot be measured, or is another run in a later pass.
         """
-        count = self.states.count
-        self._require_windows(max(count, len(self.folder.steps)) if count is not None else None)
-        self.states.require()
+        self._require_windows(max(self._count, len(self.folder.steps)) if self._count else None)
+        for saved in self.checkpoints if isinstance(self.checkpoints, Checkpoints) else ():
+            saved.require(self.module)  # the last is refused before the first has taken its time
         self._announce(measured)
-        steps = take_rows(self.states, self.tasks, self.nulls, self.folder)
-        if not steps:
+        steps = take_rows(self.checkpoints, self.module, self.tasks, self.nulls, self.folder)
+        left_out = self.folder.left_out
+        if not (finite := [step for step in steps if EVERY not in left_out.get(step, {})]):
             raise UserError("checkpoints: the parameters of every one are not finite")
-        if count is None:
+        if not self._count:
             self._require_windows(len(self.folder.steps))
-        return self._coupling(_evenly(steps, measured))
+        return self._coupling(steps, _evenly(finite, measured))
+
+    @property
+    def _count(self) -> int:
+        """Checkpoints; 0 where a function yields them and nobody knows how many."""
+        return len(self.checkpoints) if isinstance(self.checkpoints, Checkpoints) else 0
 
     def _require_windows(self, n_rows: int | None) -> None:
         if not n_rows or not (long := [window for window in self.windows if window > n_rows]):
@@ -64,27 +74,30 @@ class RunMeasuring:
     def _announce(self, measured: int | None) -> None:
         """Refuse what does not fit or cannot be measured, and say how long the rest will take."""
         n_tasks, n_draws, matched = len(self.tasks.losses), 1 + len(self.nulls), self.responding.matched
-        count = self.states.count
-        n_missing = max((1 if count is None else count) - len(self.folder.steps), 0)
-        room = room_needed(self.states.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
+        n_missing = max((self._count or 1) - len(self.folder.steps), 0)
+        room = room_needed(self.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
         require_room(room, self.folder.path)
-        trial = tried(self.states, self.folder.layout, self.tasks, self.responding)
+        trial = tried(self.checkpoints, self.module, self.folder, self.tasks, self.responding)
         each = self.responding.random + sum(
             (n_tasks * n_draws + 2) * min(self.rank, window) + (n_tasks + 2) * matched for window in self.windows
         )
-        if count is not None:
-            n_measured = count if measured is None else min(count, measured)
+        n_measured = self._count if measured is None else min(self._count, measured)
+        if self._count:
             say(f"measure: {room}, {trial.shown(n_missing * n_draws, n_measured * each)}")
 
-    def _coupling(self, chosen: set[int]) -> list[dict[str, Any]]:
+    def _coupling(self, steps: Sequence[int], chosen: set[int]) -> list[dict[str, Any]]:
         """What was measured before in this folder is not measured again."""
-        again = RowsAgain(self.states, self.folder.layout, self.tasks, self.nulls, self.folder.steps)
+        again = RowsAgain(self.checkpoints, self.module, self.folder, self.tasks, self.nulls)
         streams = list(run_streams(self.folder, self.responding.tasks, self.windows, self.rank, again))
         kept = KeptCouplings(self.folder.path, self._settings())
         found: list[dict[str, Any]] = []
-        states = ((step, state) for step, state in self.states if step in chosen)
+        passed = states_again(self.checkpoints, self.module, steps)
+        states = ((step, state) for step, state in passed if step in chosen)
         for step, state in track(states, len(chosen), "coupling", lambda pair: f"step {pair[0]:,}"):
-            responses = ResponsesAt(Checkpoint(self.states.module, self.folder.layout, state), self.responding)
+            with located(f"step {step:,}"):
+                checkpoint = Checkpoint(self.module, self.folder.layout, state)
+            StateHashes(self.folder.path).require_same(step, hashes_of(checkpoint))
+            responses = ResponsesAt(checkpoint, self.responding)
             first = responses.first.tolist()
             held = kept.found(step, self.folder.steps, first)
             if held is None:

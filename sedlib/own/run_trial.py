@@ -5,16 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
 from tqdm import tqdm
 
 from sedlib.base.errors import located
 from sedlib.base.randomness import generator
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.own.row_folder import RowFolder
 from sedlib.own.run_coupling import Responding
 from sedlib.own.taking.run_losses import Tasks
-from sedlib.own.taking.run_states import RunStates
+from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.state_hashes import StateHashes, hashes_of
 from sedlib.sampling import random_directions
-from sedlib.vectors import ParamLayout
+from sedlib.saved.saved_checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -30,20 +33,23 @@ class RunTrial:
         return f"about {tqdm.format_interval(rows + responses)} ({n_gradients:,} gradients, {n_responses:,} responses)"
 
 
-def tried(run: RunStates, layout: ParamLayout, tasks: Tasks, responding: Responding) -> RunTrial:
+def tried(
+    run: Checkpoints | States, module: nn.Module, folder: RowFolder, tasks: Tasks, responding: Responding
+) -> RunTrial:
     """The gradients and a response at the first checkpoint that can be measured; what is refused is refused here.
 
     Raises
     ------
     UserError
-        Losses, probes or the network cannot be measured; the message names the step.
+        Losses, probes or the network cannot be measured, or the folder is of another run; the message names the step.
     """
-    step, state = next(iter(run))
+    step, state = next(iter(states_of(run, module)))
     with located(f"step {step:,}"):
-        checkpoint = Checkpoint(run.module, layout, state)
+        checkpoint = Checkpoint(module, folder.layout, state)
+        StateHashes(folder.path).require_same(step, hashes_of(checkpoint))
         tasks.rows(checkpoint, check=True)
         respond = responding.at(checkpoint, check=True)
-        (direction,) = random_directions(1, layout.size, generator(responding.seed, "random"))
+        (direction,) = random_directions(1, folder.layout.size, generator(responding.seed, "random"))
 
         def respond_once() -> Any:
             return respond(direction.to(checkpoint.theta))

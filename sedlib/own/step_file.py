@@ -25,12 +25,50 @@ from sedlib.base.errors import UserError, in_one_line
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 HEADER = "sedlib"
+DIGITS = r"\d{9,18}"
+"""Of a step in a file's name."""
+LARGEST_STEP = 10**18 - 1
 SMALLEST_POWER = -100
 """Below it a row is as good as zero, and the power's inverse is no float32."""
 
 
 class RowFolderError(UserError):
     """A folder of rows that is broken, or of another run; the message names the file."""
+
+
+def require_step(step: int) -> int:
+    """A step as it is, if the name of a file can hold it.
+
+    Raises
+    ------
+    UserError
+        It is negative, or has more than 18 digits.
+
+    Examples
+    --------
+    >>> require_step(10**18)
+    Traceback (most recent call last):
+    sedlib.base.errors.UserError: step 1,000,000,000,000,000,000: expected 0 to 999,999,999,999,999,999; number ...
+    """
+    if not 0 <= step <= LARGEST_STEP:
+        raise UserError(f"step {step:,}: expected 0 to {LARGEST_STEP:,}; number the steps anew, such as by steps=[…]")
+    return step
+
+
+def step_name(kind: str, step: int) -> str:
+    """The name of a step's file, without its ending.
+
+    Raises
+    ------
+    UserError
+        As ``require_step`` does.
+
+    Examples
+    --------
+    >>> step_name("step", 100)
+    'step-000000100'
+    """
+    return f"{kind}-{require_step(step):09}"
 
 
 def write_rows(

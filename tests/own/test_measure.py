@@ -1,18 +1,15 @@
 """A run of one's own, from files to table and figure, against float64 loops."""
 
-from collections import OrderedDict, UserDict
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
-from transformers import BatchEncoding
 
 from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
@@ -21,7 +18,6 @@ from sedlib.own.measure_run import measure
 from sedlib.own.room_needed import Room, require_room
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.step_file import RowFolderError
-from sedlib.own.taking.permuted import permuted
 from sedlib.sampling import random_directions
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.selftest.oracles import looped_gradient
@@ -184,55 +180,6 @@ def test_a_task_whose_targets_are_not_permuted_is_refused(run: Path) -> None:
         measure(Checkpoints(run), Network(), losses, [BATCH], PROBES, slots=layout, windows=[1])
 
 
-def test_targets_are_permuted_where_a_batch_holds_them() -> None:
-    draw = generator(0, "test")
-    batch = {"input_ids": torch.arange(9), "labels": torch.arange(9)}
-    found = permuted(batch, draw)
-    assert torch.equal(found["input_ids"], batch["input_ids"])
-    assert not torch.equal(found["labels"], batch["labels"])
-    assert sorted(found["labels"].tolist()) == list(range(9))
-    with pytest.raises(UserError, match="give permute="):
-        permuted(torch.arange(9), draw)
-
-
-class Named(NamedTuple):
-    x: torch.Tensor
-    y: torch.Tensor
-
-
-class Shared(UserDict[str, torch.Tensor]):
-    def __copy__(self) -> "Shared":
-        return self
-
-
-@pytest.mark.parametrize(
-    "batch",
-    [
-        Named(torch.arange(9), torch.arange(9)),
-        UserDict(x=torch.arange(9), y=torch.arange(9)),
-        OrderedDict(x=torch.arange(9), y=torch.arange(9)),
-        BatchEncoding({"x": torch.arange(9), "y": torch.arange(9)}),
-        [torch.arange(9), torch.arange(9)],
-    ],
-    ids=lambda batch: type(batch).__name__,
-)
-def test_a_permuted_batch_is_of_the_batch_s_type(batch: Any) -> None:
-    found = permuted(batch, generator(0, "test"))
-    assert type(found) is type(batch)
-    inputs, targets = (found[0], found[1]) if isinstance(found, tuple | list) else (found["x"], found["y"])
-    assert inputs.tolist() == list(range(9)) != targets.tolist()
-    assert (batch[1] if isinstance(batch, tuple | list) else batch["y"]).tolist() == list(range(9))
-
-
-def test_a_batch_that_cannot_be_changed_becomes_a_dictionary_and_one_whose_copy_is_itself_is_refused() -> None:
-    fixed = MappingProxyType({"x": torch.arange(9), "y": torch.arange(9)})
-    assert type(permuted(fixed, generator(0, "test"))) is dict
-    shared = Shared(y=torch.arange(9))
-    with pytest.raises(UserError, match="a copy of a Shared shares its targets"):
-        permuted(shared, generator(0, "test"))
-    assert shared["y"].tolist() == list(range(9))
-
-
 LAYOUT = ParamLayout(("a",), ((6,),))
 
 
@@ -276,5 +223,7 @@ def test_the_figure_has_a_panel_for_each_task_and_a_line_for_each_stream(table: 
     assert {"gradient, W = 1", "gradient, W = 3", "sum of gradients, W = 3", "update, W = 1"} <= labels
     with pytest.raises(ValueError, match="no row of 'other'"):
         plot_coupling(table, ["other"])
+    with pytest.raises(ValueError, match="tasks: expected one or more, got none"):
+        plot_coupling(table, [])
     with pytest.raises(ValueError, match="'ratio' is missing"):
         plot_coupling(table.drop(columns="ratio"))

@@ -20,7 +20,6 @@ from sedlib.own.sketched_bases import FoundBasis
 from sedlib.own.step_file import RowFolderError
 from sedlib.own.taking.rows_again import RowsAgain
 from sedlib.own.taking.run_losses import Tasks
-from sedlib.own.taking.run_states import RunStates
 from sedlib.own.taking.taken_rows import take_rows
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.sketches.sketch import CountSketch
@@ -93,9 +92,9 @@ LAYOUT = ParamLayout.select(Network(), "first.weight", "second.weight")
 
 
 def streams_of(run: Path, folder: RowFolder) -> dict[str, RunStream]:
-    states, tasks = RunStates(Checkpoints(run), Network()), Tasks(LOSSES, [BATCH])
-    take_rows(states, tasks, [], folder)
-    again = RowsAgain(states, LAYOUT, tasks, [], folder.steps)
+    checkpoints, tasks = Checkpoints(run), Tasks(LOSSES, [BATCH])
+    take_rows(checkpoints, Network(), tasks, [], folder)
+    again = RowsAgain(checkpoints, Network(), folder, tasks, [])
     return {stream.name: stream for stream in run_streams(folder, TASKS, [4], 1, again)}
 
 
@@ -157,6 +156,8 @@ def test_rows_of_another_run_or_batch_are_refused(change: str, run: Path, tmp_pa
     second = [saved.place for saved in checkpoints][::2]
     first = Checkpoints(second) if change == "every second checkpoint" else checkpoints
     measure(first, Network(), LOSSES, [BATCH], PROBES, **{**options, "windows": (1,)})
+    for file in (tmp_path / "rows").glob("state-*"):
+        file.unlink()  # as of rows that a recorder took
     losses = {**LOSSES, "half": lambda module, batch: 2 * LOSSES["half"](module, batch)} if change == "loss" else LOSSES
     if change == "run":  # of the same first step
         for step in STEPS:

@@ -13,9 +13,7 @@ from torch.utils.data import DataLoader
 
 import sedlib
 from sedlib.base.errors import UserError
-from sedlib.base.randomness import generator
 from sedlib.own.memory_free import memory_free
-from sedlib.own.taking.permuted import permuted
 from tests.own.small_run import BATCH, LOSSES, PROBES, STEPS, Network, train
 
 pytestmark = pytest.mark.usefixtures("production")
@@ -57,11 +55,15 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"tasks": {"total": LOSSES["sign"]}}, "names other than 'total', which is the sum of the tasks"),
     ({"batches": BATCH}, r"fails on a batch \(a tensor .*; .* for a single batch give \[batch\]"),
     ({"batches": DataLoader([BATCH])}, r"got a DataLoader; list\(loader\) makes"),  # type: ignore[arg-type]
-    ({"response": "JVP"}, "response: expected 'difference' or 'jvp', got 'JVP'"),
-    ({"measured": 0}, "expected a random direction, a measured checkpoint.*, got .*measured = 0"),
     ({"windows": (1.5,)}, "windows: expected whole numbers, got a float"),
     ({"windows": (0,)}, "expected windows of a row or more"),
     ({"measured": -3}, "measured = -3"),
+    ({"measured": 0}, "expected a random direction, a measured checkpoint, .* measured = 0"),
+    ({"response": "JVP"}, "response: expected one of difference, jvp, got 'JVP'"),
+    ({"response": None}, "response: expected one of difference, jvp, got None"),
+    ({"dtype": "Float32"}, "dtype: expected one of float32, float16, bfloat16, got 'Float32'"),
+    ({"slots": ["first.*", "second.*"]}, r"slots: expected 'attention', a glob or a ParamLayout, got a list; .* globs"),
+    ({"slots": 5}, r"slots: expected 'attention', a glob or a ParamLayout, got an int \(5\)"),
     ({"permutations": -2}, "permutations = -2"),
     ({"permutations": 2, "permute": lambda batch, draw: None}, "permute: expected a function that returns the batch"),
     ({"permutations": 2, "batches": [(BATCH[0], BATCH[1] * 0)]}, "permuting equal ones changes nothing"),
@@ -85,6 +87,7 @@ STATES: list[tuple[Callable[[], Any], str]] = [
     (lambda: [(0, state()), (0, state())], "expected ascending steps, got 0 after 0"),
     (lambda: [(0.5, state())], r"steps: expected whole numbers, got a float \(0.5\)"),
     (lambda: [(-1, state())], "whole numbers of 0 or more, got -1"),
+    (lambda: [(10**18, state())], "step 1,000,000,000,000,000,000: expected 0 to 999,999,999,999,999,999; number the"),
 ]
 
 
@@ -92,6 +95,20 @@ STATES: list[tuple[Callable[[], Any], str]] = [
 def test_a_function_of_states_that_yields_something_else_is_refused(states: Any, message: str) -> None:
     with pytest.raises((UserError, ValueError), match=message):
         measured(states)
+
+
+def test_a_step_that_no_file_name_holds_is_refused_before_any_work(run: Path, tmp_path: Path) -> None:
+    files = sorted(run.glob("*.pt"))
+    largest = sedlib.Checkpoints(files, steps=[0, 1, 2, 10**18 - 1])
+    assert set(measured(largest, rows=tmp_path / "rows")["step"]) == {10**18 - 1}
+    beyond = sedlib.Checkpoints(files, steps=[0, 1, 2, 10**18])
+    with pytest.raises(UserError, match="step 1,000,000,000,000,000,000: expected 0 to 999,999"):
+        measured(beyond, rows=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    folder = sedlib.RowFolder(tmp_path / "rows", SLOTS)
+    for step in (10**18, -5):
+        with pytest.raises(UserError, match="expected 0 to 999,999"):
+            folder.append(step, {"update": torch.ones(60)})
 
 
 def test_a_function_that_can_be_called_once_alone_is_refused(run: Path) -> None:
@@ -117,9 +134,21 @@ def test_rows_are_kept_apart_from_checkpoints_and_in_a_folder(run: Path, tmp_pat
     with pytest.raises(UserError, match=r"rows: expected a folder for rows alone, .* in which the checkpoints are"):
         measured(sedlib.Checkpoints(run), rows=run)
     (tmp_path / "file").touch()
-    for place, reason in (("file", "File exists"), ("file/rows", "Not a directory"), ("\0", "embedded null byte")):
-        with pytest.raises(UserError, match=f"expected a folder of rows, or none yet: {reason}"):
-            measured(sedlib.Checkpoints(run), rows=tmp_path / place)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for place, why in [
+        (tmp_path / "file", "file' is a file; choose another place"),
+        (f"{tmp_path}/file/x", r"got '.*file/x': '.*/file' is a file; choose"),
+        (tmp_path / "link/x", "link' is a link that leads nowhere"),
+        ("a\0b", r"got 'a\\x00b', which is no path"),
+        ("", "got '', which is no path"),
+        ("\ud800", "no file system has such a name"),
+        ("a" * 5000, "File name too long"),
+        (5, "a string or a Path, got an int"),
+    ]:
+        with pytest.raises((UserError, ValueError), match=f"^rows: expected a folder.*{why}"):
+            measured(sedlib.Checkpoints(run), rows=place)
+    with pytest.raises(UserError, match=r"^path: expected a folder.*file' is a file"):
+        sedlib.RowFolder(tmp_path / "file/x", SLOTS)
 
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, lambda module: torch.compile(module, backend="eager")])
@@ -130,9 +159,21 @@ def test_a_wrapper_is_looked_through(wrap: Callable[[nn.Module], nn.Module], run
     assert set(found["step"]) == {3}  # of one measured checkpoint, the last
 
 
-def test_few_targets_are_never_left_in_their_order() -> None:
-    draws = [permuted((torch.arange(2), torch.arange(2)), generator(0, str(number)))[1] for number in range(20)]
-    assert all(draw.tolist() == [1, 0] for draw in draws)
+def test_a_loss_that_takes_no_permuted_batch_is_told_so(run: Path) -> None:
+    class Pair(tuple[Tensor, ...]):
+        h = property(lambda pair: pair[0])
+
+    def with_names(loss: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda module, batch: loss(module, (batch.h, batch[1]))
+
+    tasks = {task: with_names(loss) for task, loss in LOSSES.items()}
+    options = {"tasks": tasks, "batches": [Pair(BATCH)]}
+    measured(sedlib.Checkpoints(run), **options)
+    message = (
+        "the loss of task 'sign' fails on a batch .*'h'; this is the batch with its targets permuted.*permute=, .* pe"
+    )
+    with pytest.raises(UserError, match=message):
+        measured(sedlib.Checkpoints(run), permutations=2, **options)
 
 
 def test_memory_that_a_container_leaves_is_what_is_free(tmp_path: Path) -> None:

@@ -242,12 +242,39 @@ def test_another_trajectory_is_refused_or_replaces(tmp_path: Path) -> None:
         ({"steps": [1]}, "every, steps: expected one of the two"),
         ({"every": 0}, "every: expected a number of steps, got 0"),
         ({"dtype": "int8"}, "dtype: expected one of float32"),
+        ({"on_restart": "Replace"}, "on_restart: expected one of compare, replace, got 'Replace'"),
+        ({"every": None, "steps": []}, "steps: expected one or more, got none"),
+        ({"every": None, "steps": [10**18]}, "step 1,000,000,000,000,000,000: expected 0 to 999,999"),
+        ({"every": None, "steps": 5}, "steps: expected several whole numbers, got an int"),
+        ({"every": None, "steps": "50"}, "steps: expected several whole numbers, got a str"),
+        ({"states": ""}, "states: expected a folder, got '', which is no path"),
+        ({"states": f"{__file__}/x"}, r"states: expected a folder.*test_recorder.py' is a file"),
         ({"slots": sedlib.ParamLayout(("module.a",), ((2,),))}, r"slots: 'module.a' not in the module; .*model.module"),
     ],
 )
+@pytest.mark.usefixtures("production")
 def test_arguments_are_looked_at_first(tmp_path: Path, arguments: dict[str, Any], problem: str) -> None:
-    with pytest.raises(UserError, match=problem):
-        recorder_of(tmp_path, made()[0], **arguments)
+    with pytest.raises((UserError, ValueError), match=problem):
+        recorder_of(tmp_path / "rows", made()[0], **arguments)
+    assert not (tmp_path / "rows").exists()
+
+
+def test_rows_and_states_have_folders_of_their_own(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"states: expected another folder than the rows', .* files have the same names"
+    ):
+        recorder_of(tmp_path / "one", made()[0], states=tmp_path / "other/../one")
+    with pytest.raises(UserError, match=r"^path: expected a folder.*test_recorder.py' is a file"):
+        recorder_of(Path(__file__) / "x", made()[0])
+
+
+@pytest.mark.usefixtures("production")
+def test_steps_may_be_an_array_and_none_is_larger_than_a_name_holds(tmp_path: Path) -> None:
+    recorder = recorder_of(tmp_path, made()[0], every=None, steps=np.array([0, 2]))
+    recorder.after(0)
+    assert recorder.rows.steps == [0]
+    with pytest.raises(UserError, match="step 1,000,000,000,000,000,000: expected 0 to 999,999"):
+        recorder.after(10**18)
 
 
 def test_batches_that_are_used_up_and_a_task_named_total_are_refused(tmp_path: Path) -> None:

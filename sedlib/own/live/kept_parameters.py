@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sedlib.own.step_file import StepFile, write_rows
+from sedlib.own.step_file import DIGITS, StepFile, step_name, write_rows
 
 NAME = "parameters"
-FILE = re.compile(rf"{NAME}-(\d{{9,18}})\.safetensors")
+FILE = re.compile(rf"{NAME}-({DIGITS})\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,4 @@ class KeptParameters:
         return [int(name[1]) for name in names if name]
 
     def _file(self, step: int) -> Path:
-        return self.path / f"{NAME}-{step:09}.safetensors"
+        return self.path / f"{step_name(NAME, step)}.safetensors"

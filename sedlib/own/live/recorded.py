@@ -6,7 +6,7 @@ Shapes: rows and θ are ``[params]``. Units: those of the rows.
 import warnings
 from typing import Literal
 
-from sedlib.base.errors import UserError, listed
+from sedlib.base.errors import listed
 from sedlib.own.live.kept_parameters import KeptParameters
 from sedlib.own.live.live_rows import Taken
 from sedlib.own.row_folder import RowFolder
@@ -20,15 +20,11 @@ class Recorded:
 
     Raises
     ------
-    UserError
-        ``on_restart`` is neither ``compare`` nor ``replace``.
     RowFolderError
         The folder is of another run, or broken.
     """
 
     def __init__(self, folder: RowFolder, on_restart: Literal["compare", "replace"]) -> None:
-        if on_restart not in ("compare", "replace"):
-            raise UserError(f"on_restart: expected 'compare' or 'replace', got {on_restart!r}")
         self.folder, self._replaces = folder, on_restart == "replace"
         self._kept = KeptParameters(folder.path, folder.layout.size)
         self._steps = self.folder.steps

@@ -15,15 +15,18 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sedlib.base.border.checked import checked
+from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
 from sedlib.own.chosen_slots import slots_of, unwrapped
+from sedlib.own.given import folder_for, require_one_of
 from sedlib.own.live.live_rows import LiveRows, Taken, undisturbed
 from sedlib.own.live.live_state import save_state
 from sedlib.own.live.optimizer_rows import OptimizerRows
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.recorded import Recorded
 from sedlib.own.row_folder import EVERY, RowFolder
+from sedlib.own.step_file import DTYPES, require_step
 from sedlib.saved.saved_checkpoints import whole_step
 from sedlib.sketches.sketch import CountSketch
 from sedlib.vectors import ParamLayout
@@ -122,20 +125,22 @@ class Recorder:
             raise UserError("every, steps: expected one of the two, to say which steps are recorded")
         if every is not None and every < 1:
             raise UserError(f"every: expected a number of steps, got {every}")
+        require_one_of("dtype", dtype, DTYPES)
+        require_one_of("on_restart", on_restart, ("compare", "replace"))
+        self._every, self._steps = every, _chosen(steps)
+        path = folder_for("path", path)
+        self._states = None if states is None else folder_for("states", states)
+        if self._states and self._states.resolve() == path.resolve():
+            raise UserError(f"states: expected another folder than the rows', got {states}: files have the same names")
         inner = unwrapped(module)
         layout = slots_of(inner, slots)
         _require_inside(inner, layout)
-        self._every, self._steps, self._states = (
-            every,
-            frozenset(whole_step(step) for step in steps or ()),
-            states and Path(states),
-        )
         self._live = LiveRows(inner, layout, losses, batches, Processes.joined())
         self._ladder = OptimizerRows(inner, layout, optimizer) if optimizer is not None else None
         self._recorded: Recorded | None = None
         with self._processes.together():
             if self._processes.is_first:
-                self._recorded = Recorded(RowFolder(Path(path), layout, dtype, sketch), on_restart)
+                self._recorded = Recorded(RowFolder(path, layout, dtype, sketch), on_restart)
         self._checked = False
 
     @property
@@ -147,7 +152,7 @@ class Recorder:
 
     def after(self, step: int) -> None:
         """Record if ``step`` is chosen; call it after each step of the optimizer, and with 0 before the first."""
-        step = whole_step(step)
+        step = require_step(whole_step(step))
         with self._processes.together():
             if self._recorded:
                 self._recorded.come_to(step)
@@ -183,6 +188,16 @@ class Recorder:
     @property
     def _processes(self) -> Processes:
         return self._live.processes
+
+
+def _chosen(steps: object) -> frozenset[int]:
+    if steps is None:
+        return frozenset()
+    if isinstance(steps, str) or not isinstance(steps, Iterable):
+        raise wrong_kind("steps", "several whole numbers", steps)
+    if not (chosen := frozenset(require_step(whole_step(step)) for step in steps)):
+        raise UserError("steps: expected one or more, got none, so nothing would be recorded")
+    return chosen
 
 
 def _require_inside(module: nn.Module, layout: ParamLayout) -> None:

@@ -4,7 +4,7 @@ Shapes: a row is ``[params]``. Units: those of the loss per unit of the paramete
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,6 +33,8 @@ class Tasks:
 
     losses: Mapping[str, TaskLoss]
     batches: Sequence[Any]
+    is_null: bool = False
+    """Whether the targets of the batches are permuted."""
 
     def rows(self, checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Float[Tensor, " params"]]:
         """Gradient of each task's mean loss on the batches, at a checkpoint; it may be not finite.
@@ -48,24 +50,32 @@ class Tasks:
 
     def _losses(self, module: Any, *batch: Any) -> dict[str, Any]:
         given = batch or (self.batches[0],)
-        return {task: _of_batch(task, loss, module, *given) for task, loss in self.losses.items()}
+        return {task: _of_batch(task, loss, module, *given, remedy=self._remedy) for task, loss in self.losses.items()}
 
     def of(self, task: str) -> "Tasks":
         """One of the tasks alone, on the same batches."""
-        return Tasks({task: self.losses[task]}, self.batches)
+        return replace(self, losses={task: self.losses[task]})
 
-    def changed(self, change: Callable[[Any], Any]) -> "Tasks":
-        """The same losses on what ``change`` makes of each batch."""
-        return Tasks(self.losses, [change(batch) for batch in self.batches])
+    def permuted(self, permute: Callable[[Any], Any]) -> "Tasks":
+        """The same losses on what ``permute`` makes of each batch."""
+        return replace(self, batches=[permute(batch) for batch in self.batches], is_null=True)
+
+    @property
+    def _remedy(self) -> str:
+        if self.is_null:
+            return (
+                "this is the batch with its targets permuted, and the loss takes it as it was given: give permute=, a "
+                "function of batch and generator that returns what the loss takes, or permutations=0"
+            )
+        return "it is called with the module and one of batches, a list: for a single batch give [batch]"
 
 
-def _of_batch(task: str, loss: TaskLoss, module: Any, batch: Any) -> Any:
+def _of_batch(task: str, loss: TaskLoss, module: Any, batch: Any, *, remedy: str) -> Any:
     try:
         return loss(module, batch)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(
-            f"the loss of task {task!r} fails on a batch ({kind(batch)}): {in_one_line(str(error))}; it is called with "
-            "the module and one of batches, a list: for a single batch give [batch]"
+            f"the loss of task {task!r} fails on a batch ({kind(batch)}): {in_one_line(str(error))}; {remedy}"
         ) from error
 
 
@@ -86,7 +96,7 @@ class Permutations:
             ``permute`` gives no batch.
         """
         draws = [generator(self.seed, f"permuted targets {number}") for number in range(self.count)]
-        return [tasks.changed(lambda batch, draw=draw: self._changed(batch, draw)) for draw in draws]  # type: ignore[misc]
+        return [tasks.permuted(lambda batch, draw=draw: self._changed(batch, draw)) for draw in draws]  # type: ignore[misc]
 
     def _changed(self, batch: Any, draw: torch.Generator) -> Any:
         if (found := self.permute(batch, draw)) is None:

@@ -3,6 +3,7 @@
 Streams: ``gradient/<task>``; ``permuted/<number>/<task>``, the gradient on permuted targets; ``update`` from the second
 checkpoint on. What the folder has already stays, and is not taken again, but for what is compared: the gradients of the
 first checkpoint that is there, and updates. Rows that are not finite are left out.
+Hashes of a step's state are kept beside its rows: later passes and later calls refuse another state.
 
 Shapes: rows and θ are ``[params]``. Units: those of the losses per unit of the parameters, and of the parameters.
 """
@@ -17,42 +18,53 @@ from sedlib.base.errors import listed, located
 from sedlib.base.progress import track
 from sedlib.models.checkpoint import Checkpoint
 from sedlib.own.row_folder import EVERY, RowFolder
+from sedlib.own.step_file import RowFolderError
 from sedlib.own.taking.run_losses import Tasks, permuted_stream
-from sedlib.own.taking.run_states import RunStates
+from sedlib.own.taking.run_states import States, states_of
+from sedlib.own.taking.state_hashes import StateHashes, hashes_of
 from sedlib.own.taking.step_rows import StepRows
+from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.terms.stream_names import UPDATE, gradient_of
 
 Rows = Mapping[str, Float[Tensor, " params"]]
 
 
-def take_rows(run: RunStates, tasks: Tasks, nulls: Sequence[Tasks], folder: RowFolder) -> list[int]:
-    """Write the rows that the folder lacks; the steps of the checkpoints, without those that are not finite.
+def take_rows(
+    run: Checkpoints | States, module: nn.Module, tasks: Tasks, nulls: Sequence[Tasks], folder: RowFolder
+) -> list[int]:
+    """Write the rows that the folder lacks; the steps of all checkpoints.
 
     ``nulls`` are the tasks on permuted targets, by draw.
 
     Raises
     ------
     UserError
-        A row cannot be taken, or is there with other values; the message names the step.
+        A row cannot be taken, or is there with other values or of another state; the message names the step.
     """
-    known = folder.steps
+    total, known = len(run) if isinstance(run, Checkpoints) else None, folder.steps
+    hashes, seen = StateHashes(folder.path), list[int]()
     steps: list[int] = []
     before: Tensor | None = None
-    for step, state in track(run, run.count, "rows", lambda found: f"step {found[0]:,}"):
+    for step, state in track(states_of(run, module), total, "rows", lambda found: f"step {found[0]:,}"):
         with located(f"step {step:,}"):
             found = StepRows.of(folder, step)
-            if broken := _broken(run.module, state):
+            broken = _broken(module, state)
+            _require_broken_as_before(found, broken)
+            if broken:
                 found.leave_out(EVERY, f"not finite in the parameters {listed(broken)}")
             else:
-                checkpoint = Checkpoint(run.module, folder.layout, state)
+                checkpoint = Checkpoint(module, folder.layout, state)
+                hashes.require_same(step, now := hashes_of(checkpoint))
                 _put_gradients(found, checkpoint, tasks, nulls, compares=not set(known) & set(steps))
                 if before is not None and (
                     not found.there or steps[-1:] == [at for at in folder.steps if at < step][-1:]
                 ):
                     found.put(UPDATE, checkpoint.theta - before, slack=_rounding(state, checkpoint.theta))
+                hashes.keep(step, now)  # before the rows, and after the comparison with rows that have none
                 steps, before = [*steps, step], checkpoint.theta
             found.write()
-    return steps
+            seen.append(step)
+    return seen
 
 
 def _put_gradients(
@@ -76,6 +88,15 @@ def _require_changed(rows: Rows, null: Rows) -> None:
         raise ValueError(
             f"the gradient of task {same[0]!r} does not change when the targets of its batches are permuted: its loss "
             "takes targets from elsewhere; give permute=, a function of batch and generator, or permutations=0"
+        )
+
+
+def _require_broken_as_before(found: StepRows, broken: Sequence[str]) -> None:
+    if found.there and (EVERY in found.there) != bool(broken):
+        now, then = ("not finite", "had rows") if broken else ("finite", "had none, as its parameters were not finite")
+        raise RowFolderError(
+            f"{found.folder.path}, step {found.step:,}: the parameters are {now}, and the step {then}: the folder is "
+            "of other checkpoints; choose another one by rows=, or delete it"
         )
 
 
