@@ -17,11 +17,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError, in_one_line
+from sedlib.base.tensors_to_disk import write_tensors
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 HEADER = "sedlib"
@@ -85,8 +84,7 @@ def write_rows(
     tensors = {name: _stored(file, name, row, dtype, powers[name]) for name, row in rows.items()}
     about = json.dumps({"powers": powers, "left_out": dict(left_out or {})}, sort_keys=True)
     header = json.dumps({"about": about, "sha256": _digest(tensors, about)})
-    with replacing(file) as temporary:
-        save_file(tensors, temporary, {HEADER: header})  # one entry, as safetensors writes several in any order
+    write_tensors(file, tensors, {HEADER: header})  # one entry, as safetensors writes several in any order
 
 
 def _power(row: Tensor) -> int:
@@ -130,6 +128,11 @@ class StepFile:
         return dict(self._about["left_out"])
 
     @property
+    def digest(self) -> str:
+        """The hash of what is here."""
+        return str(self._opened[2])
+
+    @property
     def _about(self) -> dict[str, Any]:
         return dict(self._opened[1])
 
@@ -138,7 +141,7 @@ class StepFile:
         return self._opened[0]
 
     @cached_property
-    def _opened(self) -> tuple[Any, dict[str, Any]]:
+    def _opened(self) -> tuple[Any, dict[str, Any], str]:
         try:
             handle = safe_open(self.path, framework="pt").__enter__()  # closed with the object that holds it
         except (SafetensorError, RuntimeError, OSError) as error:
@@ -152,7 +155,7 @@ class StepFile:
         header = json.loads((handle.metadata() or {}).get(HEADER, "{}"))
         if header.get("sha256") != _digest(tensors, header.get("about", "")):
             raise self._error("its bytes are not those that were written")
-        return handle, json.loads(header["about"])
+        return handle, json.loads(header["about"]), header["sha256"]
 
     def _error(self, problem: str) -> RowFolderError:
         return RowFolderError(f"{self.path}: {problem}; delete it, and take the rows of that step again")

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sedlib.base.atomic import replacing
+from sedlib.base.tensors_to_disk import write_tensors
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.sharded_rows import whole
 from sedlib.own.step_file import step_name
@@ -18,5 +17,5 @@ def save_state(folder: Path, step: int, module: nn.Module, processes: Processes)
     tensors = {name: whole(held[name].detach()) for name in sorted(first.values())}
     with processes.together():
         if processes.is_first:
-            with replacing(folder / f"{step_name('step', step)}.safetensors") as temporary:
-                save_file({name: value.cpu().contiguous().clone() for name, value in tensors.items()}, temporary)
+            separate = {name: value.cpu().contiguous().clone() for name, value in tensors.items()}
+            write_tensors(folder / f"{step_name('step', step)}.safetensors", separate)
