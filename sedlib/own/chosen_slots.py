@@ -7,6 +7,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import UserError, listed
+from sedlib.models.tensors import places
 from sedlib.vectors import ParamLayout
 
 
@@ -44,6 +45,27 @@ def slots_of(module: nn.Module, slots: ParamLayout | str | None = None) -> Param
         remedy = "ParamLayout.select(module, *globs) takes several globs" if isinstance(slots, list | tuple) else ""
         raise wrong_kind("slots", "'attention', a glob or a ParamLayout", slots, remedy)
     return ParamLayout.select(module, slots)
+
+
+def require_values(module: nn.Module) -> None:
+    """Refuse a module without memory, beside which no state can be laid.
+
+    Raises
+    ------
+    UserError
+        A tensor is on the meta device.
+
+    Examples
+    --------
+    >>> require_values(nn.Linear(1, 1, device="meta"))
+    Traceback (most recent call last):
+    sedlib.base.errors.UserError: module: 'weight', 'bias' on the meta device, without values: build it outside of ...
+    """
+    if empty := [name for name, tensor in places(module).items() if tensor.is_meta]:
+        raise UserError(
+            f"module: {listed(empty)} on the meta device, without values: build it outside of torch.device('meta'); "
+            "the values do not matter"
+        )
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

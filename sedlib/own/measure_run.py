@@ -15,12 +15,13 @@ from sedlib.base.border.checked import checked
 from sedlib.base.border.kinds import require_function, wrong_kind
 from sedlib.base.errors import UserError
 from sedlib.models.probes import Probes
-from sedlib.own.chosen_slots import slots_of, unwrapped
+from sedlib.own.chosen_slots import require_values, slots_of, unwrapped
 from sedlib.own.given import folder_for, require_one_of
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.run_coupling import Responding
 from sedlib.own.run_measuring import RunMeasuring
 from sedlib.own.step_file import DTYPES, require_step
+from sedlib.own.taking.only_call import only_call
 from sedlib.own.taking.permuted import permuted
 from sedlib.own.taking.run_losses import PERMUTED, Permutations, TaskLoss, Tasks
 from sedlib.own.taking.run_states import States
@@ -126,7 +127,7 @@ def measure(
     require_one_of("dtype", dtype, DTYPES)
     rows = None if rows is None else folder_for("rows", rows)
     _require_run(checkpoints, tasks, batches, in_any_order=sketch is not None)
-    if wrong := [window for window in windows if not isinstance(window, Integral)]:
+    if wrong := [window for window in windows if not isinstance(window, Integral) or isinstance(window, bool)]:
         raise wrong_kind("windows", "whole numbers", wrong[0])
     if rows is not None and isinstance(checkpoints, Checkpoints):
         _require_apart(rows, checkpoints)
@@ -144,10 +145,10 @@ def measure(
     named = Tasks(tasks, batches)
     nulls = Permutations(permutations, seed, permute).of(named)
     with nullcontext(rows) if rows is not None else tempfile.TemporaryDirectory() as place:
-        module = unwrapped(module)
+        require_values(module := unwrapped(module))
         folder = RowFolder(Path(place), slots_of(module, slots), dtype, sketch)
         run = RunMeasuring(checkpoints, module, named, nulls, folder, responding, sorted(set(windows)), rank)
-        with torch.inference_mode(False), torch.enable_grad():
+        with only_call(folder.path), torch.inference_mode(False), torch.enable_grad():
             return _with_permuted(pd.DataFrame(run.table(measured)))
 
 

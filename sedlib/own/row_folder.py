@@ -85,6 +85,11 @@ class RowFolder:
         file = self.path / "about.json"
         if file.exists():
             _require_same(file, about)
+        elif others := self.steps if self.path.is_dir() else []:
+            raise RowFolderError(
+                f"{self.path}: expected a folder of rows, or a new one, got {self._file(others[0]).name} and no "
+                "about.json: are these states? Choose another folder"
+            )
         else:
             with replacing(file) as temporary:
                 temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -199,6 +204,11 @@ class RowFolder:
         for later in sorted((known for known in self.steps if known >= step), reverse=True):
             self._file(later).unlink()
             sync(self.path)
+
+    def drop(self, step: int) -> None:
+        """Delete the rows of a step, and the hashes of its state."""
+        StateHashes(self.path).forget(step)
+        self._file(step).unlink(missing_ok=True)
 
     def _file(self, step: int) -> Path:
         return self.path / f"{step_name('step', step)}.safetensors"

@@ -1,5 +1,6 @@
 """A run on its way through: what it will take, its rows, its responses."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,11 +53,16 @@ class RunMeasuring:
         self._announce(measured)
         steps = take_rows(self.checkpoints, self.module, self.tasks, self.nulls, self.folder)
         left_out = self.folder.left_out
-        if not (finite := [step for step in steps if EVERY not in left_out.get(step, {})]):
-            raise UserError("checkpoints: the parameters of every one are not finite")
-        if not self._count:
-            self._require_windows(len(self.folder.steps))
-        return self._coupling(steps, _evenly(finite, measured))
+        finite = [step for step in steps if EVERY not in left_out.get(step, {})]
+        n_rows = len([step for step in self.folder.steps if EVERY not in left_out.get(step, {})])
+        if n_rows < (self._count or math.inf):
+            self._require_windows(n_rows)
+        if not (found := self._coupling(steps, _evenly(finite, measured))):
+            raise UserError(
+                "windows: no measured checkpoint has a whole window, as rows are missing that are not finite: choose "
+                "shorter ones, such as windows=[1], or more checkpoints by measured="
+            )
+        return found
 
     @property
     def _count(self) -> int:
@@ -90,6 +96,7 @@ class RunMeasuring:
         again = RowsAgain(self.checkpoints, self.module, self.folder, self.tasks, self.nulls)
         streams = list(run_streams(self.folder, self.responding.tasks, self.windows, self.rank, again))
         kept = KeptCouplings(self.folder.path, self._settings())
+        files = {step: self.folder.at(step).digest for step in self.folder.steps}
         found: list[dict[str, Any]] = []
         passed = states_again(self.checkpoints, self.module, steps)
         states = ((step, state) for step, state in passed if step in chosen)
@@ -99,10 +106,10 @@ class RunMeasuring:
             StateHashes(self.folder.path).require_same(step, hashes_of(checkpoint))
             responses = ResponsesAt(checkpoint, self.responding)
             first = responses.first.tolist()
-            held = kept.found(step, self.folder.steps, first)
+            held = kept.found(step, files, first)
             if held is None:
                 held = list(coupling_at(step, responses, streams, self.windows))
-                kept.keep(step, self.folder.steps, first, held)
+                kept.keep(step, files, first, held)
             found += held
         return found
 

@@ -201,11 +201,11 @@ def test_a_stopped_call_goes_on_and_measures_no_checkpoint_twice(run: Path, tmp_
 @pytest.mark.parametrize("text", ["", "[]", '{"settings": 1}', '{"responses": [null]}'])
 def test_a_broken_measurement_is_made_again(text: str, tmp_path: Path) -> None:
     kept = KeptCouplings(tmp_path, {"rank": 1})
-    kept.keep(5, [5], [1.0], [{"ratio": float("nan")}])
-    assert kept.found(5, [5], [1.0]) is not None
-    assert KeptCouplings(tmp_path, {"rank": 2}).found(5, [5], [1.0]) is None
+    kept.keep(5, {5: "0a"}, [1.0], [{"ratio": float("nan")}])
+    assert kept.found(5, {5: "0a"}, [1.0]) is not None
+    assert KeptCouplings(tmp_path, {"rank": 2}).found(5, {5: "0a"}, [1.0]) is None
     next(tmp_path.glob("coupling-*")).write_text(text)
-    assert kept.found(5, [5], [1.0]) is None
+    assert kept.found(5, {5: "0a"}, [1.0]) is None
 
 
 def test_what_is_not_finite_is_left_out_with_a_reason(run: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class Recorded:
         if there != now.keys():
             raise self._other(step, f"rows of {sorted(there)} are there, and {sorted(now)} now")
         for name, row in now.items():
-            if not (off := distance(self.folder, step, name, row)) <= tolerance(self.folder):
+            if not (off := distance(self.folder, [step], name, row)) <= tolerance(self.folder):
                 raise self._other(step, f"{name!r} is there, and differs by {off:.2g} of its norm")
 
     def _other(self, step: int, problem: str) -> RowFolderError:

@@ -93,6 +93,10 @@ class StateHashes:
                 "measured; for another run choose another folder by rows=, or delete this one"
             )
 
+    def forget(self, step: int) -> None:
+        """Delete the hashes of a step."""
+        self._file(step).unlink(missing_ok=True)
+
     def forget_from(self, step: int) -> None:
         """Delete the hashes of a step and of later ones."""
         for file in list(self.path.iterdir()):

@@ -5,6 +5,7 @@ Shapes: rows are ``[params]``. Units: those of the rows; distances are relative.
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +16,7 @@ from sedlib.base.errors import listed
 from sedlib.models.gradient_sums import broken_slots
 from sedlib.own.row_folder import EVERY, RowFolder
 from sedlib.own.step_file import DTYPES, RowFolderError
+from sedlib.terms.stream_names import UPDATE
 
 SAME = 1e-3
 """Relative distance up to which two rows are one: an order of sums moves a row by less, another batch by far more."""
@@ -54,24 +56,50 @@ class StepRows:
         return cls(folder, step, {*file.names, *file.left_out} if file.path.exists() else set())
 
     def put(self, name: str, row: Float[Tensor, " params"], slack: float = 0.0) -> None:
-        """Keep a row, leave it out where it is not finite, or compare it with the one that is there.
+        """Keep a row, leave it out where it is not finite, or compare it with what is there.
 
         Raises
         ------
         RowFolderError
-            Another row is there: their distance is more than rounding and ``slack``.
+            Another row is there: their distance is more than rounding and ``slack``; or one of the two is not finite.
         """
-        if broken := broken_slots(row, self.folder.layout):
+        broken = broken_slots(row, self.folder.layout)
+        if name in self.there and bool(broken) == (name in (held := self.folder.names(self.step))):
+            now, then = ("not finite", "finite") if name in held else ("finite", "left out")
+            raise self._other(f"{name!r} is {now}, and it was {then} when the rows there were taken")
+        if broken:
             self.leave_out(name, f"not finite in {listed(broken)}")
         elif name not in self.there:
             self.rows[name] = self.folder.as_kept(row)
-        elif name in self.folder.names(self.step) and not (off := distance(self.folder, self.step, name, row)) <= max(
-            tolerance(self.folder), slack / float(row.norm().clamp(min=1e-30))
-        ):
-            raise RowFolderError(
-                f"{self.folder.path}, step {self.step:,}: {name!r} is there, and differs by {off:.2g} of its norm: the "
-                "folder is of other checkpoints, losses, batches or seed; choose another one by rows=, or delete it"
-            )
+        else:
+            self._require_same(name, [self.step], row, slack)
+
+    def require_way(self, steps: Sequence[int], way: Float[Tensor, " params"], slack: float) -> None:
+        """Compare the way between two checkpoints with the updates that are there, this step's the last of them.
+
+        A step at which parameters were not finite has none, and the next one goes on from the step before it. Where
+        another update is missing nothing is compared.
+
+        Raises
+        ------
+        RowFolderError
+            The updates lead elsewhere.
+        """
+        whole = [step for step in steps if EVERY not in self.folder.at(step).left_out]
+        if whole and all(UPDATE in self.folder.names(step) for step in whole):
+            self._require_same(UPDATE, whole, way, slack)
+
+    def _require_same(self, name: str, steps: Sequence[int], row: Tensor, slack: float) -> None:
+        off, allowed = distance(self.folder, steps, name, row), tolerance(self.folder)
+        if not off <= max(allowed, slack / float(row.norm().clamp(min=1e-30))):
+            what = "is there, and differs" if len(steps) == 1 else f"of {len(steps):,} steps is there, and differs"
+            raise self._other(f"{name!r} {what} by {off:.2g} of its norm")
+
+    def _other(self, problem: str) -> RowFolderError:
+        return RowFolderError(
+            f"{self.folder.path}, step {self.step:,}: {problem}: the folder is of other checkpoints, losses, batches "
+            "or seed; choose another one by rows=, or delete it"
+        )
 
     def leave_out(self, name: str, reason: str) -> None:
         """Keep no row, and warn."""
@@ -88,11 +116,17 @@ class StepRows:
             self.folder.add(self.step, self.rows, self.left_out)
 
 
-def distance(folder: RowFolder, step: int, name: str, row: Float[Tensor, " params"]) -> float:
-    """Distance of a row from the one in the folder, relative to that one's norm; 0 where both are 0."""
-    there, now = folder.row(step, name).double(), folder.as_kept(row).cpu().double()
-    off, norm = torch.linalg.vector_norm(now - there), torch.linalg.vector_norm(there)
-    return float(off / norm) if norm else (math.inf if off else 0.0)
+def distance(folder: RowFolder, steps: Sequence[int], name: str, row: Float[Tensor, " params"]) -> float:
+    """Distance of a row from that in the folder, or from the sum of several, relative to its norm, or to theirs.
+
+    It is 0 where both are 0.
+    """
+    rest, norm = folder.as_kept(row).cpu().double(), 0.0
+    for step in steps:
+        there = folder.row(step, name).double()
+        rest, norm = rest - there, norm + float(torch.linalg.vector_norm(there))
+    off = float(torch.linalg.vector_norm(rest))
+    return off / norm if norm else (math.inf if off else 0.0)
 
 
 def tolerance(folder: RowFolder) -> float:

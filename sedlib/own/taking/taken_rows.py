@@ -2,13 +2,15 @@
 
 Streams: ``gradient/<task>``; ``permuted/<number>/<task>``, the gradient on permuted targets; ``update`` from the second
 checkpoint on. What the folder has already stays, and is not taken again, but for what is compared: the gradients of the
-first checkpoint that is there, and updates. Rows that are not finite are left out.
+first checkpoint that is there, and updates, also the sum of those between two checkpoints. Rows that are not finite are
+left out. Rows that came between two steps of the folder go again if the next update shows another run.
 Hashes of a step's state are kept beside its rows: later passes and later calls refuse another state.
 
 Shapes: rows and θ are ``[params]``. Units: those of the losses per unit of the parameters, and of the parameters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
@@ -43,12 +45,12 @@ def take_rows(
     """
     total, known = len(run) if isinstance(run, Checkpoints) else None, folder.steps
     hashes, seen = StateHashes(folder.path), list[int]()
-    steps: list[int] = []
+    steps, new = list[int](), list[int]()
     before: Tensor | None = None
     for step, state in track(states_of(run, module), total, "rows", lambda found: f"step {found[0]:,}"):
         with located(f"step {step:,}"):
             found = StepRows.of(folder, step)
-            broken = _broken(module, state)
+            broken = broken_parameters(module, state)
             _require_broken_as_before(found, broken)
             if broken:
                 found.leave_out(EVERY, f"not finite in the parameters {listed(broken)}")
@@ -56,15 +58,35 @@ def take_rows(
                 checkpoint = Checkpoint(module, folder.layout, state)
                 hashes.require_same(step, now := hashes_of(checkpoint))
                 _put_gradients(found, checkpoint, tasks, nulls, compares=not set(known) & set(steps))
-                if before is not None and (
-                    not found.there or steps[-1:] == [at for at in folder.steps if at < step][-1:]
-                ):
-                    found.put(UPDATE, checkpoint.theta - before, slack=_rounding(state, checkpoint.theta))
+                if before is not None:
+                    with _taken_back(folder, new):
+                        _put_update(found, steps[-1], checkpoint.theta - before, _rounding(state, checkpoint.theta))
                 hashes.keep(step, now)  # before the rows, and after the comparison with rows that have none
                 steps, before = [*steps, step], checkpoint.theta
+            new = [] if found.there else [*new, step]
             found.write()
             seen.append(step)
     return seen
+
+
+@contextmanager
+def _taken_back(folder: RowFolder, steps: Sequence[int]) -> Iterator[None]:
+    """Where rows that are there prove to be of other checkpoints, those that came between them go again."""
+    try:
+        yield
+    except RowFolderError:
+        for step in steps:
+            folder.drop(step)
+        raise
+
+
+def _put_update(found: StepRows, since: int, way: Float[Tensor, " params"], slack: float) -> None:
+    """Put the way from the checkpoint before, or compare it with the updates that lie between, as a recorder's do."""
+    between = [at for at in found.folder.steps if since < at <= found.step]
+    if not found.there or (between == [found.step] and UPDATE not in found.there):
+        found.put(UPDATE, way, slack)
+    else:
+        found.require_way(between, way, slack)
 
 
 def _put_gradients(
@@ -100,7 +122,14 @@ def _require_broken_as_before(found: StepRows, broken: Sequence[str]) -> None:
         )
 
 
-def _broken(module: nn.Module, state: Mapping[str, object]) -> list[str]:
+def broken_parameters(module: nn.Module, state: Mapping[str, object]) -> list[str]:
+    """Names of the parameters of which a state has a value that is not finite.
+
+    Examples
+    --------
+    >>> broken_parameters(nn.Linear(1, 1), {"weight": torch.full((1, 1), torch.nan), "bias": torch.zeros(1)})
+    ['weight']
+    """
     names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     values = {name: state[name] for name in sorted(names & set(state))}
     return [
