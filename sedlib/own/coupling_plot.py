@@ -5,11 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.base.border.checked import checked
+
 COLOURS = {"gradient": "#0072B2", "total": "#009E73", "update": "#D55E00"}
 """Colours that colour-blind readers tell apart, by kind of stream."""
 LINES = ("-", "--", ":", "-.")
 
 
+@checked(tasks="a single one too as a list: ['next']")
 def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> Any:
     r"""Mean coupling ratio :math:`\bar R` over steps, a panel for each task; the figure of matplotlib.
 

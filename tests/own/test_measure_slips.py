@@ -56,6 +56,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"batches": BATCH}, r"fails on a batch \(a tensor .*; .* for a single batch give \[batch\]"),
     ({"batches": DataLoader([BATCH])}, r"got a DataLoader; list\(loader\) makes"),  # type: ignore[arg-type]
     ({"windows": (1.5,)}, "windows: expected whole numbers, got a float"),
+    ({"windows": (True,)}, r"windows: expected whole numbers, got a bool \(True\)"),
     ({"windows": (0,)}, "expected windows of a row or more"),
     ({"measured": -3}, "measured = -3"),
     ({"measured": 0}, "expected a random direction, a measured checkpoint, .* measured = 0"),
@@ -68,6 +69,10 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"permutations": 2, "permute": lambda batch, draw: None}, "permute: expected a function that returns the batch"),
     ({"permutations": 2, "batches": [(BATCH[0], BATCH[1] * 0)]}, "permuting equal ones changes nothing"),
     ({"module": nn.LazyLinear(2), "slots": "*"}, "'weight', 'bias' have no size yet; run the module once on a batch"),
+    (
+        {"module": Network().to("meta")},
+        "'second.weight' and 5 more on the meta device, without values: build it outside",
+    ),
     ({"sketch": 10}, "sketch: expected a CountSketch"),
     ({"probes": sedlib.Probes(PROBES.inputs, lambda module, h: module(h)[:1, :, 0])}, "scores of 2 tasks .* got 1"),
 ]

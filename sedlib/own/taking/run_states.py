@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from sedlib.base.border.kinds import wrong_kind
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, located, quoted
 from sedlib.own.step_file import require_step
 from sedlib.saved.saved_checkpoints import Checkpoints, whole_step
 
+EXTRA = "_extra_state"
+"""How PyTorch names what a module keeps beside tensors."""
 States = Callable[[], Iterable[tuple[int, Mapping[str, Tensor]]]]
 """Yields each step with its state dict, ascending; it is called again for each pass over the run."""
 
@@ -32,6 +35,8 @@ def states_of(run: Checkpoints | States, module: nn.Module) -> Iterator[tuple[in
         if before is not None and step <= before:
             raise UserError(f"checkpoints: expected ascending steps, got {step:,} after {before:,}")
         before = step
+        with located(f"step {step:,}"):
+            _require_own_extras(module, state)
         yield step, state
     if before is None:
         raise UserError(
@@ -72,6 +77,27 @@ def _other(steps: Sequence[int], count: int, got: str) -> UserError:
         f"checkpoints: expected {expected} after {count:,} of {len(steps):,} steps, got {got}; the function of states "
         "must yield the same run at each call"
     )
+
+
+def _require_own_extras(module: nn.Module, state: Mapping[str, object]) -> None:
+    """Refuse a state that brings something else than tensors which is not as the module has it."""
+    brought = [name for name in state if name.endswith(EXTRA)]
+    held = module.state_dict() if brought else {}
+    if other := [name for name in brought if name not in held or not _same(state[name], held[name])]:
+        raise ValueError(
+            f"state: {quoted(other[0])} is no weight, and not as the module has it; only tensors of parameters and "
+            "buffers are taken from a state: build the module with it, make it a buffer if it changes in the run, or "
+            "leave it out of the states if it changes nothing"
+        )
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one.cpu(), other.cpu())
+    try:
+        return bool(one == other)
+    except (RuntimeError, ValueError):  # such as a dictionary of tensors: nobody can say
+        return False
 
 
 def _yielded(run: States) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
