@@ -280,15 +280,32 @@ def test_steps_may_be_an_array_and_none_is_larger_than_a_name_holds(tmp_path: Pa
 def test_batches_that_are_used_up_and_a_task_named_total_are_refused(tmp_path: Path) -> None:
     network, _ = made()
     with recorder_of(tmp_path, network, batches=iter(BATCHES)) as recorder:
-        recorder.after(0)
         with pytest.raises(UserError, match="is the loader empty, or a generator used up"):
-            recorder.after(2)
+            recorder.after(0)
+        assert recorder.rows.steps == []
     slots = sedlib.ParamLayout.select(network, "*")
     total = sedlib.Recorder(
         tmp_path / "b", network, lambda network: {"total": network(INPUTS)[0].sum()}, slots=slots, every=1
     )
     with pytest.raises(UserError, match="may not be named 'total'"):
         total.after(0)
+
+
+def test_a_loader_must_give_the_same_batches_at_each_pass(tmp_path: Path) -> None:
+    network, _ = made()
+    shuffled: Any = DataLoader(cast(Any, INPUTS), batch_size=5, shuffle=True)
+    recorder_of(tmp_path / "whole", network, batches=shuffled).after(0)  # the same examples, in another order
+    cut: Any = DataLoader(cast(Any, INPUTS), batch_size=5, shuffle=True, drop_last=True)
+    recorder = recorder_of(tmp_path / "cut", network, batches=cut)
+    with pytest.raises(UserError, match=r"batches: 'gradient/one' differs by .* between two passes .*list\(loader\)"):
+        recorder.after(0)
+    assert recorder.rows.steps == []
+
+
+def test_losses_that_cannot_be_called_so_are_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"losses: expected a function of \(module\), got one of \(network, batch\)"):
+        recorder_of(tmp_path / "rows", made()[0], batches=None)
+    assert not (tmp_path / "rows").exists()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

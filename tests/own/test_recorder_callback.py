@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
 import sedlib
+from sedlib.base.errors import UserError
 
 TEXTS = torch.randint(17, (24, 6), generator=torch.Generator().manual_seed(0))
 DATA = [{"input_ids": text, "labels": text} for text in TEXTS]
@@ -48,6 +49,32 @@ def callback(folder: Path) -> sedlib.RecorderCallback:
         every=2,
         with_ladder=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "every, steps: expected one of the two"),
+        ({"every": 0}, "every: expected a number of steps, got 0"),
+        ({"every": 2.5}, "every: expected a whole number, got a float"),
+        ({"every": 2, "dtype": "int8"}, "dtype: expected one of float32"),
+        ({"every": 2, "on_restart": "Replace"}, "on_restart: expected one of compare, replace"),
+        ({"every": 2, "batches": 5}, "batches: expected several of them, got an int .*; a list or a loader"),
+        ({"every": 2, "states": 5}, "states: expected a folder, as a string or a Path, got an int"),
+        ({"every": 2, "slots": 5}, "slots: expected a ParamLayout, or a function of the module that gives one, got an"),
+        ({"every": 2, "evry": 2}, "options: expected some of batches, every, .*, got 'evry'"),
+        ({"every": 2, "optimizer": 2}, "got 'optimizer'; with_ladder=True takes the optimizer of Trainer"),
+        ({"every": 2, "losses": 2}, "losses: expected a function, got an int"),
+        ({"every": 2, "losses": losses}, r"losses: expected a function of \(module\), got one of \(network, tokens\)"),
+        ({"every": 2, "path": __file__}, r"path: expected a folder.*test_recorder_callback.py' is a file"),
+    ],
+)
+@pytest.mark.usefixtures("production")
+def test_options_are_refused_before_training(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    given = {"path": tmp_path / "rows", "losses": lambda network: losses(network, TEXTS), **options}
+    with pytest.raises((UserError, ValueError), match=message):
+        sedlib.RecorderCallback(**given)
+    assert not (tmp_path / "rows").exists()
 
 
 @pytest.mark.filterwarnings("ignore")  # of Trainer's own

@@ -46,7 +46,7 @@ def states_of(rate: float = 0.05, steps: tuple[int, ...] = STEPS) -> States:
     return found
 
 
-def record(folder: Path, batch: Any = BATCH, **options: Any) -> None:
+def record(folder: Path, batch: Any = BATCH, rate: float = 0.05, last: int = STEPS[-1], **options: Any) -> None:
     recorders: list[sedlib.Recorder] = []
 
     def after(step: int, network: nn.Module) -> None:
@@ -55,9 +55,10 @@ def record(folder: Path, batch: Any = BATCH, **options: Any) -> None:
 
         if not recorders:
             recorders.append(sedlib.Recorder(folder, network, losses, slots=SLOTS, **options))
-        recorders[0].after(step)
+        if step <= last:
+            recorders[0].after(step)
 
-    trained(after)
+    trained(after, rate)
 
 
 def measured(states: States, **options: Any) -> pd.DataFrame:
@@ -124,6 +125,42 @@ def test_a_folder_of_states_is_no_folder_of_rows(tmp_path: Path) -> None:
         with pytest.raises(RowFolderError, match=r"got step-000000000.safetensors and no about.json: are these states"):
             record(tmp_path / "states", every=10, on_restart=on_restart)
     assert {file.name: file.read_bytes() for file in (tmp_path / "states").iterdir()} == before
+
+
+def bytes_in(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_loop_on_another_trajectory_leaves_the_states_as_they_were(tmp_path: Path) -> None:
+    rows, states = tmp_path / "rows", tmp_path / "states"
+    record(rows, every=10, states=states)
+    before = bytes_in(states)
+    with pytest.raises(RowFolderError, match="step 10: 'gradient/sign' is there, and differs by"):
+        record(rows, rate=0.2, every=10, states=states)
+    assert bytes_in(states) == before
+    (states / "step-000000020.safetensors").unlink()
+    record(rows, every=10, states=states)  # the same loop again brings what is missing
+    assert bytes_in(states) == before
+
+
+def test_states_of_steps_that_are_replaced_go_with_their_rows(tmp_path: Path) -> None:
+    rows, states = tmp_path / "rows", tmp_path / "states"
+    record(rows, every=10, states=states)
+    record(rows, rate=0.2, last=10, every=10, states=states, on_restart="replace")
+    assert sedlib.Checkpoints(states).steps == RowFolder(rows, SLOTS).steps == [0, 10]
+    module = Network()
+    torch.testing.assert_close(sedlib.Checkpoints(states)[1].state(module), states_of(rate=0.2)[10])
+
+
+def test_states_of_another_run_and_rows_are_no_place_for_states(tmp_path: Path) -> None:
+    rows, states = tmp_path / "rows", tmp_path / "states"
+    record(rows, every=10, states=states)
+    before = bytes_in(rows), bytes_in(states)
+    with pytest.raises(UserError, match=r"states: .* has a state of step 0, and .*new no rows: it is of another run"):
+        record(tmp_path / "new", every=10, states=states, on_restart="replace")
+    with pytest.raises(UserError, match=r"states: expected a folder of states, or a new one, got .*, which has rows"):
+        record(tmp_path / "new", every=10, states=rows)
+    assert (bytes_in(rows), bytes_in(states)) == before
 
 
 def test_two_calls_do_not_take_rows_in_one_folder(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Shapes: rows and θ are ``[params]``. Units: those of the loss per unit of the p
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from sedlib.models.gradient_sums import GradientSum, Losses, broken_slots, gradi
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.sharded_rows import is_sharded, sharded_sums, whole_theta
 from sedlib.own.row_folder import EVERY
+from sedlib.own.taking.same_rows import require_same_rows
 from sedlib.terms.stream_names import TOTAL_GRADIENT, gradient_of
 from sedlib.vectors import ParamLayout
 
@@ -68,6 +69,18 @@ class LiveRows:
             else:
                 rows[stream] = row
         return Taken(rows, left_out, theta.to("cpu", torch.float32, copy=True))
+
+    def require_same_again(self, taken: Taken) -> None:
+        """Refuse a loader whose batches differ from pass to pass; a list is believed.
+
+        Raises
+        ------
+        UserError
+            They do, or there is no second pass.
+        """
+        is_list = self.batches is None or isinstance(self.batches, Sequence)
+        if not all(self.processes.gathered(is_list)) and taken.theta is not None:
+            require_same_rows(taken.rows, self.taken(check=False).rows, "batches")
 
     def _sums(self, check: bool) -> tuple[Tensor, dict[str, GradientSum]]:
         if is_sharded(self.module):

@@ -4,11 +4,13 @@ Shapes: rows and θ are ``[params]``. Units: those of the rows.
 """
 
 import warnings
+from pathlib import Path
 from typing import Literal
 
 from sedlib.base.errors import listed
 from sedlib.own.live.kept_parameters import KeptParameters
 from sedlib.own.live.live_rows import Taken
+from sedlib.own.live.live_state import drop_states_from, require_own_states
 from sedlib.own.row_folder import RowFolder
 from sedlib.own.step_file import RowFolderError, StepFile
 from sedlib.own.taking.step_rows import distance, tolerance
@@ -22,17 +24,31 @@ class Recorded:
     ------
     RowFolderError
         The folder is of another run, or broken.
+    UserError
+        The folder of the states has rows, or states of another run.
     """
 
-    def __init__(self, folder: RowFolder, on_restart: Literal["compare", "replace"]) -> None:
-        self.folder, self._replaces = folder, on_restart == "replace"
+    def __init__(
+        self, folder: RowFolder, on_restart: Literal["compare", "replace"], states: Path | None = None
+    ) -> None:
+        self.folder, self._replaces, self._states = folder, on_restart == "replace", states
+        self._began = False
         self._kept = KeptParameters(folder.path, folder.layout.size)
         self._steps = self.folder.steps
         self._before = self._kept.newest(at_most=self._steps[-1]) if self._steps else None
+        if states:
+            require_own_states(states, folder.path, self._steps)
+
+    def has_come_to(self, step: int) -> bool:
+        """Whether a step is recorded, or lies before one that is."""
+        return bool(self._steps) and step <= self._steps[-1]
 
     def come_to(self, step: int) -> None:
         """Drop what the loop does again, where that is wanted."""
-        if self._replaces and self._steps and step <= self._steps[-1]:
+        if self._replaces and self._states and (self.has_come_to(step) or not self._began):
+            drop_states_from(self._states, step)  # before the rows: a state without rows is of another run
+        self._began = True
+        if self._replaces and self.has_come_to(step):
             self._kept.forget_from(step)  # first: rows without θ are known for what they are, θ without rows is not
             self.folder.drop_from(step)
             self._steps = self.folder.steps
@@ -46,7 +62,7 @@ class Recorded:
         RowFolderError
             The step is there with other rows, or lies before the last one and is not there.
         """
-        if self._steps and step <= self._steps[-1]:
+        if self.has_come_to(step):
             self._require_same(step, taken)
         else:
             self._require_alone(step)

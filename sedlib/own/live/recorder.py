@@ -15,18 +15,17 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sedlib.base.border.checked import checked
-from sedlib.base.border.kinds import wrong_kind
 from sedlib.base.errors import UserError, listed
 from sedlib.models.gradient_sums import Losses
 from sedlib.own.chosen_slots import slots_of, unwrapped
-from sedlib.own.given import folder_for, require_one_of
+from sedlib.own.live.asked_recording import recording_of
 from sedlib.own.live.live_rows import LiveRows, Taken, undisturbed
 from sedlib.own.live.live_state import save_state
 from sedlib.own.live.optimizer_rows import OptimizerRows
 from sedlib.own.live.processes import Processes
 from sedlib.own.live.recorded import Recorded
 from sedlib.own.row_folder import EVERY, RowFolder
-from sedlib.own.step_file import DTYPES, require_step
+from sedlib.own.step_file import require_step
 from sedlib.saved.saved_checkpoints import whole_step
 from sedlib.sketches.sketch import CountSketch
 from sedlib.vectors import ParamLayout
@@ -58,7 +57,7 @@ class Recorder:
     slots
         A layout; default: the attention slots.
     batches
-        Fixed batches, iterated again at each recorded step.
+        Fixed batches, iterated again at each recorded step; at the first one twice if they are no list, and compared.
     every, steps
         Which steps are chosen: multiples of a number, or a list; one of the two.
     optimizer
@@ -71,7 +70,7 @@ class Recorder:
         Keeps a sketch of each row in its place: gaps then have the errors that ``sketch_errors`` says.
     on_restart
         Rows of a step that is recorded already: ``compare`` refuses other rows, ``replace`` deletes the rows of that
-        step and of all later steps.
+        step and of all later steps, and their states.
 
     Raises
     ------
@@ -121,17 +120,17 @@ class Recorder:
         sketch: CountSketch | None = None,
         on_restart: Literal["compare", "replace"] = "compare",
     ) -> None:
-        if (every is None) == (steps is None):
-            raise UserError("every, steps: expected one of the two, to say which steps are recorded")
-        if every is not None and every < 1:
-            raise UserError(f"every: expected a number of steps, got {every}")
-        require_one_of("dtype", dtype, DTYPES)
-        require_one_of("on_restart", on_restart, ("compare", "replace"))
-        self._every, self._steps = every, _chosen(steps)
-        path = folder_for("path", path)
-        self._states = None if states is None else folder_for("states", states)
-        if self._states and self._states.resolve() == path.resolve():
-            raise UserError(f"states: expected another folder than the rows', got {states}: files have the same names")
+        self._asked = recording_of(
+            path,
+            losses,
+            batches=batches,
+            every=every,
+            steps=steps,
+            states=states,
+            dtype=dtype,
+            sketch=sketch,
+            on_restart=on_restart,
+        )
         inner = unwrapped(module)
         layout = slots_of(inner, slots)
         _require_inside(inner, layout)
@@ -140,7 +139,8 @@ class Recorder:
         self._recorded: Recorded | None = None
         with self._processes.together():
             if self._processes.is_first:
-                self._recorded = Recorded(RowFolder(path, layout, dtype, sketch), on_restart)
+                rows = RowFolder(self._asked.path, layout, dtype, sketch)
+                self._recorded = Recorded(rows, on_restart, self._asked.states)
         self._checked = False
 
     @property
@@ -156,21 +156,24 @@ class Recorder:
         with self._processes.together():
             if self._recorded:
                 self._recorded.come_to(step)
-        if not (step % self._every == 0 if self._every else step in self._steps):
+        if not self._asked.chooses(step):
             return
         with undisturbed(), torch.inference_mode(False), torch.enable_grad():  # a callback may be called without
             self._record(step)
 
     def _record(self, step: int) -> None:
         taken = self._live.taken(check=not self._checked)
+        if not self._checked:
+            self._live.require_same_again(taken)
         self._checked = True
         if self._ladder and taken.theta is not None:
             taken = self._ladder.added_to(taken)
-        if self._states:
-            save_state(self._states, step, self._live.module, self._processes)
+        is_there = self._recorded is not None and self._recorded.has_come_to(step)
         with self._processes.together():
             if self._recorded:
                 _warn(step, self._recorded.record(step, taken))
+        if self._asked.states:
+            save_state(self._asked.states, step, self._live.module, self._processes, keeps=is_there)
 
     def close(self) -> None:
         """Release the optimizer."""
@@ -188,16 +191,6 @@ class Recorder:
     @property
     def _processes(self) -> Processes:
         return self._live.processes
-
-
-def _chosen(steps: object) -> frozenset[int]:
-    if steps is None:
-        return frozenset()
-    if isinstance(steps, str) or not isinstance(steps, Iterable):
-        raise wrong_kind("steps", "several whole numbers", steps)
-    if not (chosen := frozenset(require_step(whole_step(step)) for step in steps)):
-        raise UserError("steps: expected one or more, got none, so nothing would be recorded")
-    return chosen
 
 
 def _require_inside(module: nn.Module, layout: ParamLayout) -> None:

@@ -4,13 +4,17 @@ Shapes: rows are ``[params]``, as in sedlib.own.live.recorder. Units: as there.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.errors import UserError, listed
 from sedlib.base.installed.extras import what_to_install
 from sedlib.models.gradient_sums import Losses
+from sedlib.own.live.asked_recording import recording_of
 from sedlib.own.live.recorder import Recorder
 from sedlib.vectors import ParamLayout
 
@@ -40,7 +44,7 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
     Raises
     ------
     UserError
-        As ``Recorder`` does, when training begins.
+        An option means nothing; or as ``Recorder`` does of the module, when training begins.
 
     Examples
     --------
@@ -64,6 +68,13 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
         with_ladder: bool = False,
         **options: Any,
     ) -> None:
+        known = [name for name in signature(recording_of).parameters if name not in ("path", "losses")]
+        if unknown := sorted(options.keys() - set(known)):
+            ladder = "; with_ladder=True takes the optimizer of Trainer" if "optimizer" in unknown else ""
+            raise UserError(f"options: expected some of {', '.join(known)}, got {listed(unknown)}{ladder}")
+        recording_of(path, losses, **options)  # refused here, before a model is loaded
+        if slots is not None and not callable(slots) and not isinstance(slots, ParamLayout):
+            raise wrong_kind("slots", "a ParamLayout, or a function of the module that gives one", slots)
         self._path, self._losses, self._slots = path, losses, slots
         self._with_ladder, self._options = with_ladder, options
         self.recorder: Recorder | None = None
