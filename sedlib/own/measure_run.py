@@ -72,7 +72,7 @@ def measure(
     ----------
     checkpoints
         ``sedlib.Checkpoints``, or a function that yields steps and state dicts. The function is called three times, the
-        first time for its first pair alone, and must yield the same run each time.
+        first time up to the first finite pair, and must yield the same run each time.
     module
         A network of the checkpoints' architecture; its values do not matter.
     tasks

@@ -152,10 +152,14 @@ class StepFile:
             raise self._error(
                 f"{wrong[0]!r}: expected {self.size:,} of {self.dtype}, got {row.dtype} {tuple(row.shape)}"
             )
-        header = json.loads((handle.metadata() or {}).get(HEADER, "{}"))
-        if header.get("sha256") != _digest(tensors, header.get("about", "")):
+        try:
+            header = json.loads((handle.metadata() or {})[HEADER])
+            about, digest = header["about"], header["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._error("no file of rows, as its header has no hash of them") from error
+        if digest != _digest(tensors, about):
             raise self._error("its bytes are not those that were written")
-        return handle, json.loads(header["about"]), header["sha256"]
+        return handle, json.loads(about), digest
 
     def _error(self, problem: str) -> RowFolderError:
         return RowFolderError(f"{self.path}: {problem}; delete it, and take the rows of that step again")

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import sedlib
@@ -161,6 +162,14 @@ def test_states_of_another_run_and_rows_are_no_place_for_states(tmp_path: Path) 
     with pytest.raises(UserError, match=r"states: expected a folder of states, or a new one, got .*, which has rows"):
         record(tmp_path / "new", every=10, states=rows)
     assert (bytes_in(rows), bytes_in(states)) == before
+
+
+@pytest.mark.parametrize("header", [{}, {"sedlib": "x"}, {"sedlib": "[1]"}, {"sedlib": "{}"}])
+def test_a_file_without_a_hash_of_its_rows_is_named(header: dict[str, str], tmp_path: Path) -> None:
+    folder = RowFolder(tmp_path, SLOTS)
+    save_file({"update": torch.zeros(SLOTS.size)}, tmp_path / "step-000000010.safetensors", header)
+    with pytest.raises(RowFolderError, match=r"step-000000010.safetensors: no file of rows, .* delete it, and take"):
+        folder.row(10, "update")
 
 
 def test_two_calls_do_not_take_rows_in_one_folder(tmp_path: Path) -> None:
