@@ -10,6 +10,7 @@ Units: steps, onsets and leads are counted in optimizer steps; an accuracy is a 
 inverse units of the parameters, a gap in squared units of its rows; growth and ratios have no unit.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,16 +32,18 @@ def first_step(steps: Int[np.ndarray, " measurements"], reached: Bool[np.ndarray
     Raises
     ------
     ValueError
-        The series have different lengths, or the steps do not increase.
+        The series have different lengths, the steps are not signed whole numbers that increase, or what is reached
+        is not said by booleans.
 
     Examples
     --------
     >>> first_step(np.array([0, 25, 50]), np.array([False, True, True]))
     25
     """
-    _require_arrays(steps=steps, reached=reached)
-    if len(steps) != len(reached) or (np.diff(steps) <= 0).any():
-        raise ValueError(f"expected increasing steps, one for each of {len(reached)} values, got {steps.tolist()}")
+    _require_arrays(reached=reached)
+    _require_steps(steps, len(reached))
+    if reached.dtype.kind != "b":
+        raise ValueError(f"reached: expected booleans, got {reached.dtype}; compare the values with their bound")
     return int(steps[int(reached.argmax())]) if reached.any() else None
 
 
@@ -50,15 +53,15 @@ def onset(steps: Int[np.ndarray, " measurements"], defects: Float[np.ndarray, " 
     Raises
     ------
     ValueError
-        There are fewer than three measurements, one is not positive and finite, or has no step, or the steps do not
-        increase.
+        There are fewer than three measurements, one is not positive and finite, or has no step, or the steps are
+        not signed whole numbers that increase.
 
     Examples
     --------
     >>> onset(np.array([0, 100, 200, 300, 400]), np.array([1.0, 2.0, 3.0, 19.0, 21.0]))  # ten times the median is 20
     400
     """
-    _require_arrays(steps=steps, defects=defects)
+    _require_numbers(defects=defects)
     return first_step(steps, defects > max(ONSET_GROWTH * _baseline(defects), ONSET_DEFECT))
 
 
@@ -72,15 +75,15 @@ def departure(steps: Int[np.ndarray, " measurements"], gaps: Float[np.ndarray, "
     Raises
     ------
     ValueError
-        There are fewer than three measurements, one is negative or not finite, or has no step, the steps do not
-        increase, or the median is zero.
+        There are fewer than three measurements, one is negative or not finite, or has no step, the steps are not
+        signed whole numbers that increase, or the median is zero.
 
     Examples
     --------
     >>> departure(np.array([0, 100, 200, 300, 400]), np.array([3.0, 4.0, 5.0, 1.0, 0.3]))  # 0.4 is a tenth of 4
     400
     """
-    _require_arrays(steps=steps, gaps=gaps)
+    _require_numbers(gaps=gaps)
     if len(gaps) < BASELINE:
         raise ValueError(f"a departure needs at least {BASELINE} measurements, got {len(gaps)}")
     first = float(np.median(gaps[:BASELINE]))
@@ -97,16 +100,21 @@ def peak_before(steps: Int[np.ndarray, " measurements"], ratios: Float[np.ndarra
     Raises
     ------
     ValueError
-        The series have different lengths, or a ratio is not finite.
+        The series have different lengths, a ratio is not finite, the steps are not signed whole numbers that increase,
+        or the end is no whole number.
 
     Examples
     --------
     >>> peak_before(np.array([0, 100, 200, 300]), np.array([2.0, 7.0, 5.0, 9.0]), end=300)
     100
     """
-    _require_arrays(steps=steps, ratios=ratios)
+    _require_arrays(steps=steps)
+    _require_numbers(ratios=ratios)
+    if isinstance(end, bool) or not isinstance(end, int | np.integer):
+        raise WrongKindError(f"end: expected a whole number, a step, got a {type(end).__name__} ({end})")
     if len(steps) != len(ratios) or not np.isfinite(ratios).all():
         raise ValueError(f"expected a finite ratio for each of {len(steps)} steps, got {ratios.tolist()}")
+    _require_steps(steps, len(ratios))
     before = steps < end
     return int(steps[before][ratios[before].argmax()]) if before.any() else None
 
@@ -124,7 +132,7 @@ def growth(defects: Float[np.ndarray, " measurements"]) -> float:
     >>> growth(np.array([1.0, 2.0, 3.0, 50.0]))
     25.0
     """
-    _require_arrays(defects=defects)
+    _require_numbers(defects=defects)
     baseline = _baseline(defects)
     return _finite(float(defects.max()) / baseline, f"a growth from {baseline}")
 
@@ -135,14 +143,14 @@ def accurate_step(steps: Int[np.ndarray, " checkpoints"], accuracies: Float[np.n
     Raises
     ------
     ValueError
-        An accuracy is not between 0 and 1, or has no step, or the steps do not increase.
+        An accuracy is not between 0 and 1, or has no step, or the steps are not signed whole numbers that increase.
 
     Examples
     --------
     >>> accurate_step(np.array([0, 25, 50]), np.array([0.01, 0.9, 1.0]))
     25
     """
-    _require_arrays(steps=steps, accuracies=accuracies)
+    _require_numbers(accuracies=accuracies)
     if not ((accuracies >= 0) & (accuracies <= 1)).all():
         raise ValueError(f"accuracies must be between 0 and 1, got {accuracies.tolist()}")
     return first_step(steps, accuracies >= ACCURACY)
@@ -154,14 +162,17 @@ def sign_test(leads: Real[np.ndarray, " runs"]) -> float:
     Raises
     ------
     ValueError
-        There is no lead, or one is not finite: leave out, and name, runs without onset or without grokking.
+        There is no lead, or one is not finite: leave out, and name, runs without onset or without grokking. Or the
+        leads are unsigned: a negative one would have turned positive when it was computed.
 
     Examples
     --------
     >>> sign_test(np.array([100.0, 250.0, 40.0]))  # three of three: 1/8
     0.125
     """
-    _require_arrays(leads=leads)
+    _require_numbers(leads=leads)
+    if leads.dtype.kind == "u":
+        raise ValueError(f"leads: expected signed numbers, got {leads.dtype}; subtract steps of int64")
     if not len(leads) or not np.isfinite(leads).all():
         raise ValueError(f"a sign test needs finite leads, got {leads.tolist()}")
     return float(binomtest(int((leads > 0).sum()), len(leads), alternative="greater").pvalue)
@@ -192,7 +203,8 @@ def power_law(
     ------
     ValueError
         There are fewer than three runs, one has no positive lead or grok step (it has no logarithm: leave it out, and
-        name it), all grok at the same step, the confidence is not between 0 and 1, or the law is not finite.
+        name it), all grok at the same step or too close to it, the confidence is not between 0 and 1, or the law is
+        not finite.
 
     Examples
     --------
@@ -200,7 +212,7 @@ def power_law(
     >>> round(law.exponent, 6), round(law.factor, 6)
     (1.0, 0.1)
     """
-    _require_arrays(grok_steps=grok_steps, leads=leads)
+    _require_numbers(grok_steps=grok_steps, leads=leads)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     if len(grok_steps) != len(leads) or len(leads) < 3:
@@ -211,10 +223,23 @@ def power_law(
         raise ValueError(f"grok steps and leads must be positive, got {grok_steps.tolist()} and {leads.tolist()}")
     if (grok_steps == grok_steps[0]).all():
         raise ValueError(f"all runs grok at step {grok_steps[0]:g}: no exponent can be fitted")
-    (exponent, intercept), covariance = np.polyfit(np.log(grok_steps), np.log(leads), 1, cov=True)
+    (exponent, intercept), covariance = _line(np.log(grok_steps.astype(float)), np.log(leads.astype(float)))
     margin = t.ppf((1 + confidence) / 2, len(leads) - 2) * np.sqrt(covariance[0, 0])
     values = (exponent, exponent - margin, exponent + margin, np.exp(intercept))
     return PowerLaw(*(_finite(float(value), f"a power law through {grok_steps.tolist()}") for value in values))
+
+
+def _line(x: Float[np.ndarray, " runs"], y: Float[np.ndarray, " runs"]) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and intercept by least squares, and their covariance."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.RankWarning)
+        try:
+            found, covariance = np.polyfit(x, y, 1, cov=True)
+        except np.exceptions.RankWarning:
+            raise ValueError(
+                f"grok steps too close to one another for an exponent: their logarithms are {x.tolist()}"
+            ) from None
+    return found, covariance
 
 
 def _finite(value: float, what: str) -> float:
@@ -231,11 +256,30 @@ def _baseline(defects: Float[np.ndarray, " measurements"]) -> float:
     return float(np.median(defects[:BASELINE]))
 
 
+def _require_steps(steps: np.ndarray, count: int) -> None:
+    """Refuse what is no series of so many increasing steps. Differences of integers may wrap: none are taken."""
+    _require_arrays(steps=steps)
+    if steps.dtype.kind != "i":
+        raise ValueError(f"steps: expected signed whole numbers, got {steps.dtype}; astype(np.int64) makes them")
+    if len(steps) != count or (steps[1:] <= steps[:-1]).any():
+        raise ValueError(f"expected increasing steps, one for each of {count} values, got {steps.tolist()}")
+
+
+def _require_numbers(**series: object) -> None:
+    """Refuse series, given by their names, that are no NumPy arrays of real numbers along one axis."""
+    _require_arrays(**series)
+    for name, values in series.items():
+        if isinstance(values, np.ndarray) and values.dtype.kind == "b":
+            raise ValueError(f"{name}: expected real numbers along one axis, got {values.dtype}")
+
+
 def _require_arrays(**series: object) -> None:
     """Refuse series, given by their names, that are no NumPy arrays of one axis."""
     for name, values in series.items():
         if not isinstance(values, np.ndarray):
             raise WrongKindError(f"{name}: expected a NumPy array, got {type(values).__name__}; np.asarray makes one")
+        if isinstance(values, np.ma.MaskedArray):
+            raise WrongKindError(f"{name}: expected every value, got a MaskedArray; compressed() drops what is masked")
         if values.ndim != 1 or values.dtype.kind not in "biuf":
             raise ValueError(
                 f"{name}: expected real numbers along one axis, got {values.dtype} of shape {values.shape}"

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +102,65 @@ def test_series_that_are_none_are_refused() -> None:
             accurate_step(STEPS[:2], np.array([0.5, broken]))
 
 
+def forbidden(value: object) -> Any:
+    """What annotations forbid, as users without a type checker give it."""
+    return value
+
+
+CALLS: dict[str, Callable[[Any], object]] = {
+    "first_step": lambda steps: first_step(steps, np.array([False, True, True])),
+    "onset": lambda steps: onset(steps, np.ones(3)),
+    "departure": lambda steps: departure(steps, np.ones(3)),
+    "peak_before": lambda steps: peak_before(steps, np.ones(3), 100),
+    "accurate_step": lambda steps: accurate_step(steps, np.ones(3)),
+}
+STEPS_REFUSED = {
+    "unsigned": (np.array([100, 50, 25], np.uint64), "steps: expected signed whole numbers, got uint64"),
+    "not whole": (np.array([0.5, 25.5, 50.5]), "steps: expected signed whole numbers, got float64"),
+    "not a number": (np.array([0, math.nan, 25]), "steps: expected signed whole numbers, got float64"),
+    "booleans": (np.array([False, True, True]), "steps: expected signed whole numbers, got bool"),
+    "wrapping": (np.array([100, -100, 50], np.int8), "expected increasing steps, one for each of 3 values"),
+    "falling": (np.array([0, 50, 25]), "expected increasing steps, one for each of 3 values"),
+    "masked": (np.ma.masked_array([0, 25, 50], [False, True, False]), "steps: .* got a MaskedArray"),
+}
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("why", STEPS_REFUSED)
+def test_steps_that_cannot_be_counted_are_refused(name: str, why: str) -> None:
+    steps, message = STEPS_REFUSED[why]
+    with pytest.raises(ValueError, match=message):
+        CALLS[name](steps)
+
+
+def test_steps_far_apart_in_a_narrow_dtype_are_in_order() -> None:
+    assert first_step(np.array([-100, 100], np.int8), np.array([False, True])) == 100
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: first_step(STEPS[:3], np.array([math.nan, 0, 1])), "reached: expected booleans, got float64"),
+        (lambda: first_step(STEPS[:3], np.array([0, 5, 9])), "reached: expected booleans, got int64"),
+        (
+            lambda: peak_before(STEPS[:3], np.ones(3), forbidden(math.nan)),
+            r"end: expected a whole number, a step, got a float",
+        ),
+        (lambda: peak_before(STEPS[:3], np.ones(3), True), r"end: expected a whole number, a step, got a bool"),
+        (lambda: growth(np.ones(3) > 0), "defects: expected real numbers along one axis, got bool"),
+        (lambda: onset(STEPS[:3], np.ma.masked_array(np.ones(3), [True] * 3)), "defects: .* got a MaskedArray"),
+        (lambda: accurate_step(STEPS[:3], np.ones(3) > 0), "accuracies: expected real numbers along one axis"),
+        (lambda: sign_test(np.array([True, True])), "leads: expected real numbers along one axis, got bool"),
+        (lambda: sign_test(np.array([100], np.uint64) - np.array([250], np.uint64)), "leads: .* got uint64"),
+    ],
+)
+def test_values_of_another_kind_are_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_the_sign_test_is_the_binomial_tail() -> None:
     assert sign_test(np.array([600] * 12)) == 2**-12
     assert sign_test(np.array([600] * 11 + [-100])) == pytest.approx(13 * 2**-12)
@@ -130,6 +191,12 @@ def test_the_interval_is_that_of_a_line_through_three_points() -> None:
     assert found.exponent - found.low == pytest.approx(student * line.stderr, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float16, np.float32, np.uint16])
+def test_a_power_law_has_its_digits_whatever_the_dtype(dtype: type) -> None:
+    grok_steps, leads = np.array([500, 3000, 20_000]), np.array([90, 1100, 9000])
+    assert power_law(grok_steps.astype(dtype), leads.astype(dtype)) == power_law(grok_steps, leads)
+
+
 def test_the_interval_covers_the_exponent_as_often_as_it_says() -> None:
     rng, grok_steps = np.random.default_rng(0), np.array([300.0, 1000, 3000, 10_000, 30_000])
     covered = 0
@@ -148,6 +215,7 @@ def test_the_interval_covers_the_exponent_as_often_as_it_says() -> None:
         ([1, 2, 3], [1, 2, math.nan], "must be positive"),
         ([0, 2, 3], [1, 2, 3], "must be positive"),
         ([2, 2, 2], [1, 2, 3], "all runs grok at step 2"),
+        ([1e15, 1e15 + 1, 1e15 + 2], [1, 2, 3], "grok steps too close to one another"),
     ],
 )
 def test_runs_that_fit_no_power_law_are_refused(grok_steps: list[float], leads: list[float], message: str) -> None:
