@@ -168,6 +168,63 @@ def test_streamed_directions_are_those_of_rows_at_hand() -> None:
         streamed_directions([rows[0], rows[1] * torch.nan, rows[2]], bases, 0)
 
 
+@pytest.mark.parametrize("scale", [1e150, 1e-150])
+def test_streamed_directions_of_rows_past_float32_are_those_of_rows_at_hand(scale: float) -> None:
+    rows = window_of(SIZES, 300) * scale
+    bases = rolling_bases(gram_band(rows, 3), 3, 2, torch.float64)
+    found = streamed_directions(rows[1:4], bases, 1)
+    torch.testing.assert_close(found, directions(rows, bases, 1), rtol=0, atol=1e-6)
+
+
+def test_directions_that_are_no_numbers_are_refused() -> None:
+    """Bases of other rows whose products with these overflow."""
+    bases = rolling_bases(gram_band(window_of(SIZES[:3] * 1e-30, 3), 2), 3, 1)
+    signs = bases.coefficients[0, 0].sign() * torch.tensor([1, -1, 1])  # inf and -inf are added
+    with pytest.raises(ValueError, match="not 1: the bases were computed from other rows"):
+        streamed_directions([torch.full((3,), 1e30 * float(sign)).double() for sign in signs], bases, 0)
+
+
+ROW = torch.ones(300)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (ROW.numpy(), r"row 1 of the window: expected a tensor \[params\], got a NumPy array"),
+        (torch.zeros(1), r"row 1 of the window: expected .* 300 as before, got .* shape \(1,\)"),
+        (torch.tensor(0.0), r"row 1 of the window: expected .* shape \(\)"),
+        (ROW[:, None], r"row 1 of the window: expected .* shape \(300, 1\)"),
+        (ROW * 1j, "row 1 of the window: expected a dense tensor of real numbers"),
+        (ROW.to_sparse(), "row 1 of the window: expected a dense tensor .* sparse"),
+        (ROW.to("meta"), "row 1 of the window: expected a dense tensor .* on the meta device"),
+    ],
+)
+def test_what_is_no_row_is_refused_by_its_number(row: Tensor, message: str, production: None) -> None:
+    rows = window_of(SIZES, 300).float()
+    sketches = CountSketch(200)(rows)
+    bases = rolling_bases(gram_band(rows, 3), 3, 2)
+    of_sketches = rolling_bases(gram_band(sketches, 3), 3, 2)
+    given_rows = [rows[0], row, rows[2]]
+    with pytest.raises(ValueError, match=message):
+        streamed_directions(given_rows, bases, 0)
+    with pytest.raises(ValueError, match="row 1 "):
+        sketched_directions(given_rows, CountSketch(200), sketches, of_sketches, 0, 2)
+
+
+def test_rows_that_have_no_sketch_are_not_taken_on_trust(production: None) -> None:
+    rows, sketch = window_of(SIZES, 1_000), CountSketch(200)
+    sketches = sketch(rows)
+    bases = rolling_bases(gram_band(sketches, 3), 3, 2)
+    with pytest.raises(ValueError, match=r"sketches: expected those of at least 5 rows, of 200 buckets each, got"):
+        sketched_directions([*rows[2:4], rows[4].flip(0)], sketch, sketches[:4], bases, 2, 2)
+    with pytest.raises(ValueError, match=r"of 200 buckets each, got shape \(5, 1\)"):
+        sketched_directions(rows[:3], sketch, sketches[:, :1], bases, 0, 2)
+    with pytest.raises(ValueError, match=r"sketches: expected a matrix .* got a list"):
+        sketched_directions(rows[:3], sketch, list(sketches), bases, 0, 2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="index: expected one of 3 windows, counted from 0, got 3"):
+        sketched_directions(rows[:3], sketch, sketches, bases, 3, 2)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_rows_in_16_bits_bring_errors_of_their_rounding_alone(dtype: torch.dtype) -> None:
     """Gaps to the square of it over the share of a singular value, directions to its size over that share."""

@@ -13,11 +13,11 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sedlib.base.border.checked import checked
-from sedlib.base.finite import require_finite
 from sedlib.base.long_rows.long_sums import block_of, column_blocks
-from sedlib.base.long_rows.matrix_rows import Rows
+from sedlib.base.long_rows.matrix_rows import Rows, require_rows
 from sedlib.bases import UNIT, RollingBases
 from sedlib.products import gram
+from sedlib.sketches.one_row import add_row, require_row
 from sedlib.sketches.sketch import CountSketch
 
 SAME = 1e-3
@@ -33,8 +33,8 @@ def streamed_directions(rows: Iterable[Tensor], bases: RollingBases, index: int)
     Raises
     ------
     ValueError
-        The window determines no basis; rows are more or fewer than the window's, or not finite; or the directions are
-        not of norm 1: the bases are of other rows.
+        There is no such window, or it determines no basis; rows are more or fewer than the window's, no real vectors of
+        one size, or not finite; or the directions are not of norm 1: the bases are of other rows.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def streamed_directions(rows: Iterable[Tensor], bases: RollingBases, index: int)
     """
     found = _combined(rows, bases, index)
     norms = torch.linalg.vector_norm(found, dim=1, dtype=torch.float64).cpu()
-    if ((norms - 1).abs() > UNIT + bases.error_bound[index]).any():
+    if not ((norms - 1).abs() <= UNIT + bases.error_bound[index]).all():
         raise ValueError(f"directions of norms {norms.tolist()}, not 1: the bases were computed from other rows")
     return found
 
@@ -79,8 +79,9 @@ def sketched_directions(
     Raises
     ------
     ValueError
-        A row is not the one that was sketched; rows are more or fewer than the window's, or not finite; the window
-        determines no basis, or one of fewer dimensions than ``rank``.
+        A row is not the one that was sketched, or has no sketch of the map's size; rows are more or fewer than the
+        window's, no real vectors of one size, or not finite; there is no such window, or it determines no basis, or one
+        of fewer dimensions than ``rank``.
 
     Examples
     --------
@@ -94,7 +95,15 @@ def sketched_directions(
     """
     if not 1 <= rank <= (kept := bases.coefficients.shape[1]):
         raise ValueError(f"rank must be between 1 and the bases' {kept}, got {rank}")
-    first = int(bases.window_end[index]) - bases.window + 1
+    _require_window(bases, index)
+    last = int(bases.window_end[index])
+    require_rows(sketches, "sketches")
+    if sketches.shape[0] <= last or sketches.shape[1] != sketch.buckets:
+        raise ValueError(
+            f"sketches: expected those of at least {last + 1} rows, of {sketch.buckets} buckets each, got shape "
+            f"{tuple(sketches.shape)}"
+        )
+    first = last - bases.window + 1
     found = _combined(_held_against(rows, sketch, sketches, first), bases, index)
     sizes = bases.singular_values[index, :kept]
     eigenvalues, vectors = torch.linalg.eigh(sizes[:, None] * gram(found, found.device).cpu() * sizes)
@@ -108,28 +117,32 @@ def sketched_directions(
 
 
 def _combined(rows: Iterable[Tensor], bases: RollingBases, index: int) -> Float[Tensor, "rank params"]:
-    if not 0 <= index < len(bases.window_end):
-        raise ValueError(f"index: expected one of {len(bases.window_end)} windows, counted from 0, got {index}")
-    if not bases.determined[index]:
-        raise ValueError(f"basis {index}: {bases.reason(index) or 'its coefficients are zero'}")
+    _require_window(bases, index)
     columns, found, count = bases.coefficients[index].T.tolist(), torch.empty(0), 0
     for count, row in enumerate(rows, start=1):
         if count > bases.window:
             break
+        require_row(row, count - 1, found.shape[1] if count > 1 else None)
         if count == 1:
             found = torch.zeros(len(columns[0]), len(row), device=row.device)
-        require_finite(**{f"row {count - 1} of the window": row})
-        for direction, coefficient in zip(found, columns[count - 1], strict=True):
-            direction.add_(row.detach().float(), alpha=coefficient)
+        add_row(found, row, columns[count - 1])
     if count != bases.window:
         more = "more" if count > bases.window else str(count)
         raise ValueError(f"rows: expected the {bases.window} rows of window {index}, got {more}")
     return found
 
 
+def _require_window(bases: RollingBases, index: int) -> None:
+    if not 0 <= index < len(bases.window_end):
+        raise ValueError(f"index: expected one of {len(bases.window_end)} windows, counted from 0, got {index}")
+    if not bases.determined[index]:
+        raise ValueError(f"basis {index}: {bases.reason(index) or 'its coefficients are zero'}")
+
+
 def _held_against(rows: Iterable[Tensor], sketch: CountSketch, sketches: Rows, first: int) -> Iterator[Tensor]:
     for number, row in enumerate(rows, start=first):
-        if number < sketches.shape[0]:
+        if number < sketches.shape[0]:  # past the window's last row the count is refused
+            require_row(row, number - first)
             kept = block_of(sketches, (slice(number, number + 1), slice(None)))[0].double().cpu()
             again = sketch(row.detach()).cpu()
             if not (again - kept).norm() <= SAME * kept.norm():
