@@ -1,6 +1,7 @@
 """Factors of linear layers give the rows that PyTorch gives, and the Gram matrix of them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +161,11 @@ def steep(network: nn.Module) -> Tensor:
     return zeros.abs().sum().sqrt()
 
 
+def in_16_bits(network: nn.Module) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return network(INPUTS)[0].float().mean()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -186,6 +192,26 @@ def steep(network: nn.Module) -> Tensor:
             lambda n: (lambda m: {"a": steep(m)}, n, ParamLayout.select(n, "first.weight")),
             "the gradient of task 'a' by 'first.weight': every value must be finite, got nan",
         ),
+        (
+            lambda n: (lambda m: {"a": F.dropout(m(INPUTS)[0]).mean()}, n, ParamLayout.select(n, "first.weight")),
+            "the loss of task 'a' is .* and then .* at the same parameters: .* draw no random numbers",
+        ),
+        (
+            lambda n: (lambda m: {"a": in_16_bits(m)}, n, ParamLayout.select(n, "first.weight")),
+            "the network computes in torch.bfloat16 inside",
+        ),
+        (
+            lambda n: (lambda m: {"a": m(INPUTS)[0].mean() * 1j}, n, ParamLayout.select(n, "first.weight")),
+            "the loss of task 'a' must be a finite scalar that depends on the weights, got tensor.*j",
+        ),
+        (
+            lambda n: (
+                lambda m: {"a": m(INPUTS)[0].mean(), "b": torch.ones(1, requires_grad=True).sum()},
+                n,
+                ParamLayout.select(n, "first.weight"),
+            ),
+            "the loss of task 'b' depends on none of the weights of 'first.weight'",
+        ),
     ],
 )
 def test_what_has_no_factors_is_refused(
@@ -202,3 +228,59 @@ def test_rows_of_other_weights_have_no_product() -> None:
         factored_band(iter(rows), 1)
     with pytest.raises(ValueError, match="reach: expected 0 or more, got -1"):
         factored_band(iter(rows), -1)
+
+
+FACTORS = LinearFactors(torch.ones(2, 2), torch.ones(2, 3))
+
+
+def row(part: Any, name: str = "a") -> FactoredRow:
+    return FactoredRow((name,), (part,))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: FACTORS.product(torch.ones(3, 1)), r"the gradient of a weight \(3, 2\), got shape \(3, 1\)"),
+        (lambda: FACTORS.product(torch.ones(3)), r"other: expected \[outputs, inputs\], got shape \(3,\)"),
+        (lambda: FACTORS.product(torch.ones(2, 3)), r"expected the gradient of a weight \(3, 2\), got shape \(2, 3\)"),
+        (lambda: FACTORS.product(LinearFactors(torch.ones(1, 3), torch.ones(1, 3))), r"got shape \(3, 3\)"),
+        (
+            lambda: FACTORS.product(torch.ones(3, 2) * 1j),
+            "other: expected real floating-point numbers, got .*complex64",
+        ),
+        (lambda: FACTORS.product(np.ones((3, 2))), "other: expected a tensor .* got a NumPy array"),  # type: ignore[arg-type]
+        (lambda: row(torch.ones(3, 2)).product(row(torch.ones(1, 2))), r"'a' is \(3, 2\) in one and \(1, 2\)"),
+        (
+            lambda: row(torch.ones(3, 2)).product(torch.ones(6)),  # type: ignore[arg-type]
+            "rows: expected rows of factored_gradients, got a tensor",
+        ),
+        (lambda: row([1.0]), "part 'a': expected a tensor"),
+        (lambda: row(torch.ones(3, 2) * 1j), "part 'a': expected real floating-point numbers, got .*complex64"),
+        (lambda: FactoredRow("a", (torch.ones(3, 2),)), "names: expected a tuple, got a str"),  # type: ignore[arg-type]
+        (lambda: factored_band([row(torch.ones(2, 2)), row(torch.ones(2, 2), "b")], 0), "no product: 'a', and 'b'"),
+        (lambda: factored_band([torch.ones(2, 2)], 0), "got a tensor of shape"),  # type: ignore[list-item]
+        (
+            lambda: factored_band([row(torch.full((1, 1), torch.nan))], 0),
+            "row 0 is not finite, or too large: .* is nan",
+        ),
+        (
+            lambda: factored_band([row(torch.full((1, 1), 1e200, dtype=torch.float64))], 0),
+            "row 0 is not finite, or too large",
+        ),
+        (lambda: factors_are_fewer(-1, 2, 2), "expected numbers of 0 or more, got -1 tokens"),
+    ],
+)
+def test_gradients_of_other_shapes_and_kinds_are_refused(
+    call: Callable[[], object], message: str, production: None
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_gradient_of_16_bits_is_summed_in_32() -> None:
+    large = torch.full((4, 2), 300.0)
+    assert torch.equal(LinearFactors(large.half(), large.half()).gradient, large.T @ large)
+
+
+def test_numbers_of_numpy_do_not_overflow_where_forms_are_compared(production: None) -> None:
+    assert not factors_are_fewer(np.int32(40_000), np.int32(70_000), np.int32(70_000))  # type: ignore[arg-type]

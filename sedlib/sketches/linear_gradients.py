@@ -16,6 +16,7 @@ from sedlib.base.border.checked import checked
 from sedlib.base.errors import listed
 from sedlib.base.finite import require_finite
 from sedlib.models.checkpoint import Checkpoint
+from sedlib.models.trials.purity import require_pure
 from sedlib.sketches.linear_gram import FactoredRow, LinearFactors, factors_are_fewer
 from sedlib.vectors import ParamLayout
 
@@ -37,16 +38,17 @@ def factored_gradients(
     """Gradient of every task's loss by the weights of ``nn.Linear`` layers, from one forward pass.
 
     As ``task_gradients`` measures it: in eval, 16 bits in float32, at the module's values or those of ``state``. A loss
-    is a mean over all its tokens, of one batch: where factors are smaller, there are few. ``check`` holds the gradient
-    of each weight against PyTorch's, which finds weights that are used without a call of their layer.
+    is a mean over all its tokens, of one batch: where factors are smaller, there are few. ``check`` calls the losses
+    twice more, which must be the same and depend on this checkpoint alone, and holds the gradient of each weight
+    against PyTorch's, which finds weights that are used without a call of their layer.
 
     Memory: the module, the graph, and the outputs of the layers once more; with ``check`` a row.
 
     Raises
     ------
     ValueError
-        The layout holds something else than whole weights of ``nn.Linear``; a loss is not a finite scalar or depends on
-        none of the weights; a gradient is not finite, or not the one that PyTorch finds.
+        The layout holds something else than whole weights of ``nn.Linear``; a loss is no finite real scalar, or depends
+        on none of the weights; a gradient is not finite, or not the one that PyTorch finds; or two evaluations differ.
 
     Examples
     --------
@@ -64,7 +66,7 @@ def factored_gradients(
     def measured(module: nn.Module) -> dict[str, FactoredRow]:
         with _calls(layers) as calls:
             found = losses(module)
-        _require_scalars(found)
+        _require_scalars(found, with_gradient=True)
         if not any(calls.values()):
             raise ValueError(f"losses: none of the layers of {listed(layout.names)} was called")
         last = list(found)[-1]
@@ -73,7 +75,10 @@ def factored_gradients(
     def row(task: str, loss: Tensor, calls: Calls, is_last: bool) -> FactoredRow:
         outputs = [output for some in calls.values() for _, output in some]
         wanted = [*outputs, theta] if check else outputs
-        gradients = iter(torch.autograd.grad(loss, wanted, retain_graph=not is_last, allow_unused=True))
+        found = torch.autograd.grad(loss, wanted, retain_graph=not is_last, allow_unused=True)
+        if all(gradient is None for gradient in found):
+            raise ValueError(f"the loss of task {task!r} depends on none of the weights of {listed(layout.names)}")
+        gradients = iter(found)
         empty = [theta.new_zeros(0, *shape) for shape in layout.shapes]
         parts = [_part(nothing, calls[name], gradients) for name, nothing in zip(layout.names, empty, strict=True)]
         _require_finite(task, layout, parts)
@@ -81,6 +86,12 @@ def factored_gradients(
             _require_same(task, layout, parts, next(gradients))
         return FactoredRow(layout.names, tuple(parts))
 
+    def tried(module: nn.Module) -> dict[str, Tensor]:
+        _require_scalars(found := losses(module), with_gradient=False)
+        return {f"the loss of task {task!r}": loss for task, loss in found.items()}
+
+    if check:
+        require_pure(checkpoint, tried)
     return checkpoint.at(measured, theta)()
 
 
@@ -136,11 +147,12 @@ def _part(
     return factors if factors_are_fewer(len(read), inputs, outputs) else factors.gradient
 
 
-def _require_scalars(losses: Any) -> None:
+def _require_scalars(losses: Any, *, with_gradient: bool) -> None:
     if not isinstance(losses, Mapping) or not losses:
         raise ValueError(f"losses: expected {{name: loss, …}} of the module, got {type(losses).__name__}")
     for task, loss in losses.items():
-        if not isinstance(loss, Tensor) or loss.ndim or not torch.isfinite(loss) or not loss.requires_grad:
+        is_real = isinstance(loss, Tensor) and not loss.ndim and loss.is_floating_point()
+        if not is_real or not torch.isfinite(loss) or (with_gradient and not loss.requires_grad):
             shown = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) and loss.ndim else repr(loss)[:80]
             raise ValueError(
                 f"the loss of task {task!r} must be a finite scalar that depends on the weights, got {shown}"

@@ -13,6 +13,7 @@ Shapes: inputs are ``[tokens, inputs]``, what flows back is ``[tokens, outputs]`
 Source: the outer products are those of Goodfellow 2015, arXiv 1510.01799, for norms of examples' gradients.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sedlib.base.border.arrays import require_array
 from sedlib.base.border.checked import checked, require_fields
-from sedlib.base.errors import listed
+from sedlib.base.border.kinds import wrong_kind
+from sedlib.base.errors import listed, quoted
 
 TOKENS = 512
 """Of one row, whose products with all tokens of another are in memory at a time."""
@@ -35,13 +38,16 @@ def factors_are_fewer(tokens: int, inputs: int, outputs: int) -> bool:
     Raises
     ------
     ValueError
-        A number is no whole number.
+        A number is no whole number, or is negative.
 
     Examples
     --------
     >>> factors_are_fewer(tokens=256, inputs=768, outputs=768), factors_are_fewer(tokens=512, inputs=768, outputs=768)
     (True, False)
     """
+    tokens, inputs, outputs = int(tokens), int(inputs), int(outputs)  # NumPy's overflow
+    if min(tokens, inputs, outputs) < 0:
+        raise ValueError(f"expected numbers of 0 or more, got {tokens} tokens, {inputs} inputs and {outputs} outputs")
     return tokens * (inputs + outputs) < inputs * outputs
 
 
@@ -70,12 +76,27 @@ class LinearFactors:
         require_fields(self)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Of the weight: outputs and inputs."""
+        return self.deltas.shape[1], self.inputs.shape[1]
+
+    @property
     def gradient(self) -> Float[Tensor, "outputs inputs"]:
-        r""":math:`\sum_b \delta_b x_b^\top`."""
-        return self.deltas.T @ self.inputs
+        r""":math:`\sum_b \delta_b x_b^\top`, in float32 where both have 16 bits, in which the sum would overflow."""
+        dtype = torch.promote_types(torch.promote_types(self.deltas.dtype, self.inputs.dtype), torch.float32)
+        return self.deltas.T.to(dtype) @ self.inputs.to(dtype)
 
     def product(self, other: "LinearFactors | Tensor") -> float:
-        """Inner product with another gradient of the weight, as factors or as it is; summed in float64."""
+        """Inner product with another gradient of the weight, as factors or as it is; summed in float64.
+
+        Raises
+        ------
+        ValueError
+            The other is no gradient, or of a weight of another shape.
+        """
+        _require_gradient("other", other)
+        if tuple(other.shape) != self.shape:
+            raise ValueError(f"other: expected the gradient of a weight {self.shape}, got shape {tuple(other.shape)}")
         total = 0.0
         for inputs, deltas in zip(self.inputs.split(TOKENS), self.deltas.split(TOKENS), strict=True):
             inputs, deltas = inputs.double(), deltas.double()
@@ -93,7 +114,7 @@ class FactoredRow:
     Raises
     ------
     ValueError
-        There is not a part for each name.
+        There is not a part for each name, or a part is no gradient of a weight.
 
     Examples
     --------
@@ -109,8 +130,13 @@ class FactoredRow:
     """The gradient by each weight."""
 
     def __post_init__(self) -> None:
+        for name in ("names", "parts"):
+            if not isinstance(value := getattr(self, name), tuple):
+                raise wrong_kind(name, "a tuple", value)
         if len(self.names) != len(self.parts):
             raise ValueError(f"parts: expected one for each of {len(self.names)} names, got {len(self.parts)}")
+        for name, part in zip(self.names, self.parts, strict=True):
+            _require_gradient(f"part {quoted(name)}", part)
 
     @property
     def numbers(self) -> int:
@@ -126,13 +152,30 @@ class FactoredRow:
         Raises
         ------
         ValueError
-            The other row is of other weights.
+            The other is no row, or of other weights.
+        """
+        _require_row(other)
+        self.require_alike(other)
+        return sum(_product(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True))
+
+    def require_alike(self, other: "FactoredRow") -> None:
+        """Refuse a row of other weights.
+
+        Raises
+        ------
+        ValueError
+            Their names or shapes differ.
         """
         if self.names != other.names:
             raise ValueError(
                 f"rows of different weights have no product: {listed(self.names)}, and {listed(other.names)}"
             )
-        return sum(_product(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True))
+        for name, mine, theirs in zip(self.names, self.parts, other.parts, strict=True):
+            if tuple(mine.shape) != tuple(theirs.shape):
+                raise ValueError(
+                    f"rows of different weights have no product: {quoted(name)} is {tuple(mine.shape)} in one and "
+                    f"{tuple(theirs.shape)} in the other"
+                )
 
     def vector(self) -> Float[Tensor, " params"]:
         """The row itself, in the layout's order, as ``task_gradients`` gives it."""
@@ -146,7 +189,7 @@ def factored_band(rows: Iterable[FactoredRow], reach: int) -> Float64[Tensor, "r
     Raises
     ------
     ValueError
-        Rows are of different weights, or the reach is negative.
+        Rows are of different weights, or are none; the square of a row is not finite; or the reach is negative.
 
     Examples
     --------
@@ -159,12 +202,27 @@ def factored_band(rows: Iterable[FactoredRow], reach: int) -> Float64[Tensor, "r
     recent: deque[FactoredRow] = deque(maxlen=reach + 1)
     band: list[list[float]] = []
     for row in rows:
+        _require_row(row)
+        (recent[-1] if recent else row).require_alike(row)
         recent.append(row)
         band.append([])
         for back, earlier in enumerate(reversed(recent)):
             band[-1 - back].append(earlier.product(row))
+        if not math.isfinite(square := band[-1][0]):
+            raise ValueError(f"rows: row {len(band) - 1} is not finite, or too large: its square is {square}")
     padded = [products + [0.0] * (reach + 1 - len(products)) for products in band]
     return torch.tensor(padded, dtype=torch.float64).reshape(len(band), reach + 1)
+
+
+def _require_row(row: object) -> None:
+    if not isinstance(row, FactoredRow):
+        raise wrong_kind("rows", "rows of factored_gradients", row)
+
+
+def _require_gradient(name: str, part: object) -> None:
+    """Refuse what is no gradient of a weight, as its factors or as it is."""
+    if not isinstance(part, LinearFactors):
+        require_array(name, part, Float[Tensor, "outputs inputs"], {}, may_be_narrow=True)
 
 
 def _product(first: LinearFactors | Tensor, second: LinearFactors | Tensor) -> float:
