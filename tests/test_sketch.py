@@ -119,6 +119,19 @@ def test_the_buckets_for_an_error_bring_that_error_and_fewer_more() -> None:
             assert (max(errors.ratio, float(errors.subspace.max())) <= error * (1 + 1e-9)) == fits
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(-100, 100), st.integers(1, 4))
+def test_errors_do_not_depend_on_the_unit(power: int, rank: int) -> None:
+    expected, found = (sketch_errors(SIZES[None] * unit, 900, rank) for unit in (1.0, 10.0**power))
+    for name, times in (("g23", 100.0**power), ("k_star", 1.0), ("subspace", 1.0)):
+        torch.testing.assert_close(getattr(found, name) / times, getattr(expected, name), rtol=1e-9, atol=0)
+
+
+def test_numbers_of_numpy_count_columns_as_pythons_do(production: None) -> None:
+    row = torch.randn(1000)
+    assert torch.equal(CountSketch(np.uint8(200))(row), CountSketch(200)(row))  # type: ignore[arg-type]
+
+
 def test_directions_of_true_rows_get_better_with_vectors_and_are_exact_with_all() -> None:
     rows = window_of(torch.tensor([5.0, 4.0, 3.0, 2.5, 2.0, 1.0]), 4_000)
     exact, values = dense_svd_basis(rows.numpy(), 5, 6, 2)
@@ -248,8 +261,20 @@ def test_rows_in_16_bits_bring_errors_of_their_rounding_alone(dtype: torch.dtype
     [
         (lambda: CountSketch(0), "buckets: expected at least 1, got 0"),
         (lambda: CountSketch(3)(torch.tensor([1.0, torch.inf])), r"rows: every value must be finite, got inf at \[1\]"),
-        (lambda: CountSketch(3)(torch.tensor([1, 2])), "expected real numbers from column 0 or later, got torch.int64"),
-        (lambda: CountSketch(3)(torch.ones(2), start=-1), "got torch.float32 from -1"),
+        (lambda: CountSketch(3)(torch.tensor([1, 2])), "rows: expected real floating-point numbers, got torch.int64"),
+        (lambda: CountSketch(3)(torch.ones(2), start=-1), "start: expected column 0 or later, got -1"),
+        (lambda: CountSketch(3)(torch.ones(5), True), "start: expected a whole number, got a bool"),
+        (lambda: CountSketch(3)(np.ones(5)), "rows: expected a tensor .* got a NumPy array"),  # type: ignore[arg-type]
+        (lambda: CountSketch(3)(torch.tensor(1.0)), r"rows: expected \[\*rows, params\], got shape \(\)"),
+        (lambda: CountSketch(3)(torch.ones(5, device="meta")), "rows: .* on the meta device"),
+        (lambda: CountSketch(3)(torch.ones(5).to_sparse()), "rows: .* sparse"),
+        (
+            lambda: CountSketch(1)(torch.full((99,), 1e308, dtype=torch.float64)),
+            "rows: values so large that their sums",
+        ),
+        (lambda: sketch_errors(SIZES[None] * 1e170, 9, 1), "window 0 has a g23 that float64 does not hold, of"),
+        (lambda: sketch_errors(SIZES[None] * 1e-170, 9, 1), "window 0 has a g23 that float64 does not hold, of"),
+        (lambda: buckets_for(0.1, SIZES[None][:0], 1), "expected those of at least one window, got none"),
         (lambda: sketch_errors(torch.ones(1, 2).double(), 9, 1), "expected three or more of each window"),
         (lambda: sketch_errors(torch.tensor([[1.0, 2.0, 3.0]]).double(), 9, 1), "not negative and descending"),
         (lambda: sketch_errors(SIZES[None], 0, 1), "buckets must be at least 1"),

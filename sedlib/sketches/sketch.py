@@ -30,7 +30,7 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-from sedlib.base.border.checked import require_fields
+from sedlib.base.border.checked import checked, require_fields
 from sedlib.base.finite import require_finite
 from sedlib.base.randomness import generator
 
@@ -50,8 +50,8 @@ class CountSketch:
     Raises
     ------
     ValueError
-        The number of buckets is not positive. Called with a row: it is not of real floating-point numbers, not finite,
-        or starts before the first entry.
+        The number of buckets is not positive. Called with a row: it is no dense tensor of real floating-point numbers,
+        not finite, too large for a sum in float64, or starts before the first entry.
 
     Examples
     --------
@@ -75,11 +75,13 @@ class CountSketch:
         require_fields(self)
         if self.buckets < 1:
             raise ValueError(f"buckets: expected at least 1, got {self.buckets}")
+        object.__setattr__(self, "buckets", int(self.buckets))  # columns are counted in it: NumPy's overflow
 
+    @checked("rows")
     def __call__(self, rows: Float[Tensor, "*rows params"], start: int = 0) -> Float64[Tensor, "*rows sketch"]:
         """Sketch of a row or of each of several, or of their part from column ``start`` on."""
-        if not rows.is_floating_point() or start < 0:
-            raise ValueError(f"rows: expected real numbers from column 0 or later, got {rows.dtype} from {start}")
+        if start < 0:
+            raise ValueError(f"start: expected column 0 or later, got {start}")
         total = torch.zeros(*rows.shape[:-1], self.buckets, dtype=torch.float64, device=rows.device)
         stop = start + rows.shape[-1]
         for chunks in self._blocks(start, stop):
@@ -91,6 +93,7 @@ class CountSketch:
                 self._add(total, signed[..., first - left : end - left], (first + shift) % self.buckets)
         if not total.isfinite().all():
             require_finite(rows=rows)
+            raise ValueError("rows: values so large that their sums are not finite")
         return total
 
     def _blocks(self, start: int, stop: int) -> Iterator[range]:

@@ -68,8 +68,8 @@ def sketch_errors(
     Raises
     ------
     ValueError
-        Singular values are not finite, not descending, or fewer than three; there is no bucket, or rank is not between
-        1 and window.
+        Singular values are not finite, not descending, fewer than three, or so large or small that g23's error has no
+        place in float64; there is no bucket, or rank is not between 1 and window.
 
     Examples
     --------
@@ -86,7 +86,12 @@ def sketch_errors(
         raise ValueError(
             f"buckets must be at least 1, and 1 ≤ rank ≤ kept ≤ window = {window}, got {buckets}, {rank} and {kept}"
         )
-    squares = singular_values.square()
+    largest = singular_values[:, :1]
+    squares = (singular_values / largest.where(largest > 0, 1.0)).square()  # of shares: those of 1e-100 would be lost
+    of_g23 = (2 / buckets * squares[:, 1:3].square().sum(1)).sqrt() * largest[:, 0] * largest[:, 0]
+    if len(found := (~of_g23.isfinite() | ((of_g23 == 0) & (singular_values[:, 1] > 0))).nonzero()):
+        values = singular_values[int(found[0]), :3].tolist()
+        raise ValueError(f"singular_values: window {int(found[0])} has a g23 that float64 does not hold, of {values}")
     logs = singular_values.log()
     ratios = (logs[:, :-1] - logs[:, 1:]).nan_to_num(nan=0.0).sort(descending=True).values
     first, rest = squares[:, :rank, None], squares[:, None, kept:]
@@ -94,7 +99,7 @@ def sketch_errors(
     return SketchErrors(
         singular_value=1 / math.sqrt(2 * buckets),
         ratio=1 / math.sqrt(buckets),
-        g23=(2 / buckets * squares[:, 1:3].square().sum(1)).sqrt(),
+        g23=of_g23,
         k_star=(ratios[:, 0] - ratios[:, 1]) / math.sqrt(3 / buckets),
         subspace=(turned / buckets).sqrt(),
     )
@@ -111,7 +116,8 @@ def buckets_for(
     Raises
     ------
     ValueError
-        The error is not between 0 and 1, or a window's gap determines no basis; or as ``sketch_errors`` does.
+        The error is not between 0 and 1, there is no window, or a window's gap determines no basis; or as
+        ``sketch_errors`` does.
 
     Examples
     --------
@@ -122,6 +128,8 @@ def buckets_for(
     """
     if not 0 < error < 1:
         raise ValueError(f"error: expected a share between 0 and 1, got {error}")
+    if not len(singular_values):
+        raise ValueError("singular_values: expected those of at least one window, got none")
     of_one = sketch_errors(singular_values, 1, rank, kept)
     worst = max(of_one.ratio, float(of_one.subspace.max()))
     if not math.isfinite(worst):
