@@ -1,6 +1,7 @@
 """What a folder or a glob holds: a checkpoint that a stopped save left without weights is refused, and doubles are."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -106,3 +107,21 @@ def test_of_a_hub_s_two_formats_the_safetensors_are_read(tmp_path: Path) -> None
     for name in ("model.safetensors", "pytorch_model.bin"):
         weights(tmp_path / "checkpoint-5" / name)
     assert Checkpoints(tmp_path).steps == [5]
+
+
+def test_steps_and_files_without_an_order_and_a_file_twice_are_refused(tmp_path: Path, production: None) -> None:
+    files = [tmp_path / f"{name}.pt" for name in "ab"]
+    for file in files:
+        torch.save(nn.Linear(2, 1).state_dict(), file)
+    unordered: list[tuple[Any, Any, str]] = [
+        (files, {30, 4}, "steps: expected a list, which has an order, got a set"),
+        (set(files), [4, 30], "checkpoints: expected a list, which has an order, got a set"),
+        (files, {4: "a", 30: "b"}, "steps: expected a list in the order of the files, got a dict"),
+        (files, (step for step in (4, 30)), "steps: expected a list in the order of the files, got a generator"),
+        ([files[0], tmp_path / "." / "a.pt"], [4, 30], "checkpoints: expected each once, got .*again"),
+        (files, torch.tensor([False, True]), "steps: expected whole numbers of 0 or more, got"),
+    ]
+    for source, steps, message in unordered:
+        with pytest.raises(ValueError, match=message):
+            Checkpoints(source, steps=steps)
+    assert Checkpoints(iter(files), steps=[30, 4]).steps == [4, 30]

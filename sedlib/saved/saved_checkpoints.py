@@ -1,12 +1,15 @@
 """Checkpoints of a training run, in the order of their steps, one in memory at a time."""
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sedlib.base.border.kinds import wrong_kind
@@ -89,7 +92,8 @@ class Checkpoints(Sequence[SavedCheckpoint]):
     Raises
     ------
     ValueError
-        No checkpoint is found, or names have no step, or one step twice, or there are more or fewer steps than files.
+        No checkpoint is found, or one twice; or names have no step, or one step twice; or there are more or fewer steps
+        than files, or one of both has no order.
 
     Examples
     --------
@@ -104,8 +108,15 @@ class Checkpoints(Sequence[SavedCheckpoint]):
 
     def __init__(self, source: str | Path | Iterable[str | Path], steps: Sequence[int] | None = None) -> None:
         found = found_in(source)
-        if steps is not None and len(steps) != len(found):
-            raise ValueError(f"steps: expected one for each of {len(found):,} checkpoints, got {len(steps):,}")
+        _require_each_once(found)
+        if steps is not None:
+            for name, several in (("checkpoints", source), ("steps", steps)):
+                if isinstance(several, Set):  # a checkpoint would get the step of another one
+                    raise wrong_kind(name, "a list, which has an order", several)
+            if isinstance(steps, Mapping) or not hasattr(steps, "__len__"):
+                raise wrong_kind("steps", "a list in the order of the files", steps)
+            if len(steps) != len(found):
+                raise ValueError(f"steps: expected one for each of {len(found):,} checkpoints, got {len(steps):,}")
         numbers = [whole_step(step) for step in steps] if steps is not None else steps_of(found)
         if len(set(numbers)) < len(numbers):
             raise ValueError(f"steps: expected different ones, got {numbers}")
@@ -145,9 +156,16 @@ def whole_step(step: object) -> int:
         number = operator.index(step)  # type: ignore[arg-type]
     except TypeError:
         raise wrong_kind("steps", "whole numbers", step) from None
-    if isinstance(step, bool) or number < 0:
+    if isinstance(step, bool) or (isinstance(step, Tensor) and step.dtype == torch.bool) or number < 0:
         raise ValueError(f"steps: expected whole numbers of 0 or more, got {step}")
     return number
+
+
+def _require_each_once(places: Sequence[Path]) -> None:
+    """Refuse one name twice, as nothing would move between the two; links of two names are two checkpoints."""
+    counts = Counter(os.path.abspath(place) for place in places)  # noqa: PTH100 - resolve would follow links
+    if twice := ["/".join(Path(place).parts[-2:]) for place, count in counts.items() if count > 1]:
+        raise ValueError(f"checkpoints: expected each once, got {listed(twice)} again")
 
 
 def _require_more_than_adapters(tensors: Mapping[str, Any]) -> None:
