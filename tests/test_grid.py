@@ -42,3 +42,9 @@ def test_lists_mappings_and_several_values_make_a_grid() -> None:
         for ops in ("add", "add,mul")
         for window in (1, 2)
     ]
+
+
+@pytest.mark.parametrize("texts", [["window=5", "window=6"], ["window=1,2", "params.yaml:window=3"]])
+def test_a_name_that_is_given_twice_is_refused_as_dvc_takes_the_last_value(texts: list[str]) -> None:
+    with pytest.raises(UserError, match=r"-S names 'window' twice; give its values at once, such as window=1,2"):
+        grid(texts)

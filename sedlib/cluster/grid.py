@@ -27,11 +27,14 @@ def grid(overrides: Sequence[str]) -> list[Values]:
     Raises
     ------
     UserError
-        A text is no ``NAME=VALUES``, or names a parameter that does not exist in the working directory's files.
+        A text is no ``NAME=VALUES``, names a parameter that does not exist in the working directory's files, or one
+        that another text names, too.
     """
     for file, texts in to_path_overrides(overrides).items():
-        for text in texts:
-            _require_known(_parsed(text), file)
+        parsed = [_parsed(text) for text in texts]
+        for override in parsed:
+            _require_known(override, file)
+        _require_once([str(override.key_or_group) for override in parsed])
     try:
         return list(get_hydra_sweeps(to_path_overrides(overrides)))
     except (DvcException, HydraException) as error:
@@ -48,6 +51,12 @@ def _parsed(text: str) -> Override:
     if not found.key_or_group:
         raise UserError(f"-S takes NAME=VALUES, such as window=1,5,10, and {quoted(text)} has no name")
     return found
+
+
+def _require_once(names: Sequence[str]) -> None:
+    """Refuse a name that is given twice, of which DVC would take the last value and say nothing."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"-S names {quoted(twice[0])} twice; give its values at once, such as {twice[0]}=1,2")
 
 
 def _require_known(override: Override, file: str) -> None:

@@ -79,7 +79,15 @@ def _sorted(repo: Repo, stages: Sequence[Stage]) -> Plan:
 
 
 def in_order(repo: Repo, targets: Sequence[str]) -> list[Stage]:
-    """What `dvc repro` with these targets looks at, in its order."""
+    """What `dvc repro` with these targets looks at, in its order.
+
+    Raises
+    ------
+    UserError
+        A target is empty, as of a variable that is not set: to DVC it is every stage, those of all sweeps among them.
+    """
+    if not all(target.strip() for target in targets):
+        raise UserError("a target is empty; name a stage or a dvc.yaml, or leave targets out for those of dvc.yaml")
     graph = get_active_graph(repo.index.graph)
     known = {stage.addressing: stage for stage in graph}  # DVC reads all of dvc.lock again for each target
     others = [target for target in targets or [PROJECT_FILE] if target not in known]
