@@ -333,12 +333,12 @@ def run_costs(given: argparse.Namespace) -> None:
     """
     from sedlib.cluster.stage_runs import KEPT, as_text, keep, known
 
+    require_root(Path.cwd())
     if given.keep:
         print(f"{keep(Path())} rows of {KEPT} are new")
     elif runs := known(Path()):
         print(as_text(runs.values()))
     else:
-        require_root(Path.cwd())
         raise UserError(
             "neither `sedlib repro` nor `sedlib sweep` computed a stage here; plain `dvc repro` keeps no costs"
         )

@@ -12,21 +12,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import dask
 import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
+from dvc.repo import Repo
 from rich.console import Console
 
 from benchmarks import scale
 from sedlib.base.errors import UserError
+from sedlib.cli import main
 from sedlib.cluster import engine
 from sedlib.cluster.clusters import Workers, connected
 from sedlib.cluster.engine import chains, execute
 from sedlib.cluster.plan.jobs import Cost, Job, Settled, StageFailed, Task
+from sedlib.cluster.plan.planning import in_order
 from sedlib.cluster.plan.preview import RUN, Step, as_text
 from sedlib.cluster.run_cache import clear_unfinished
-from sedlib.cluster.stage_runs import KEPT, TABLE, StageRun, keep, known, read, record, start
+from sedlib.cluster.stage_runs import DAMAGED, KEPT, TABLE, StageRun, keep, known, read, record, start
 from sedlib.cluster.view import View
 from sedlib.cluster.worker import work
 from sedlib.cluster.worker.guard import guarded
@@ -355,13 +359,39 @@ def test_costs_are_read_as_they_were_written_the_last_of_each_stage(tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", ["stage,minutes\na,b\n", "", "\x00", "a,1.5,1.0", f"a,{'1' * 200_000}"])
-def test_a_damaged_table_of_this_clone_is_none_and_new_rows_are_seen(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_table_of_this_clone_is_kept_aside_and_said_and_new_rows_are_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
     recorded(tmp_path, Settled("dvc.yaml", "a", {}, cost=COST))
     with (tmp_path / TABLE).open("a" if damage.startswith("a,") else "w") as file:
         file.write(damage)
-    assert read(tmp_path / TABLE) == {}
+    damaged = (tmp_path / TABLE).read_bytes()
+    assert known(tmp_path) == {}
+    assert f"{TABLE} is damaged (" in capsys.readouterr().err
     recorded(tmp_path, Settled("dvc.yaml", "b", {}, cost=COST))
     assert set(known(tmp_path)) == {"b"}
+    assert (tmp_path / DAMAGED).read_bytes() == damaged
+
+
+def test_costs_that_git_keeps_are_read_from_no_link_to_nothing_or_to_itself(tmp_path: Path) -> None:
+    (tmp_path / KEPT).parent.mkdir()
+    for target in ("nowhere", KEPT.name):
+        (tmp_path / KEPT).unlink(missing_ok=True)
+        (tmp_path / KEPT).symlink_to(target)
+        with pytest.raises(UserError, match=r"reports/costs.csv: expected the costs of stages.*git checkout"):
+            known(tmp_path)
+
+
+def test_costs_are_kept_in_a_repository_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"has no folder .dvc: call sedlib where dvc.yaml is"):
+        main(["costs", "--keep"])
+
+
+@pytest.mark.parametrize("target", ["", " "])
+def test_an_empty_target_is_refused_as_dvc_takes_it_for_every_sweep(target: str) -> None:
+    with pytest.raises(UserError, match=r"a target is empty; name a stage or a dvc\.yaml"):
+        in_order(create_autospec(Repo, instance=True), ["figures@add-42", target])
 
 
 def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) -> None:
@@ -382,6 +412,11 @@ def test_what_git_keeps_of_costs_grows_by_those_of_this_clone(tmp_path: Path) ->
     [
         lambda text: text.replace("a,1.5", "<<<<<<< HEAD\na,1.5"),
         lambda text: text.replace("1.5", "nan"),
+        lambda text: text.replace("1.5", "1_5"),
+        lambda text: text.replace("1.5", " 1.5"),
+        lambda text: text.replace("1.5", "\u0661"),  # a digit one, in Arabic
+        lambda text: text.replace("a,1.5", ",1.5"),
+        lambda text: text.replace("Some CPU", "Some\x1b[2J CPU"),  # it would rewrite the terminal
         lambda text: text.replace("1.5", "-1.5"),
         lambda text: text.replace("1.5", "1" * 200_000),
         lambda text: text.replace("1.5", "1" * 400),

@@ -4,6 +4,7 @@ It is no output of a stage, as equal results must have equal bytes and no two ru
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
@@ -11,14 +12,19 @@ from pathlib import Path
 
 from sedlib.base.atomic import replacing
 from sedlib.base.errors import UserError, listed, quoted
+from sedlib.base.progress import say
 from sedlib.cluster.plan.jobs import Settled
 
 TABLE = Path(".dvc/tmp/sedlib/stage_runs.csv")
 """Table of what was computed in this clone."""
+DAMAGED = TABLE.with_name("stage_runs.damaged.csv")
+"""What such a table is called that is no longer read."""
 KEPT = Path("reports/costs.csv")
 """Table that git keeps, of the run whose results git has."""
 MOST = 2**53
 """Minutes, MiB or threads that nothing takes; NaN is no smaller."""
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+"""As the table has numbers; Python reads other texts as numbers, too."""
 SHOWN_VERSIONS = ("Python", "torch", "numpy")
 
 
@@ -39,8 +45,14 @@ COLUMNS = tuple(StageRun.__dataclass_fields__)
 
 
 def start(root: Path) -> None:
-    """Leave one row of each stage in this clone's table, and none of a damaged one, so that rows can be added."""
-    _write(root / TABLE, read(root / TABLE))
+    """Leave one row of each stage in this clone's table, and move a damaged one away, so that rows can be added."""
+    try:
+        rows = read(root / TABLE)
+    except (OSError, ValueError) as error:
+        (root / TABLE).replace(root / DAMAGED)
+        say(f"{TABLE} is damaged ({quoted(str(error))}): it is {DAMAGED} now, and what stages take is noted anew")
+        rows = {}
+    _write(root / TABLE, rows)
 
 
 def record(root: Path, done: Settled) -> None:
@@ -61,7 +73,7 @@ def keep(root: Path) -> int:
     UserError
         The table that git keeps is damaged.
     """
-    kept, here = _kept(root), read(root / TABLE)
+    kept, here = _kept(root), _of_clone(root)
     changed = sum(kept.get(name) != run for name, run in here.items())
     if changed:
         _write(root / KEPT, kept | here)
@@ -76,14 +88,28 @@ def known(root: Path) -> dict[str, StageRun]:
     UserError
         The table that git keeps is damaged.
     """
-    return _kept(root) | read(root / TABLE)
+    return _kept(root) | _of_clone(root)
 
 
 def read(path: Path) -> dict[str, StageRun]:
-    """The table in a file by stage, the last row of each; nothing where there is none, or where it is damaged."""
+    """The table in a file by stage, the last row of each; nothing where there is none.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is damaged, or cannot be read.
+    """
+    if not path.exists() and not path.is_symlink():
+        return {}
+    return {run.stage: run for run in _parsed(path.read_text(encoding="utf-8"))}
+
+
+def _of_clone(root: Path) -> dict[str, StageRun]:
+    """The table of this clone; a damaged one has no rows, and says so: no stage need wait for costs."""
     try:
-        return {run.stage: run for run in _parsed(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError):
+        return read(root / TABLE)
+    except (OSError, ValueError) as error:
+        say(f"{TABLE} is damaged ({quoted(str(error))}): what stages took in this clone is not counted")
         return {}
 
 
@@ -94,9 +120,9 @@ def _kept(root: Path) -> dict[str, StageRun]:
         if twice := [stage for stage, count in stages.items() if count > 1]:
             raise ValueError(f"more than one row of {listed(twice)}")
         return {run.stage: run for run in runs}
-    except FileNotFoundError:
-        return {}
-    except (IsADirectoryError, ValueError) as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) and not (root / KEPT).is_symlink():
+            return {}
         raise UserError(
             f"{KEPT}: expected the costs of stages, a row for each, found {quoted(str(error))}; restore it with "
             f"git checkout {KEPT}, in a merge with git checkout --ours {KEPT}"
@@ -125,6 +151,8 @@ def _stage_run(row: list[str]) -> StageRun:
     if len(row) != len(COLUMNS):
         raise ValueError(f"a row of {len(row)} values: {', '.join(row)}")
     stage, minutes, core_minutes, peak_mib, threads, processor, versions = row
+    if not stage or not "".join(row).isprintable() or not all(map(NUMBER.fullmatch, row[1:5])):
+        raise ValueError(f"texts or numbers that nothing here writes: {', '.join(row)}")
     run = StageRun(stage, float(minutes), float(core_minutes), int(peak_mib), int(threads), processor, versions)
     if not all(0 <= value < MOST for value in (run.minutes, run.core_minutes, run.peak_mib, run.threads)):
         raise ValueError(f"what nothing takes: {', '.join(row)}")
