@@ -279,10 +279,12 @@ def run_init(given: argparse.Namespace) -> None:
 
     An existing file stays as it is. README.md says what to edit.
     """
-    from sedlib.studies.project_folder import write_project
+    from sedlib.studies.project_folder import nothing_found, write_project
 
     written = write_project(given.folder, given.checkpoints)
     print(f"{given.folder.resolve()}: wrote {', '.join(written)}")
+    if given.checkpoints is not None and nothing_found(given.folder, given.checkpoints):
+        print(f"Nothing is at {quoted(given.checkpoints)} yet, seen from there: bring checkpoints, as by `dvc import`")
     print("Next: edit study.py and params.yaml, or leave them; `sedlib check`; `dvc repro`; open reports/index.html")
     print("`dvc exp run` starts from a commit: before the first one, `git add .` and `git commit`")
 

@@ -3,10 +3,11 @@
 from contextlib import chdir
 from pathlib import Path
 
-from sedlib.base.errors import UserError
+from sedlib.base.errors import UserError, quoted
 from sedlib.pipeline.code.imports import imported_modules
 from sedlib.studies.definition.project_params import ProjectParams
 from sedlib.studies.project_code import STUDY, project_texts
+from sedlib.studies.project_folder import nothing_found
 
 PAPERS = "sedlib.grokking"
 
@@ -27,6 +28,8 @@ def check_project(path: Path) -> None:
     """
     params = ProjectParams.read(path)
     with chdir(path.parent):
+        for run in params.runs:
+            _require_checkpoints(path, run, params.chosen(run).checkpoints)
         project_texts(Path())
         from sedlib.pipeline.study import load_study  # only here: it takes a second, and values are refused before
         from sedlib.studies.definition.study_checks import require_own_study, usable
@@ -39,6 +42,14 @@ def check_project(path: Path) -> None:
             _require_so_many(path, "probes.count", params.probes.count, run, len(own.examples("all")))
             if params.centroid not in own.centroids:
                 raise UserError(f"{path}: centroid = {params.centroid!r} is not one of {', '.join(own.centroids)}")
+
+
+def _require_checkpoints(path: Path, run: str, checkpoints: str | None) -> None:
+    if checkpoints is not None and nothing_found(Path(), checkpoints):
+        raise UserError(
+            f"{path}: runs.{run}.checkpoints = {quoted(checkpoints)}, but nothing is there, seen from {Path.cwd()}; "
+            "bring the checkpoints, as by `dvc import`, or name their folder"
+        )
 
 
 def _require_so_many(path: Path, key: str, count: int, run: str, there: int) -> None:

@@ -1,11 +1,13 @@
 """What `sedlib init` writes: a DVC project whose study runs as it is. No torch."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from glob import glob
 from pathlib import Path
 
 from sedlib.base.errors import UserError, listed
@@ -40,19 +42,22 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
     Raises
     ------
     UserError
-        A file is there already, or the folder cannot be made or put under git, or DVC refuses it; nothing is written
-        then.
+        A file is there already, or the folder cannot be made or put under git, or DVC refuses it, or checkpoints are
+        named by an empty text; no file of the project is written then.
     """
-    if folder.exists() and not folder.is_dir():
+    if checkpoints is not None and not checkpoints.strip():
+        raise UserError("checkpoints: expected a folder or a glob, got an empty text; leave it out to train runs")
+    if os.path.exists(folder) and not folder.is_dir():  # noqa: PTH110 - of a name that is too long, too
         raise UserError(f"{folder} is a file; name a folder, which init makes where there is none")
     texts = dict(_texts(checkpoints))
-    there = [name for name in texts if name not in (*APPENDED, *OPTIONAL) and (folder / name).exists()]
+    there = [name for name in texts if name not in (*APPENDED, *OPTIONAL) and os.path.lexists(folder / name)]
     if there:
         raise UserError(f"{folder}: {listed(there)} exists already, and init overwrites no file: choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {error.strerror}; name a folder that can") from error
+    _require_lines([folder / name for name in APPENDED])
     _under_git(folder)
     _under_dvc(folder)
     written = []
@@ -62,17 +67,33 @@ def write_project(folder: Path, checkpoints: str | None = None) -> list[str]:
     return written
 
 
+def nothing_found(folder: Path, checkpoints: str) -> bool:
+    """Whether a project in ``folder`` finds no file yet where its run's checkpoints are to be."""
+    return not glob(checkpoints, root_dir=folder)  # noqa: PTH207 - absolute ones too
+
+
 def _write(path: Path, text: str) -> bool:
     """Whether anything was written."""
     if not path.exists():
         path.write_text(text, encoding="utf-8")
         return True
+    if path.name not in APPENDED:
+        return False
     lines = path.read_text(encoding="utf-8").splitlines()
     missing = [line for line in text.splitlines() if line not in lines]
-    if path.name not in APPENDED or not missing:
+    if not missing:
         return False
-    path.write_text("\n".join([*lines, *missing]) + "\n")
+    path.write_text("\n".join([*lines, *missing]) + "\n", encoding="utf-8")
     return True
+
+
+def _require_lines(paths: Iterable[Path]) -> None:
+    """Refuse files to which no line can be added, before the first file is written."""
+    for path in filter(os.path.lexists, paths):
+        try:
+            path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is no text in UTF-8, to which init adds lines: move it away ({error})") from error
 
 
 def _texts(checkpoints: str | None) -> Iterator[tuple[str, str]]:

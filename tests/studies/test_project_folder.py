@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,57 @@ def test_finished_checkpoints_are_a_dependency_of_the_stage_that_takes_them_in(t
     plain = YAML(typ="safe").load((TEMPLATES / "pipeline.yaml").read_text())["stages"]
     assert list(stages) == list(plain)
     assert stages["train"]["do"]["outs"] == [out.replace("item.run", "key") for out in plain["train"]["outs"]]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (
+            lambda folder: (folder / ".gitignore").write_bytes(b"\xff\n"),
+            ".gitignore is no text in UTF-8, to which init",
+        ),
+        (lambda folder: (folder / ".dvcignore").mkdir(), ".dvcignore is no text in UTF-8, to which init adds lines"),
+        (
+            lambda folder: (folder / "study.py").symlink_to("elsewhere"),
+            "'study.py' exists already, and init overwrites",
+        ),
+    ],
+)
+def test_what_init_cannot_add_to_or_would_write_through_is_refused_before_it_writes(
+    tmp_path: Path, prepare: Callable[[Path], object], message: str
+) -> None:
+    prepare(tmp_path)
+    before = list(tmp_path.iterdir())
+    with pytest.raises(UserError, match=message):
+        write_project(tmp_path)
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_a_folder_in_the_place_of_the_readme_stays(tmp_path: Path) -> None:
+    (tmp_path / "README.md").mkdir()
+    assert "README.md" not in write_project(tmp_path)
+    assert (tmp_path / "README.md").is_dir()
+
+
+def test_checkpoints_that_are_not_there_yet_are_said_by_init_and_refused_by_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="expected a folder or a glob, got an empty text"):
+        main(["init", str(tmp_path / "empty"), "--checkpoints", ""])
+    assert not (tmp_path / "empty").exists()
+    main(["init", str(tmp_path / "new"), "--checkpoints", "runs/mine"])
+    assert "Nothing is at 'runs/mine' yet, seen from there: bring checkpoints" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "new")
+    with pytest.raises(SystemExit, match=r"runs.finished-0.checkpoints = 'runs/mine', but nothing is there, seen from"):
+        main(["check"])
+    (tmp_path / "other/runs/mine").mkdir(parents=True)
+    main(["init", str(tmp_path / "other"), "--checkpoints", "runs/mine"])
+    assert "Nothing is at" not in capsys.readouterr().out
+
+
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be made: File name too long; name a folder that can"):
+        write_project(tmp_path / ("a" * 300))
 
 
 def test_each_stage_of_the_template_depends_on_its_code(project: Path) -> None:
