@@ -60,28 +60,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dag.set_defaults(run=lambda _: print(pipeline_overview(), end=""))
 
     summary = commands.add_parser("summary", help="print a run's coupling ratios and the path of its figure")
-    summary.set_defaults(run=of_results(lambda given: print(run_summary(given.name))))
+    summary.set_defaults(run=of_results(lambda given: print(run_summary(given.name)), "{name}/summary.*"))
     summary.add_argument("name", metavar="RUN", help="name of a run in params.yaml, such as add-42")
 
     interventions = commands.add_parser(
         "interventions", help="print grok steps of the intervention cells that were run"
     )
-    interventions.set_defaults(run=of_results(lambda _: print(intervention_tables())))
+    interventions.set_defaults(run=of_results(lambda _: print(intervention_tables()), "interventions/*"))
 
     ablations = commands.add_parser("ablations", help="print a run's coupling ratio under each ablated value")
-    ablations.set_defaults(run=of_results(lambda given: print(run_ablations(given.name))))
+    ablations.set_defaults(run=of_results(lambda given: print(run_ablations(given.name)), "{name}/**/*"))
     ablations.add_argument("name", metavar="RUN", help="name of a run under ablation.runs, such as add-42")
 
     phases = commands.add_parser("phases", help="print single-checkpoint bases and both centroids at three phases")
-    phases.set_defaults(run=of_results(lambda given: print(run_phases(given.name))))
+    phases.set_defaults(run=of_results(lambda given: print(run_phases(given.name)), "{name}/**/*"))
     phases.add_argument("name", metavar="RUN", help="name of a run under single_step.runs, such as add-42")
 
     geometry = commands.add_parser("geometry", help="print how straight runs are, and when their curvature rises")
-    geometry.set_defaults(run=of_results(lambda given: print(run_geometry(given.name))))
+    geometry.set_defaults(run=of_results(lambda given: print(run_geometry(given.name)), "{name}/**/*"))
     geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all measured runs")
 
     seeds = commands.add_parser("seeds", help="print means over seeds of all finished runs, with intervals")
-    seeds.set_defaults(run=of_results(lambda _: print(all_seeds())))
+    seeds.set_defaults(run=of_results(lambda _: print(all_seeds()), "*/summary.*"))
 
     compare = commands.add_parser(
         "compare",
@@ -209,8 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(f"error: {sentence}")
     except OSError as error:
-        if (reason := unwritable(error)) is None:
+        if (reason := unwritable(error)) is None and error.filename is None:
             raise
+        if reason is None or isinstance(error, PermissionError):
+            reason = "a file cannot be read or written; look at its name, its kind and your rights"
         sys.exit(f"error: {reason} ({error})")
 
 
@@ -221,16 +223,22 @@ def find_own_python() -> None:
         os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
 
 
-def of_results(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """A command that reads results; a clone without results takes those that git keeps, and an error says so."""
+def of_results(command: Callable[[argparse.Namespace], None], files: str) -> Callable[[argparse.Namespace], None]:
+    """A command that reads results; a clone without results takes those that git keeps, and an error says so.
+
+    ``files`` is a glob of what the command reads among the results, ``{name}`` the run, or any run where none is given.
+    """
 
     def run(given: argparse.Namespace) -> None:
+        from sedlib.base.described.described_pairs import require_pairs
+        from sedlib.upkeep.packing.place import RESULTS
         from sedlib.upkeep.packing.unpack import only_in_pack, unpack_if_none
 
         unpack_if_none()
         if (name := getattr(given, "name", None)) is not None:
             require_run(name)
         try:
+            require_pairs(RESULTS, files.format(name=name or "*"))
             command(given)
         except UserError as error:
             raise UserError(". ".join([str(error).removesuffix("."), *only_in_pack()])) from error

@@ -164,3 +164,15 @@ def test_what_cannot_be_compared_leaves_the_file_as_it_is(results: Path) -> None
     with pytest.raises(SystemExit, match="expected results of runs"):
         main(["compare", str(results / "empty"), str(results / "second"), "--to", str(target)])
     assert target.read_bytes() == before
+
+
+def test_half_a_summary_is_refused_and_not_left_out(results: Path) -> None:
+    (results / "second/add-3/summary.json").unlink()
+    with pytest.raises(UserError, match=r"add-3/summary.resource.json: expected the file that it describes beside it"):
+        compared(results / "first", results / "second")
+
+
+def test_a_name_that_no_file_can_have_ends_in_a_sentence(results: Path) -> None:
+    folders = [str(results / name) for name in ("first", "second")]
+    with pytest.raises(SystemExit, match=r"error: a file cannot be read or written; look at its name.*too long"):
+        main(["compare", *folders, "--to", "a" * 300])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from sedlib.base.described.described_pairs import require_pairs
 from sedlib.base.described.description import description_of, parsed
 from sedlib.base.errors import UserError, in_one_line
 from sedlib.report.metrics.curves_of_runs import gradient_alone, longest_window
@@ -33,8 +34,9 @@ def summaries_in(folder: Path) -> dict[str, dict[str, Any]]:
     Raises
     ------
     UserError
-        There is none, or one is damaged.
+        There is none, or one is damaged, or has no description, or a description has no summary.
     """
+    require_pairs(folder, "*/summary.*")
     files = sorted(folder.glob("*/summary.json"))
     if not files:
         raise UserError(
