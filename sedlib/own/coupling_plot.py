@@ -7,9 +7,19 @@ import pandas as pd
 
 from sedlib.base.border.checked import checked
 
-COLOURS = {"gradient": "#0072B2", "total": "#009E73", "update": "#D55E00"}
-"""Colours that colour-blind readers tell apart, by kind of stream."""
+LOOKS = {
+    "gradient": ("gradient", "#0072B2"),
+    "gradient/total": ("sum of gradients", "#009E73"),
+    "ladder/momentum": ("momentum", "#CC79A7"),
+    "ladder/adam-direction": ("Adam's direction", "#E69F00"),
+    "ladder/step-without-decay": ("step without decay", "#56B4E9"),
+    "ladder/step": ("step", "#882255"),
+    "update": ("update", "#D55E00"),
+}
+"""Name and colour of each stream; colours that colour-blind readers tell apart."""
 LINES = ("-", "--", ":", "-.")
+HEIGHT, LINE_HEIGHT = 3.6, 0.19
+"""Inches: of the figure, and of a line of its legend."""
 
 
 @checked(tasks="a single one too as a list: ['next']")
@@ -52,13 +62,14 @@ def plot_coupling(table: pd.DataFrame, tasks: Sequence[str] | None = None) -> An
         raise ValueError(f"tasks: no row of {unknown[0]!r}; there are: {', '.join(sorted(set(table['task'])))}")
     if not chosen:
         raise ValueError("tasks: expected one or more, got none; without tasks= all are shown")
-    figure = Figure(figsize=(4.2 * len(chosen) + 1.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(chosen) + 1.6, HEIGHT), layout="constrained")
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
     for panel, task in zip(panels, chosen, strict=True):
         _draw(panel, table[table["task"] == task])
         panel.set(title=task, xlabel="step", yscale="log")
     panels[0].set_ylabel(r"mean coupling ratio $\bar R$")
-    panels[-1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    legend = panels[-1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.set_figheight(max(HEIGHT, LINE_HEIGHT * (2 + len(legend.get_texts()))))
     return figure
 
 
@@ -70,10 +81,10 @@ def _draw(panel: Any, rows: pd.DataFrame) -> None:
     panel.axhline(1, color="0.5", linewidth=0.8)
     windows = sorted(rows["window"].unique())
     for (stream, window), line in rows.groupby(["stream", "window"]):
+        kind = str(stream).split("/")[0]
         style = LINES[windows.index(window) % len(LINES)]
-        kind = "total" if str(stream).endswith("/total") else str(stream).split("/")[0]
-        name = {"gradient": "gradient", "total": "sum of gradients"}.get(kind, kind)
-        panel.plot(line["step"], line["ratio"], style, color=COLOURS.get(kind, "0.3"), label=f"{name}, W = {window}")
+        name, colour = LOOKS.get(str(stream)) or LOOKS.get(kind, (str(stream), "0.3"))
+        panel.plot(line["step"], line["ratio"], style, color=colour, label=f"{name}, W = {window}")
         if line["permuted_mean"].notna().any():
             panel.plot(
                 line["step"], line["permuted_mean"], style, color="0.55", label=f"permuted targets, W = {window}"

@@ -39,11 +39,12 @@ def _shown(size: int) -> str:
     return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
-def room_needed(module: nn.Module, folder: RowFolder, n_steps: int, n_tasks: int, n_rows: int, rank: int) -> Room:
+def room_needed(module: nn.Module, folder: RowFolder, n_kept: int, n_tasks: int, n_rows: int, rank: int) -> Room:
     """What the rows of a run and the responses at its checkpoints take, besides the activations of a batch.
 
     Memory is two copies of the network (a state and its float32 values), and either the rows of a step or a basis,
-    each with some vectors beside it. Disk is ``n_rows`` rows at each of ``n_steps`` that the folder does not have.
+    each with some vectors beside it. A step has ``n_rows`` rows. Disk is the ``n_kept`` rows, of all steps, that the
+    folder does not have.
 
     Examples
     --------
@@ -51,13 +52,13 @@ def room_needed(module: nn.Module, folder: RowFolder, n_steps: int, n_tasks: int
     >>> from sedlib.vectors import ParamLayout
     >>> module = nn.Linear(1000, 1000, bias=False)
     >>> folder = RowFolder(Path(tempfile.mkdtemp()), ParamLayout.select(module, "*"))
-    >>> room_needed(module, folder, n_steps=10, n_tasks=1, n_rows=3, rank=3)
+    >>> room_needed(module, folder, n_kept=30, n_tasks=1, n_rows=3, rank=3)
     Room(memory=40000000, disk=120000000)
     """
     values = sum(tensor.numel() for tensor in places(module).values())
     at_once, kept = (n_tasks, WIDER * rank) if folder.sketch else (n_rows, rank)
     memory = FLOAT * (2 * values + max(at_once + TAKEN, kept + MOVED) * folder.layout.size)
-    return Room(memory, n_steps * n_rows * folder.size * DTYPES[folder.dtype].itemsize)
+    return Room(memory, n_kept * folder.size * DTYPES[folder.dtype].itemsize)
 
 
 def require_room(room: Room, folder: Path) -> None:

@@ -19,11 +19,12 @@ from sedlib.own.run_coupling import Responding, ResponsesAt, coupling_at
 from sedlib.own.run_streams import run_streams
 from sedlib.own.run_trial import tried
 from sedlib.own.taking.rows_again import RowsAgain
-from sedlib.own.taking.run_losses import Tasks
+from sedlib.own.taking.run_losses import Tasks, permuted_stream
 from sedlib.own.taking.run_states import States, states_again
 from sedlib.own.taking.state_hashes import StateHashes, hashes_of
 from sedlib.own.taking.taken_rows import take_rows
 from sedlib.saved.saved_checkpoints import Checkpoints
+from sedlib.terms.stream_names import LADDER, gradient_of
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,30 @@ class RunMeasuring:
 
     def _announce(self, measured: int | None) -> None:
         """Refuse what does not fit or cannot be measured, and say how long the rest will take."""
-        n_tasks, n_draws, matched = len(self.tasks.losses), 1 + len(self.nulls), self.responding.matched
-        n_missing = max((self._count or 1) - len(self.folder.steps), 0)
-        room = room_needed(self.module, self.folder, n_missing, n_tasks, n_tasks * n_draws + 1, self.rank)
+        n_tasks, n_draws, missing = len(self.tasks.losses), 1 + len(self.nulls), self._missing_draws()
+        n_kept = n_tasks * sum(missing.values()) + len(missing.keys() - set(self.folder.steps))  # and the updates
+        room = room_needed(self.module, self.folder, n_kept, n_tasks, n_tasks * n_draws + 1, self.rank)
         require_room(room, self.folder.path)
         trial = tried(self.checkpoints, self.module, self.folder, self.tasks, self.responding)
-        each = self.responding.random + sum(
-            (n_tasks * n_draws + 2) * min(self.rank, window) + (n_tasks + 2) * matched for window in self.windows
-        )
         n_measured = self._count if measured is None else min(self._count, measured)
         if self._count:
-            say(f"measure: {room}, {trial.shown(n_missing * n_draws, n_measured * each)}")
+            say(f"measure: {room}, {trial.shown(sum(missing.values()), n_measured * self._responses_of_a_step())}")
+
+    def _missing_draws(self) -> dict[int, int]:
+        """By checkpoint, how many draws of targets have no gradients in the folder, the true targets among them."""
+        draws = [{gradient_of(task) for task in self.tasks.losses}]
+        draws += [{permuted_stream(number, task) for task in self.tasks.losses} for number in range(len(self.nulls))]
+        steps = self.checkpoints.steps if isinstance(self.checkpoints, Checkpoints) else [-1]
+        there = {step: set(self.folder.names(step)) for step in self.folder.steps}
+        return {step: sum(not names <= there.get(step, set()) for names in draws) for step in steps}
+
+    def _responses_of_a_step(self) -> int:
+        """To random directions, and to bases of whole windows with what is matched to them."""
+        n_tasks, recorded = len(self.tasks.losses), {name for at in self.folder.steps for name in self.folder.names(at)}
+        shared = 1 + (n_tasks > 1) + sum(name.startswith(LADDER) for name in recorded)
+        n_bases, n_compared = n_tasks * (1 + len(self.nulls)) + shared, n_tasks + shared
+        each = (n_bases * min(self.rank, window) + n_compared * self.responding.matched for window in self.windows)
+        return self.responding.random + sum(each)
 
     def _coupling(self, steps: Sequence[int], chosen: set[int]) -> list[dict[str, Any]]:
         """What was measured before in this folder is not measured again."""

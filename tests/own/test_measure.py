@@ -227,3 +227,15 @@ def test_the_figure_has_a_panel_for_each_task_and_a_line_for_each_stream(table: 
         plot_coupling(table, [])
     with pytest.raises(ValueError, match="'ratio' is missing"):
         plot_coupling(table.drop(columns="ratio"))
+
+
+def test_each_stream_of_the_figure_has_its_own_name_and_colour(table: pd.DataFrame) -> None:
+    rungs = ["momentum", "adam-direction", "step-without-decay", "step"]
+    updates = table[table["stream"] == "update"]
+    figure = plot_coupling(pd.concat([table, *(updates.assign(stream=f"ladder/{rung}") for rung in rungs)]))
+    lines = [line for line in figure.axes[0].get_lines() if str(line.get_label()).endswith("W = 1")]
+    assert len({line.get_label() for line in lines}) == len({line.get_color() for line in lines}) == len(lines) == 8
+    figure.draw_without_rendering()
+    legend = figure.axes[-1].get_legend().get_window_extent()
+    assert legend.y0 >= 0
+    assert legend.y1 <= figure.bbox.height

@@ -1,5 +1,6 @@
 """Rows of a folder that is there already: what is believed of them, what is added, and what sketches still give."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,14 @@ from sedlib.own.taking.taken_rows import take_rows
 from sedlib.saved.saved_checkpoints import Checkpoints
 from sedlib.sketches.sketch import CountSketch
 from sedlib.vectors import ParamLayout
-from tests.own.small_run import BATCH, LOSSES, PROBES, STEPS, TASKS, Network, measured, train
+from tests.own.small_run import BATCH, LOSSES, PROBES, STEPS, TASKS, H, Network, measured, train
 
 pytestmark = pytest.mark.usefixtures("production")
 
 KEY = ["step", "task", "stream", "window"]
 SKETCH = CountSketch(40)
 """Of rows of 60 numbers."""
+OTHER = (H.flip(1), BATCH[1])
 FEW: dict[str, Any] = {"random": 3, "matched": 0, "permutations": 0, "windows": (1, 2)}
 
 
@@ -206,6 +208,18 @@ def test_a_broken_measurement_is_made_again(text: str, tmp_path: Path) -> None:
     assert KeptCouplings(tmp_path, {"rank": 2}).found(5, {5: "0a"}, [1.0]) is None
     next(tmp_path.glob("coupling-*")).write_text(text)
     assert kept.found(5, {5: "0a"}, [1.0]) is None
+
+
+def test_what_is_announced_counts_the_ladder_and_the_nulls(recorded: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options: dict[str, Any] = {**FEW, "rank": 2, "matched": 4, "permutations": 3, "slots": LAYOUT, "measured": 1}
+    rows = RowFolder(shutil.copytree(recorded / "rows", recorded / "announced"), LAYOUT)
+    for step in rows.steps:
+        rows.append(step, {name: rows.row(step, name) for name in rows.names(step) if not name.startswith("permuted")})
+    for gradients in (3 * 3, 0):  # of three checkpoints; in the second call all are there
+        measure(Checkpoints(recorded), Network(), LOSSES, [BATCH], PROBES, rows=rows.path, **options)
+        streams, nulls = 2 + 1 + 1 + 4, 3 * 2  # tasks, their sum, the update, the ladder
+        responses = 3 + (streams + nulls) * (1 + 2) + streams * 2 * 4
+        assert f"({gradients} gradients, {responses} responses)" in capfd.readouterr().err
 
 
 def test_what_is_not_finite_is_left_out_with_a_reason(run: Path, tmp_path: Path) -> None:
