@@ -11,6 +11,8 @@ from sedlib.pipeline.input_format import InputFormat
 from sedlib.pipeline.study import Examples
 from sedlib.studies.definition.own_study import OwnStudy
 from sedlib.studies.definition.study_checks import require_own_study, usable
+from sedlib.studies.recorded_runs.pool_readouts import Pools
+from sedlib.terms.tables.training_table import TRAINING
 from tests.studies.tiny_project import Sums, sums
 
 pytestmark = pytest.mark.usefixtures("production")
@@ -84,6 +86,26 @@ def logits(change: Any) -> Any:
             r"example_losses: expected finite losses \[2, 2\], got torch.float32 \[2, 2\]; not all finite",
         ),
         (
+            altered(readouts=lambda self, network, examples: [0.5, 0.5]),
+            r"readouts\(network, examples\): expected a dict of numbers by name, one for each task, got 2: 0.5, 0.5",
+        ),
+        (
+            altered(readouts=lambda self, network, examples: {"error": [0.5]}),
+            r"readouts\(network, examples\)\['error'\]: expected 2 finite numbers, one for each task, got 1: 0.5",
+        ),
+        (
+            altered(readouts=lambda self, network, examples: {"error": 0.5}),
+            r"\['error'\]: expected 2 finite numbers, one for each task, got 0.5",
+        ),
+        (
+            altered(readouts=lambda self, network, examples: {"loss": [0.5, 0.5]}),
+            r"'loss' is there without it, from example_losses; choose another name",
+        ),
+        (
+            altered(build=lambda self: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))),
+            r"got torch.int64 in '1.num_batches_tracked'; that is batch norm's counter: take GroupNorm or LayerNorm",
+        ),
+        (
             altered(embedded=lambda self, network, inputs: inputs),
             r"embedded\(network, inputs\): expected a float",
         ),
@@ -142,7 +164,24 @@ class Line(OwnStudy):
     def scores(self, network: nn.Module, embedded: Tensor, targets: Tensor, centroid: str) -> Tensor:
         return network(embedded)[None, :, 0, 0]
 
+    def readouts(self, network: nn.Module, examples: Examples) -> dict[str, list[float]]:
+        return {}
+
 
 def test_a_regression_is_a_study_too() -> None:
     assert usable(sums(Line))
     assert usable(sums())
+
+
+def test_a_regression_without_readouts_of_its_own_is_refused_before_training() -> None:
+    alone = type("Study", (Line,), {"readouts": OwnStudy.readouts})
+    with pytest.raises(UserError, match=r"readouts.*: without it accuracies are read off logits, which fails here"):
+        usable(sums(alone))
+
+
+def test_readouts_of_any_name_fit_the_table() -> None:
+    """The table wants the columns that it knows first; a study's own come behind them."""
+    own = altered(readouts=lambda self, network, examples: {"error": [1.0, 2.0], "accuracy": [0.5, 1.0]})
+    study = sums(own)
+    rows = Pools.of(study, torch.device("cpu")).rows(study.network(), 0)
+    assert isinstance(TRAINING.columns_of(list(rows[0])), list), list(rows[0])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from sedlib.report.numbers.digits import NOTHING, number
-from sedlib.report.of_studies.answers import NO, YES, Answer, Question
+from sedlib.report.of_studies.answers import NO, OPEN, YES, Answer, Question
 from sedlib.report.of_studies.questions import RUNG
 
 SETTLED = (YES, NO)
@@ -47,7 +47,7 @@ def _short(answer: Answer) -> str:
 
 
 def _verdict(question: Question, found: Sequence[Answer]) -> str:
-    if question is RUNG:
+    if question is RUNG and not _is_open(found):
         lost = [answer.about.partition(", ")[2] for answer in found if answer.verdict == YES]
         return " and ".join(dict.fromkeys(lost)) or "none"
     said = {answer.verdict for answer in found}
@@ -56,9 +56,14 @@ def _verdict(question: Question, found: Sequence[Answer]) -> str:
 
 def _same(question: Question, found: Sequence[Answer]) -> str:
     """Whether the settled answers are those of modular arithmetic."""
-    if question is RUNG:
+    if question is RUNG and not _is_open(found):
         return SAME if _verdict(question, found) == question.modular else OTHER
     settled = {answer.verdict == question.modular for answer in found if answer.verdict in SETTLED}
     if question.modular not in SETTLED or not settled:
         return NOTHING
     return IN_PART if len(settled) > 1 else SAME if settled.pop() else OTHER
+
+
+def _is_open(found: Sequence[Answer]) -> bool:
+    """Whether nothing is settled, as with few seeds."""
+    return all(answer.verdict == OPEN for answer in found)

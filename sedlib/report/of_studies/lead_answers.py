@@ -25,8 +25,8 @@ KINDS = ("commutator defect", "spectral gap")
 
 
 def lead_answers(experiment: Experiment) -> Iterator[Answer]:
-    """Leads of each task that generalises; alarms of an experiment of which none does."""
-    measured = [run for run in experiment.runs if run.onsets()]
+    """Leads of each task that generalises; alarms of an experiment of which none does. Without accuracies, neither."""
+    measured = [run for run in experiment.runs if run.measures_accuracy and run.onsets()]
     if not measured:
         return
     for kind in KINDS:

@@ -65,6 +65,11 @@ class StudyRun:
         own = curves[(curves["op"] == task) & (curves["stream"] == stream) & (curves["window"] == window)]
         return None if own.empty else float(own["ratio"].median())
 
+    @property
+    def measures_accuracy(self) -> bool:
+        """Whether the study has accuracies, as a regression has not."""
+        return "test_accuracy" in self.results.training
+
     def generalised(self, task: str) -> int | None:
         """First step at which 90 % of the held-out examples are right."""
         training = self.results.training

@@ -1,12 +1,13 @@
 """What is refused of a study.py before anything is trained: what it lacks, and what has the wrong kind or shape."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sedlib.base.errors import UserError, listed, located
+from sedlib.base.errors import UserError, in_one_line, listed, located
 from sedlib.pipeline.study import Examples, Study
 from sedlib.studies.definition.own_study import OwnStudy
 
@@ -59,6 +60,7 @@ def usable(study: Study) -> OwnStudy:
     for kind in study.centroids:
         scores = study.scores(network, embedded, examples.targets, kind)
         _is("scores", scores, f"finite scores {list(shape)}", _finite(scores, shape))
+    _readouts(study, network, examples)
     with located(f"{FILE}: slots(network)"):
         study.slots(network)
     return study
@@ -74,9 +76,11 @@ def _network(study: OwnStudy) -> nn.Module:
     _is("build()", network, "a torch.nn.Module", isinstance(network, nn.Module))
     state, again = network.state_dict(), study.network().state_dict()
     if odd := [name for name, value in state.items() if value.dtype != torch.float32]:
+        remedy = "build the network in float32, and register other buffers with persistent=False"
+        if all(name.endswith("num_batches_tracked") for name in odd):
+            remedy = "that is batch norm's counter: take GroupNorm or LayerNorm here, or sedlib.measure for batch norm"
         raise UserError(
-            f"{FILE}: build(): checkpoint files hold float32, got {state[odd[0]].dtype} in {listed(odd)}; build the "
-            "network in float32, and register other buffers with persistent=False"
+            f"{FILE}: build(): checkpoint files hold float32, got {state[odd[0]].dtype} in {listed(odd)}; {remedy}"
         )
     if odd := [name for name, value in state.items() if not torch.equal(value, again[name])]:
         raise UserError(
@@ -108,7 +112,8 @@ def _pools(study: OwnStudy) -> None:
         if kind != declared:
             raise UserError(
                 f"{FILE}: {name}: expected inputs of {declared[0]} with {declared[1]} axes each, got {kind[0]} with "
-                f"{kind[1]}; say inputs = InputFormat((one name for each axis), {kind[0]!r}, 'what they are')"
+                f"{kind[1]}; write `from sedlib.pipeline.input_format import InputFormat`, and in Study "
+                f"inputs = InputFormat((one name for each axis,), {kind[0]!r}, 'what they are')"
             )
         fits = found.targets.ndim > 1 and found.targets.shape[:2] == (tasks, count)
         _is(name, found.targets, f"targets [{tasks}, {count}, ...], a row for each of the tasks", fits)
@@ -133,6 +138,29 @@ def _logits(study: OwnStudy, network: nn.Module, embedded: Tensor, examples: Exa
             )
 
 
+def _readouts(study: OwnStudy, network: nn.Module, examples: Examples) -> None:
+    name = "readouts(network, examples)"
+    try:
+        with torch.no_grad():
+            found = study.readouts(network, examples)
+    except (ValueError, TypeError, RuntimeError) as error:
+        if type(study).readouts is not OwnStudy.readouts:
+            raise
+        raise UserError(
+            f"{FILE}: {name}: without it accuracies are read off logits, which fails here ({in_one_line(str(error))}); "
+            "add one of your own, such as one that returns {}"
+        ) from error
+    _is(name, found, "a dict of numbers by name, one for each task", isinstance(found, dict))
+    if "loss" in found:
+        raise UserError(f"{FILE}: {name}: 'loss' is there without it, from example_losses; choose another name")
+    for each, values in found.items():
+        try:
+            fits = all(math.isfinite(value) for value in values) and len(values) == len(study.tasks)
+        except TypeError:
+            fits = False
+        _is(f"{name}[{each!r}]", values, f"{len(study.tasks)} finite numbers, one for each task", fits)
+
+
 def _as_many(found: Sequence[Any], study: OwnStudy) -> bool:
     return len(found) == len(study.tasks) and all(isinstance(each, Tensor) for each in found)
 
@@ -153,5 +181,7 @@ def _what(found: Any) -> Iterator[str]:
             yield "not all finite"
     elif isinstance(found, list):
         yield f"{len(found)}: {', '.join(text for each in found[:3] for text in _what(each))}"
+    elif isinstance(found, float):
+        yield f"{found:g}"
     else:
         yield type(found).__name__

@@ -10,6 +10,7 @@ from sedlib.base.errors import UserError
 from sedlib.base.randomness import generator
 from sedlib.pipeline.study import Examples
 from sedlib.studies.definition.own_study import OwnStudy
+from sedlib.terms.tables.training_table import TRAINING
 
 Row = dict[str, Any]
 POOLS = ("train", "test")
@@ -53,4 +54,9 @@ class Pools:
                 if not torch.isfinite(losses[pool]).all():
                     raise UserError(f"step {step:,}, {row['op']}: expected a finite {pool} loss; choose a smaller lr")
                 row[f"{pool}_loss"] = losses[pool][number].item()
-        return rows
+        return [_in_order(row) for row in rows]
+
+
+def _in_order(row: Row) -> Row:
+    """The columns that every training's table has come first, as the table wants them; then the study's own."""
+    return {column.name: row[column.name] for column in TRAINING.columns if column.name in row} | row
