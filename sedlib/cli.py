@@ -66,22 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     interventions = commands.add_parser(
         "interventions", help="print grok steps of the intervention cells that were run"
     )
-    interventions.set_defaults(run=of_results(lambda _: print(intervention_tables()), "interventions/*"))
+    interventions.set_defaults(run=of_paper(of_results(lambda _: print(intervention_tables()), "interventions/*")))
 
     ablations = commands.add_parser("ablations", help="print a run's coupling ratio under each ablated value")
-    ablations.set_defaults(run=of_results(lambda given: print(run_ablations(given.name)), "{name}/**/*"))
+    ablations.set_defaults(run=of_paper(of_results(lambda given: print(run_ablations(given.name)), "{name}/**/*")))
     ablations.add_argument("name", metavar="RUN", help="name of a run under ablation.runs, such as add-42")
 
     phases = commands.add_parser("phases", help="print single-checkpoint bases and both centroids at three phases")
-    phases.set_defaults(run=of_results(lambda given: print(run_phases(given.name)), "{name}/**/*"))
+    phases.set_defaults(run=of_paper(of_results(lambda given: print(run_phases(given.name)), "{name}/**/*")))
     phases.add_argument("name", metavar="RUN", help="name of a run under single_step.runs, such as add-42")
 
     geometry = commands.add_parser("geometry", help="print how straight runs are, and when their curvature rises")
-    geometry.set_defaults(run=of_results(lambda given: print(run_geometry(given.name)), "{name}/**/*"))
+    geometry.set_defaults(run=of_paper(of_results(lambda given: print(run_geometry(given.name)), "{name}/**/*")))
     geometry.add_argument("name", metavar="RUN", nargs="?", help="name of a run; default: all measured runs")
 
     seeds = commands.add_parser("seeds", help="print means over seeds of all finished runs, with intervals")
-    seeds.set_defaults(run=of_results(lambda _: print(all_seeds()), "*/summary.*"))
+    seeds.set_defaults(run=of_paper(of_results(lambda _: print(all_seeds()), "*/summary.*")))
 
     compare = commands.add_parser(
         "compare",
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     documents = commands.add_parser(
         "documents", help="render README.md, docs/results.md and reports/index.html from what reports/ holds"
     )
-    documents.set_defaults(run=lambda _: update_documents())
+    documents.set_defaults(run=of_paper(lambda _: update_documents()))
 
     pack = commands.add_parser(
         "pack", help="put all result tables into one file that git keeps", description=run_pack.__doc__
@@ -221,6 +221,22 @@ def find_own_python() -> None:
     folder, found = Path(sys.executable).parent, shutil.which("python")
     if found is None or Path(found).parent != folder:
         os.environ["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
+
+
+def of_paper(command: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """A command that reads what only the paper's runs have; it is refused in the project of another study."""
+
+    def run(given: argparse.Namespace) -> None:
+        from sedlib.studies.project_checks import is_project
+
+        if is_project(Path()):
+            raise UserError(
+                "this command shows the paper's runs, and study.py here is of another study: its runs side by side are "
+                "in reports/questions.md, which `dvc repro report` writes; `sedlib summary RUN` shows one"
+            )
+        command(given)
+
+    return run
 
 
 def of_results(command: Callable[[argparse.Namespace], None], files: str) -> Callable[[argparse.Namespace], None]:

@@ -256,3 +256,9 @@ def test_a_stage_that_is_not_there_is_refused_with_those_that_are(
     main(["stage", "list"])
     printed = capsys.readouterr().out
     assert all(f"  {stage} " in printed for stage in STAGES)
+
+
+@pytest.mark.parametrize("command", ["seeds", "interventions", "ablations a-1", "phases a-1", "geometry", "documents"])
+def test_commands_of_the_paper_s_runs_send_a_project_to_its_report(command: str, project: Path) -> None:
+    with pytest.raises(SystemExit, match=r"study.py here is of another study: .* in reports/questions.md"):
+        main(command.split())
