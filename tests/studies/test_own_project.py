@@ -74,6 +74,14 @@ def test_it_ends_in_a_figure_and_a_report(installed: Environment, project: Path)
     assert dvc(installed, project, "repro") == []
 
 
+def test_half_a_result_is_no_run_that_is_still_to_come(installed: Environment, project: Path) -> None:
+    summary = project / f"artifacts/results/{RUN}/summary.json"
+    summary.rename(away := summary.with_suffix(".away"))
+    with pytest.raises(AssertionError, match=r"expected the file that it describes beside it, summary\.json"):
+        called(installed, project, "sedlib", "stage", "report")
+    away.rename(summary)
+
+
 def test_another_window_runs_bases_and_coupling_again_and_trains_nothing(installed: Environment, project: Path) -> None:
     assert dvc(installed, project, "exp", "run", "-S", "window=5") == AGAIN
     called(installed, project, "git", "stash", "-q")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from sedlib.base.described.described_pairs import require_pairs
 from sedlib.base.script import clear_errors
 from sedlib.pipeline.code.current import installed_version, require_current_code
 from sedlib.pipeline.parameters.sections import PARAMS_FILE
@@ -19,6 +20,7 @@ def main() -> None:
     missing = {}
     for name in params.runs:
         settings = params.chosen(name)
+        require_pairs(ARTIFACTS / "results", f"{name}/**/*")
         if not Workspace(name).summary.exists():
             missing[f"run {name}"] = f"dvc repro figures@{name}"
             continue
