@@ -52,7 +52,7 @@ def size(**values: int) -> Change:
 
 
 def runs(count: int) -> str:
-    return "runs:\n" + "".join(f"  r{number}: {{ops: [add], seed: 1}}\n" for number in range(count))
+    return "runs:\n" + "".join(f"  r{number}: {{ops: [add], seed: {number}}}\n" for number in range(count))
 
 
 def listed(count: int) -> str:
@@ -139,6 +139,7 @@ TEXTS: dict[str, tuple[str | bytes | Change, str]] = {
         but("runs: [add-42]", "runs: [add-42, add-42]"),
         "ablation.runs: 'add-42' and 'add-42' name",
     ),
+    "one run under two names": (top("  other: {ops: [add], seed: 42}"), "runs add-42 and other are one run"),
     "the name of a folder": (
         top("  Interventions: {ops: [add], seed: 1}"),
         "is that of the folder of intervention tables",

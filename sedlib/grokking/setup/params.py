@@ -72,6 +72,7 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
             *self._geometry(),
             *self._listed_runs(),
             *self._repeated(),
+            *self._equal_runs(),
             *self._coordinates(),
             *self._cells(),
             *filter(None, [longer_than_runs(self.interventions, self.stopping)]),
@@ -144,6 +145,14 @@ class Params(AnalysisParams, RunCouplingParams, RowParams, GrokParams, Trajector
             for key, values in model:
                 if isinstance(values, list) and len(set(values)) < len(values):
                     yield f"{section}.{key} has a value twice; name each once"
+
+    def _equal_runs(self) -> Iterator[str]:
+        """Equal runs have equal results, and would count as two seeds."""
+        names: dict[str, str] = {}
+        for name, run in self.runs.items():
+            other = names.setdefault(run.model_dump_json(), name)
+            if other != name:
+                yield f"runs {other} and {name} are one run, of equal settings; take one out, or change its seed"
 
     def _coordinates(self) -> Iterator[str]:
         name, network = max(self._networks().items(), key=lambda item: item[1].parameters)
