@@ -9,14 +9,14 @@ from sedlib.report.of_studies.study_results import Experiment, StudyRun
 
 STOPS = Question(
     "freeze-stops",
-    "Does freezing attention stop learning?",
+    "Does freezing the slots stop learning?",
     "share of the fall in held-out loss that is left",
     f"yes if the interval over seeds of that share lies below {1 / FACTOR:g}, no if above. {FEW}",
     "no",
 )
 FASTER = Question(
     "freeze-accelerates",
-    "Does freezing attention accelerate learning?",
+    "Does freezing the slots accelerate learning?",
     "steps to half of the fall, natural / frozen",
     f"yes if the interval over seeds lies above 1, no if below; a seed that never comes so far counts as 0. {FEW}",
     "yes",

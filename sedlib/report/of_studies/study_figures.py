@@ -12,9 +12,15 @@ from sedlib.report.of_studies.questions import rungs_of
 from sedlib.report.of_studies.study_results import Experiment
 from sedlib.terms.stream_names import TOTAL_GRADIENT, UPDATE, gradient_of
 
+CAPTIONS = {
+    "coupling": "Geometric mean over seeds, and their range.",
+    "ladder": "A line for each seed: medians over the checkpoints at which the update's window is whole.",
+}
+"""What lines and bands are, by the end of a figure's name."""
+
 
 def study_figures(found: list[Experiment]) -> dict[str, Figure]:
-    """Two figures for each experiment, by name; a line is the mean over seeds, a band their range."""
+    """Two figures for each experiment, by name."""
     with mpl.rc_context(STYLE):
         figures = {f"{each.name}-coupling": _over_training(each) for each in found}
         return figures | {f"{each.name}-ladder": _ladder(each) for each in found}

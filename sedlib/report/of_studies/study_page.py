@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import FileSystemLoader
 
+from sedlib.report.of_studies.study_figures import CAPTIONS
 from sedlib.report.page.html import HERE, environment, policy
 
 TEMPLATE = "study.html.j2"
@@ -43,6 +44,7 @@ def study_page(
         questions=questions,
         rules=rules,
         figures={name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()},
+        captions={name: CAPTIONS[name.rpartition("-")[2]] for name in figures},
         missing=missing,
         foot=foot,
     )
