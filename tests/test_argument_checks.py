@@ -254,7 +254,7 @@ CASES: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: sedlib.leads.onset(given([0, 25]), given([1.0, 2.0])),
-        "steps: expected a NumPy array, got list; np.asarray",
+        "defects: expected a NumPy array, got list; np.asarray",
     ),
     # sketches, factors and runs
     (lambda: sedlib.CountSketch(given(2.5)), "buckets: expected a whole number"),

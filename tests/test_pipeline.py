@@ -100,7 +100,8 @@ def test_geometry_is_measured_on_the_checkpoints_and_each_part_runs_alone(clone:
 
 def test_geometry_that_was_not_measured_names_the_remedy(clone: Clone) -> None:
     for table in ("curvature", "trajectory"):
-        (clone.folder / f"artifacts/results/add-1/{table}.csv").unlink()
+        for suffix in (".csv", ".resource.json"):
+            (clone.folder / f"artifacts/results/add-1/{table}{suffix}").unlink()
         missing = clone.call("sedlib", "geometry", "add-1")
         assert missing.returncode == 1
         assert f"run `dvc repro geometry/dvc.yaml:{table}@add-1`" in missing.stderr

@@ -123,7 +123,7 @@ def test_a_sweep_must_be_like_the_root(tmp_path: Path, monkeypatch: pytest.Monke
     params(sweep, runs={"add-2": {"ops": ["add"], "seed": 1}})
     with pytest.raises(UserError, match="more: add-2 has seed 1, which a run of the root has"):
         require_like_the_root(sweep)
-    params(sweep, runs={"a": {"ops": ["add"], "seed": 2}, "b": {"ops": ["add"], "seed": 2}})
+    params(sweep, runs={"a": {"ops": ["add"], "seed": 2}, "b": {"ops": ["add"], "seed": 2, "max_steps": 4000}})
     with pytest.raises(UserError, match="runs of add must have different seeds, got 2, 2"):
         require_like_the_root(sweep)
 
